@@ -1,0 +1,1 @@
+"""Sound in: decoding, the log-mel front end, segments."""

@@ -1,0 +1,202 @@
+"""Sound by libav (ffmpeg's libraries), through PyAV: everything that libsndfile is not used for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from earmark.errors import DecodeError
+
+BLOCK_SECONDS = 2
+BLOCK_VALUES = 1 << 22  # at most, whatever rate and channels a header claims
+BUFFER_BYTES = 1 << 17
+SAMPLE_TYPES = {
+    "u8": np.uint8,
+    "s16": np.int16,
+    "s32": np.int32,
+    "s64": np.int64,
+    "flt": np.float32,
+    "dbl": np.float64,
+}
+MOST_PLANES = 8
+COUNTING_FORMATS = frozenset(("flac", "tta", "wv"))  # whose headers hold the exact number of samples
+
+
+class AvReader:
+    """Reads (samples, channels) float32 blocks from a seekable binary file.
+
+    Encoder delay and padding are taken off by libav, from the LAME header, the edit list, Opus's pre-skip or whatever
+    the format has, so the samples are ffmpeg's. Of several sound streams libav's best is taken. A packet that cannot be
+    decoded is passed over, as ffmpeg does. Layouts are not remixed; where the number of channels changes on the way,
+    so do the blocks; where the rate changes, what follows is brought to the first rate.
+
+    The format is found by its bytes, never by a name, and nothing but the file itself is opened: a playlist that
+    points elsewhere is refused.
+
+    file: positioned at its start; left open.
+    mp3_samples: how many an MP3's Xing header promises (libav does not tell); 0 where it has none.
+    rate_hz, channels: of the first sound decoded. decoder: PyAV with libavcodec and their versions.
+    truncated: after the last block, whether fewer samples came than the header counts (FLAC, TTA, WavPack, and MP3
+    with a frame count).
+
+    Raises DecodeError where libav cannot open the file, where it holds no sound, or where none of it can be decoded.
+    """
+
+    def __init__(self, file: BinaryIO, name: str, *, mp3_samples: int = 0) -> None:
+        version = ".".join(str(part) for part in av.library_versions["libavcodec"])
+        self.decoder = f"PyAV {av.__version__} (libavcodec {version})"
+        self.rate_hz = 0
+        self.channels = 0
+        self._decoded = 0
+        self._last_error = ""
+        try:
+            self._container = av.open(
+                file,
+                mode="r",
+                metadata_errors="replace",  # a tag in Latin-1 is no reason to refuse the sound
+                options={"protocol_whitelist": ""},
+                buffer_size=BUFFER_BYTES,
+            )
+        except av.FFmpegError as error:
+            raise DecodeError(f"{name}: it is no sound file that can be decoded: {_reason(error)}") from error
+        try:
+            self._stream = self._sound_stream(name)
+            self._blocks = self._decoded_blocks()
+            first = next(self._blocks, None)
+            if first is None:
+                reason = f": {self._last_error}" if self._last_error else ""
+                raise DecodeError(f"{name}: no sound could be decoded from it{reason}")
+        except DecodeError:
+            self._container.close()
+            raise
+        self._first = first
+        self._promised = self._promised_samples(mp3_samples)
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the header counts more samples than were decoded."""
+        return self._decoded < self._promised
+
+    def blocks(self) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield (samples, channels) float32, about two seconds at a time, once."""
+        yield self._first
+        yield from self._blocks
+
+    def close(self) -> None:
+        """Let go of libav's handles; the file itself stays open."""
+        self._container.close()
+
+    def _promised_samples(self, mp3_samples: int) -> int:
+        """Return how many samples the header counts, 0 where it does not."""
+        container_format = self._container.format.name
+        if container_format == "mp3":
+            return mp3_samples
+        duration, time_base = self._stream.duration, self._stream.time_base
+        if container_format not in COUNTING_FORMATS or not duration or not time_base:
+            return 0
+        return int(duration * time_base * self.rate_hz)
+
+    def _sound_stream(self, name: str) -> Any:
+        """Return the sound stream to decode, or raise DecodeError."""
+        stream = self._container.streams.best("audio")
+        if stream is None:
+            others = ", ".join(sorted({stream.type for stream in self._container.streams})) or "nothing"
+            raise DecodeError(f"{name}: there is no sound in it, only {others}")
+        if stream.codec_context is None:
+            raise DecodeError(f"{name}: libav has no decoder for its sound")
+        return stream
+
+    def _decoded_blocks(self) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield blocks of one number of channels each, gathered from the decoder's small frames."""
+        block = np.empty((0, 0), np.float32)  # (channels, samples), so that a decoder's plane is one row
+        filled = 0
+        for frame in self._frames_at_one_rate():
+            channels, count = frame.layout.nb_channels, frame.samples
+            if channels != len(block) or filled + count > block.shape[1]:
+                if filled:
+                    self._decoded += filled
+                    yield block[:, :filled].T
+                wanted = min(BLOCK_SECONDS * self.rate_hz, BLOCK_VALUES // channels)
+                block = np.empty((channels, max(count, wanted)), np.float32)
+                filled = 0
+            _copy_samples(frame, block[:, filled : filled + count])
+            filled += count
+        if filled:
+            self._decoded += filled
+            yield block[:, :filled].T
+
+    def _frames_at_one_rate(self) -> Iterator[Any]:
+        """Yield frames at the first frame's rate, in a form whose planes PyAV can show.
+
+        libav's resampler does the rest: streams of different rates put end to end, and more than eight planes,
+        past whose end PyAV reads in looking for it.
+        """
+        resampler: Any = None
+        resampled_form: tuple[int, str, str] | None = None
+        for frame in self._frames():
+            if self.rate_hz == 0:
+                self.rate_hz, self.channels = frame.sample_rate, frame.layout.nb_channels
+            many_planes = frame.layout.nb_channels > MOST_PLANES and frame.format.is_planar
+            as_it_is = frame.sample_rate == self.rate_hz and not many_planes
+            form = None if as_it_is else (frame.sample_rate, frame.format.name, frame.layout.name)
+            if form != resampled_form:
+                if resampler is not None:
+                    yield from resampler.resample(None)
+                resampler = None if as_it_is else av.AudioResampler(frame.format.packed, frame.layout, self.rate_hz)
+                resampled_form = form
+            if as_it_is:
+                yield frame
+                continue
+            frame.pts = None
+            yield from resampler.resample(frame)
+        if resampler is not None:
+            yield from resampler.resample(None)
+
+    def _frames(self) -> Iterator[Any]:
+        """Yield every frame that can be decoded, passing over packets that cannot."""
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.FFmpegError as error:  # the file breaks off here, and the decoder may still hold something
+                self._last_error = _reason(error)
+                yield from self._decode(None)
+                return
+            if packet is None:
+                return
+            yield from self._decode(packet)
+
+    def _decode(self, packet: Any) -> list[Any]:
+        """Return a packet's frames, none where it cannot be decoded; None asks for what the decoder still holds."""
+        try:
+            frames = self._stream.codec_context.decode(packet)
+        except av.FFmpegError as error:
+            self._last_error = _reason(error)
+            return []
+        return [frame for frame in frames if frame.samples]
+
+
+def _copy_samples(frame: Any, out: npt.NDArray[np.float32]) -> None:
+    """Copy a frame's samples to out (channels, samples), whole numbers scaled to [-1, 1) as ffmpeg does."""
+    name = frame.format.name
+    sample_type = SAMPLE_TYPES[name.removesuffix("p")]
+    channels, count = out.shape
+    if name.endswith("p"):  # planar: a plane a channel
+        for row, plane in zip(out, frame.planes, strict=False):  # PyAV shows a ninth plane where there are eight
+            row[:] = np.frombuffer(plane, sample_type, count)
+    else:
+        out[:] = np.frombuffer(frame.planes[0], sample_type, channels * count).reshape(count, channels).T
+    if sample_type in (np.float32, np.float64):
+        return
+    if sample_type is np.uint8:
+        out -= 128
+    out *= np.float32(2.0 ** (1 - 8 * np.dtype(sample_type).itemsize))
+
+
+def _reason(error: av.FFmpegError) -> str:
+    """Return what libav says, without numbers and file names."""
+    return str(getattr(error, "strerror", None) or error)

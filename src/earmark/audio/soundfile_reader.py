@@ -1,0 +1,91 @@
+"""Sound by libsndfile: WAV, AIFF, FLAC and Ogg Vorbis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from earmark.errors import DecodeError
+
+BLOCK_SECONDS = 2
+BLOCK_VALUES = 1 << 22  # at most, whatever rate and channels a header claims
+UNKNOWN_FRAMES = 1 << 62  # what libsndfile says where a FLAC was written to a pipe is above this
+PLAIN_SUBTYPES = frozenset(
+    ("PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW", "VORBIS")
+)
+
+
+class SoundFileReader:
+    """Reads (samples, channels) float32 blocks from a seekable binary file.
+
+    Refused with DecodeError, so that the other reader may try: what libsndfile cannot open, a file without samples
+    or whose header does not know how many there are, and WAV or AIFF holding anything but plain samples (the
+    compressed kinds are ffmpeg's).
+
+    file: positioned at its start; left open.
+    rate_hz, channels: the file's own. decoder: libsndfile with its version.
+    truncated: after the last block, whether fewer samples came than the header counts. libsndfile sees that in FLAC.
+    """
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self.decoder = f"libsndfile {soundfile.__libsndfile_version__}"
+        self._decoded = 0
+        self._ended_by_error = False
+        try:
+            self._sound = soundfile.SoundFile(file)
+        except soundfile.SoundFileError as error:
+            raise DecodeError(f"{name}: libsndfile cannot open it: {_reason(error)}") from error
+        self.rate_hz: int = self._sound.samplerate
+        self.channels: int = self._sound.channels
+        self._promised: int = self._sound.frames
+        try:
+            if self._sound.subtype not in PLAIN_SUBTYPES:
+                raise DecodeError(f"{name}: libsndfile is not used for {self._sound.subtype_info}")
+            if not 0 < self._promised < UNKNOWN_FRAMES:
+                raise DecodeError(f"{name}: libsndfile finds no number of samples in its header")
+            self._first = self._read()
+            if len(self._first) == 0:
+                raise DecodeError(f"{name}: libsndfile found no samples in it")
+        except DecodeError:
+            self._sound.close()
+            raise
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the header counts more samples than were decoded."""
+        return self._decoded < self._promised
+
+    def blocks(self) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield (samples, channels) float32, two seconds at a time, once."""
+        block = self._first
+        while len(block):
+            yield block
+            block = self._read()
+
+    def close(self) -> None:
+        """Let go of libsndfile's handle; the file itself stays open."""
+        self._sound.close()
+
+    def _read(self) -> npt.NDArray[np.float32]:
+        """Return the next block; one with no rows is the end."""
+        rows = min(BLOCK_SECONDS * self.rate_hz, BLOCK_VALUES // self.channels)
+        block = np.empty((rows, self.channels), np.float32)
+        if self._ended_by_error:
+            return block[:0]
+        try:
+            count = len(self._sound.read(out=block))
+        except soundfile.LibsndfileError:
+            # Broken here: libsndfile has filled the block up to the break, and its position says where that is.
+            self._ended_by_error = True
+            count = self._sound.tell() - self._decoded
+        self._decoded += count
+        return block[:count]
+
+
+def _reason(error: soundfile.SoundFileError) -> str:
+    """Return what libsndfile says, without the name that it puts before it."""
+    return str(getattr(error, "error_string", error)).strip().rstrip(".")

@@ -1,0 +1,93 @@
+"""Samples in memory, which are never without their rate."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from earmark.errors import WaveformError
+
+
+@dataclass(frozen=True, eq=False)
+class Waveform:
+    """Sound in memory: samples with the rate they were taken at.
+
+    samples: (samples,) for one channel or (samples, channels) for any number; kept as float32, read-only, without
+    a copy where the array given is float32 already. Floating point passes as it is, nominally in [-1, 1]; whole
+    numbers are scaled to [-1, 1) by the full range of their type (int16 by 32768; unsigned ones are centred first).
+    rate_hz: samples a second, a whole number above zero.
+
+    Raises WaveformError for a rate that is not a whole positive number, and for samples that are empty, NaN,
+    infinite, of another type or another shape; also for (channels, samples), which is known by its having more
+    columns than rows.
+    """
+
+    samples: npt.NDArray[np.float32]
+    rate_hz: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rate_hz", whole_rate(self.rate_hz))
+        object.__setattr__(self, "samples", _checked(self.samples))
+
+    @property
+    def channels(self) -> int:
+        """How many channels there are."""
+        return 1 if self.samples.ndim == 1 else int(self.samples.shape[1])
+
+    @property
+    def duration_seconds(self) -> float:
+        """How long the sound is, in seconds."""
+        return len(self.samples) / self.rate_hz
+
+
+def whole_rate(rate_hz: object) -> int:
+    """Return a rate as an int; raises WaveformError unless it is a whole number above zero."""
+    try:
+        rate = operator.index(rate_hz)  # type: ignore[arg-type]
+    except TypeError:
+        rate = 0
+    if isinstance(rate_hz, bool) or rate < 1:
+        raise WaveformError(
+            f"the rate is {rate_hz!r}; a whole number of samples a second above zero is needed, such as 44100"
+        )
+    return rate
+
+
+def _checked(samples: object) -> npt.NDArray[np.float32]:
+    """Return samples as read-only float32 of an accepted shape, or raise WaveformError."""
+    if not isinstance(samples, np.ndarray):
+        raise WaveformError(
+            f"the samples are a {type(samples).__name__}; "
+            "a numpy array shaped (samples,) or (samples, channels) is needed"
+        )
+    if samples.ndim not in (1, 2):
+        raise WaveformError(f"the samples have the shape {samples.shape}; (samples,) or (samples, channels) is needed")
+    if samples.size == 0:
+        raise WaveformError(f"the samples have the shape {samples.shape}: there is no sound in them")
+    if samples.ndim == 2 and samples.shape[1] > samples.shape[0]:
+        raise WaveformError(
+            f"the samples have the shape {samples.shape}, more channels than samples: this looks like "
+            "(channels, samples); (samples, channels) is needed, so pass the array's .T"
+        )
+    checked = _as_float32(samples)
+    if not np.isfinite(checked).all():
+        raise WaveformError("the samples hold NaN or infinite values; only finite numbers are sound")
+    checked.flags.writeable = False
+    return checked
+
+
+def _as_float32(samples: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
+    """Return samples as a new float32 array, or as a view where they are float32 already."""
+    if samples.dtype.kind == "f":
+        with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused as that
+            converted = samples.astype(np.float32, copy=False)
+        return converted.view()
+    if samples.dtype.kind in "iu":
+        half_range = 2.0 ** (8 * samples.dtype.itemsize - 1)
+        offset = half_range if samples.dtype.kind == "u" else 0.0
+        scaled = (samples.astype(np.float64) - offset) / half_range
+        return scaled.astype(np.float32)
+    raise WaveformError(f"the samples are of type {samples.dtype}; floating point or whole numbers are needed")

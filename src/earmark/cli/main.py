@@ -1,0 +1,52 @@
+"""The command `earmark`: one module a command group, gathered here."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from earmark import __version__
+from earmark.cli.models import models
+from earmark.cli.tag import tag
+from earmark.cli.train import evaluate, train
+from earmark.errors import EarmarkError
+
+app = typer.Typer(
+    name="earmark",
+    help="Listens to tracks and tags them: instruments, voices, genres, moods, tempo words.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(tag)
+app.command()(train)
+app.command()(evaluate)
+app.command()(models)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"earmark {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    del version
+
+
+def main() -> None:
+    """Run the command line; an error that earmark raises on purpose is one clear sentence on stderr, exit status 1."""
+    # numpy's matrix products here are small: a second thread only waits for the first, and many times longer on a busy
+    # machine. It has to be said before numpy is loaded; who sets it is left alone.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    try:
+        app()
+    except EarmarkError as error:
+        typer.echo(f"earmark: {error}", err=True)
+        sys.exit(1)

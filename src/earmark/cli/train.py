@@ -1,0 +1,89 @@
+"""`earmark train` and `earmark evaluate`: a recipe in, a model or figures out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from earmark.cli.console import progress, say
+from earmark.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from earmark.training.experiment import Experiment
+
+RecipeArgument = Annotated[Path, typer.Argument(help="A recipe, such as recipes/demo.toml.", show_default=False)]
+RunsOption = Annotated[Path, typer.Option(help="Folder for prepared frames, finished steps and results.")]
+ProcessesOption = Annotated[int, typer.Option(min=1, help="Processes that decode sound.")]
+AcceleratorOption = Annotated[str, typer.Option(help="cpu, cuda or auto.")]
+PrecisionOption = Annotated[str, typer.Option(help="32-true, or bf16-mixed on a GPU.")]
+
+
+def train(
+    recipe: RecipeArgument,
+    split: Annotated[
+        str | None, typer.Option(help="Which split of the recipe; without it the first.", show_default=False)
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder of the trained model; without it RUNS/NAME/model.", show_default=False)
+    ] = None,
+    runs: RunsOption = Path("runs"),
+    processes: ProcessesOption = 2,
+    accelerator: AcceleratorOption = "auto",
+    precision: PrecisionOption = "32-true",
+) -> None:
+    """Run the three steps of a recipe and write the model, ready for `earmark tag --model`."""
+    experiment = _experiment(recipe, runs, processes, accelerator, precision)
+    from earmark.tagging.bundle import write_bundle
+    from earmark.training.bundling import bundle_of, model_metrics
+
+    chosen = split or experiment.recipe.data.splits[0]
+    seed = experiment.recipe.evaluation.seeds[0]
+    metrics = model_metrics(experiment, chosen, seed)
+    bundle = bundle_of(experiment, chosen, seed, recipe.read_text(encoding="utf-8"), metrics)
+    folder = output or runs / experiment.recipe.name / "model"
+    write_bundle(bundle, folder)
+    for name, value in metrics.items():
+        say(f"{name}: {value:.3f}")
+    say(f'The model is in {folder}. Tag with it: earmark tag --model "{folder}" song.mp3')
+    typer.echo(folder)
+
+
+def evaluate(
+    recipe: RecipeArgument,
+    side: Annotated[Literal["test", "valid"], typer.Option(help="Choose on valid; report on test, once.")] = "test",
+    runs: RunsOption = Path("runs"),
+    processes: ProcessesOption = 2,
+    accelerator: AcceleratorOption = "auto",
+    precision: PrecisionOption = "32-true",
+    as_json: Annotated[bool, typer.Option("--json", help="JSON, tag by tag, instead of a table.")] = False,
+) -> None:
+    """Measure everything that a recipe compares, over its splits and seeds; also kept in RUNS/NAME."""
+    experiment = _experiment(recipe, runs, processes, accelerator, precision)
+    from earmark.training.evaluate import evaluate as measure_all
+    from earmark.training.report import evaluation_json, evaluation_text
+
+    evaluation = measure_all(experiment, side, say)
+    text, document = evaluation_text(evaluation), evaluation_json(evaluation)
+    folder = runs / experiment.recipe.name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{side}.md").write_text(text + "\n", encoding="utf-8")
+    (folder / f"{side}.json").write_text(document + "\n", encoding="utf-8")
+    typer.echo(document if as_json else text)
+
+
+def _experiment(recipe: Path, runs: Path, processes: int, accelerator: str, precision: str) -> "Experiment":
+    """A recipe with its data prepared, ready to train."""
+    try:
+        from lightning.fabric import Fabric
+
+        from earmark.training.experiment import Experiment
+        from earmark.training.material import prepare_material
+        from earmark.training.recipe import read_recipe
+        from earmark.training.steps import Steps
+    except ImportError as error:
+        raise MissingExtraError("Training", "train", error.name or str(error)) from error
+    described = read_recipe(recipe)
+    fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)  # type: ignore[arg-type]
+    with progress("decoding", 0) as bar:
+        material = prepare_material(described.data, runs / "store", processes, lambda done, total: bar(done))
+    return Experiment(described, material, Steps(runs / "steps"), fabric, say)

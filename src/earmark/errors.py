@@ -1,0 +1,66 @@
+"""Everything that earmark raises on purpose.
+
+EarmarkError
+├── AudioError              sound that cannot be used
+│   ├── DecodeError             a file, bytes or stream that cannot be decoded
+│   └── WaveformError           samples or a rate that cannot be used
+├── TagError                a question that a tagger cannot answer as asked
+├── BundleError             a model on disk that is absent, incomplete or not what its card says
+├── RecipeError             an experiment that is not described correctly
+├── DatasetError            a dataset that is absent, incomplete or inconsistent
+├── StoreError              prepared frames on disk that cannot be used
+├── TrainingError           a training run that cannot start or go on
+└── MissingExtraError       a part of earmark that is not installed
+
+Every message says what was found, what was expected and what to do.
+"""
+
+
+class EarmarkError(Exception):
+    """The root of every error that earmark raises on purpose."""
+
+
+class AudioError(EarmarkError):
+    """Sound that cannot be used."""
+
+
+class DecodeError(AudioError):
+    """A file, bytes or stream that cannot be decoded; the message names it and the reason."""
+
+
+class WaveformError(AudioError):
+    """Samples or a rate that cannot be used: no rate, no samples, NaN or infinity, a wrong shape."""
+
+
+class TagError(EarmarkError):
+    """A question that a tagger cannot answer as asked, such as a window shorter than a segment."""
+
+
+class BundleError(EarmarkError):
+    """A model on disk that is absent, incomplete or not what its card says."""
+
+
+class RecipeError(EarmarkError):
+    """An experiment that is not described correctly, such as an unknown key."""
+
+
+class DatasetError(EarmarkError):
+    """A dataset that is absent, incomplete or inconsistent."""
+
+
+class StoreError(EarmarkError):
+    """Prepared frames on disk that cannot be used."""
+
+
+class TrainingError(EarmarkError):
+    """A training run that cannot start or go on."""
+
+
+class MissingExtraError(EarmarkError):
+    """A part of earmark that is not installed; the message holds the line that installs it."""
+
+    def __init__(self, part: str, extra: str, missing: str) -> None:
+        super().__init__(
+            f"{part} needs the package {missing!r}, which is not installed. "
+            f'Install it with: pip install "earmark[{extra}]"'
+        )

@@ -1,0 +1,1 @@
+"""Tags out: a trained model on disk, run with numpy alone."""

@@ -1,0 +1,169 @@
+"""The card of a bundle: everything about a model but its weights, as frozen dataclasses.
+
+`card.json` holds exactly these names. The format is version 1 and holds what later readers need (layout,
+column means, calibration, hashes), so that no later work has to change it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from earmark.audio.logmel import LogMelSettings
+from earmark.tagging.layout import STATISTIC_PARTS, Block, TrackStatistic, width_of
+
+Activation = Literal["sigmoid", "softmax"]
+Family = Literal["log-mel", "raw"]
+SegmentStatistic = Literal["max", "mean"]
+Weights = Mapping[str, npt.NDArray[np.float32]]
+
+FORMAT = "earmark-bundle"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """One convolution over time, its ReLU and its max-pool.
+
+    With `stride` 1 the input is zero padded to "same" (one zero more on the right for an even filter). Any
+    other stride must equal `filter_length` and pads nothing: the first layer of the raw family ([SL], [SMC]).
+    `pool_length` is also the pool's stride; 1 means no pool.
+    """
+
+    filter_length: int
+    channels: int
+    pool_length: int
+    stride: int = 1
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """One trained local network: one scale, and which of its activations enter the track vector."""
+
+    name: str
+    """Of letters, digits, "-" and "_"; such as "18" (frames) or "59049" (samples)."""
+    family: Family
+    rate_hz: int
+    log_mel: LogMelSettings | None
+    """The front end; null for the raw family."""
+    segment_length: int
+    """In frames (log-mel) or samples (raw)."""
+    segment_hop: int
+    """In frames (log-mel) or samples (raw)."""
+    input_mean: float
+    input_deviation: float
+    """The scalar standardisation of the input, before any zero padding."""
+    convolutions: tuple[Convolution, ...]
+    levels: tuple[int, ...]
+    """The hidden convolution layers whose activations enter the vector, counted from 1, ascending."""
+    segment_statistic: SegmentStatistic
+    track_statistic: TrackStatistic
+    hidden_units: int
+    """Of the dense layer before the local output; 0: the output reads the last convolution directly."""
+    output_tags: tuple[str, ...]
+    """The tags of the local output, in order: the bundle's own, or those of the dataset that the extractor
+    was trained on (transfer learning); empty: the local output is not in the bundle."""
+    hash: str
+    """sha256 of its weights and of everything above; see `tensors.extractor_hash`."""
+
+    @property
+    def input_columns(self) -> int:
+        """The columns of one input row: the mel bands, or 1 for the raw family."""
+        return self.log_mel.mel_bands if self.log_mel is not None else 1
+
+    @property
+    def row_seconds(self) -> float:
+        """The time from one input row (frame or sample) to the next, in seconds."""
+        return (self.log_mel.hop_samples if self.log_mel is not None else 1) / self.rate_hz
+
+    @property
+    def level_widths(self) -> tuple[int, ...]:
+        """The number of channels of every level used, in order."""
+        return tuple(self.convolutions[level - 1].channels for level in self.levels)
+
+    @property
+    def columns(self) -> int:
+        """The number of columns that it fills in a track vector."""
+        return sum(self.level_widths) * len(STATISTIC_PARTS[self.track_statistic])
+
+
+@dataclass(frozen=True)
+class Head:
+    """The global classifier: fully connected layers on a standardised track vector ([SPL] II-C)."""
+
+    hidden_units: tuple[int, ...]
+    hash: str
+    """sha256 of its weights, tags and activation; see `tensors.head_hash`."""
+
+
+@dataclass(frozen=True)
+class TagName:
+    """A tag and the group it belongs to, such as "guitar" of "instrument"."""
+
+    label: str
+    group: str
+
+
+@dataclass(frozen=True)
+class TagCalibration:
+    """What turns a tag's logit into a probability, and the thresholds that keep a promised precision.
+
+    The probability is the sigmoid of `slope` times the logit plus `intercept`. `thresholds` maps a promised
+    precision, written as text ("0.9"), to the least probability that keeps it.
+    """
+
+    label: str
+    slope: float
+    intercept: float
+    thresholds: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How a model came to be: enough to train it again."""
+
+    recipe: str
+    """The whole recipe, as TOML text."""
+    data_hash: str
+    split_hash: str
+    commit: str
+    versions: Mapping[str, str]
+    seeds: tuple[int, ...]
+    created: str
+    """ISO 8601, UTC."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """A bundle's card; what is on disk as card.json."""
+
+    name: str
+    extractors: tuple[Extractor, ...]
+    layout: tuple[Block, ...]
+    head: Head
+    activation: Activation
+    tags: tuple[TagName, ...]
+    calibration: tuple[TagCalibration, ...]
+    """One a tag, in the order of `tags`; or empty: not calibrated."""
+    provenance: Provenance
+    metrics: Mapping[str, float]
+    licence: str
+    format: str = FORMAT
+    version: int = VERSION
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The tags' labels, in the order of the head's outputs."""
+        return tuple(tag.label for tag in self.tags)
+
+    @property
+    def vector_width(self) -> int:
+        """The number of columns of a track vector."""
+        return width_of(self.layout)
+
+    @property
+    def rate_hz(self) -> int:
+        """The one sample rate that all extractors listen at."""
+        return self.extractors[0].rate_hz

@@ -1,0 +1,1 @@
+"""How a model comes to be: datasets, networks, the training loop, evaluation."""

@@ -1,0 +1,80 @@
+"""A finished experiment -> the bundle that tags: networks, layout, head and where all of it came from."""
+
+import dataclasses
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from earmark.tagging.bundle import Bundle, seal
+from earmark.tagging.card import Card, Extractor, Head, Provenance
+from earmark.tagging.layout import layout_of
+from earmark.training.experiment import Experiment
+from earmark.training.export import Arrays
+from earmark.training.features import Selection
+from earmark.training.metrics import measure
+from earmark.training.provenance import commit, versions
+from earmark.training.recipe import Side
+
+_REPORTED_SIDES: tuple[Side, ...] = ("valid", "test")
+
+
+def bundle_of(experiment: Experiment, split: str, seed: int, recipe_text: str, metrics: Mapping[str, float]) -> Bundle:
+    """Gather the local CNNs of a recipe and its global classifier into a sealed bundle.
+
+    `seed` is that of the classifier; `metrics` are figures of exactly this model, a name each.
+    """
+    recipe, dataset = experiment.recipe, experiment.material.dataset
+    levels = () if recipe.global_.levels == "all" else recipe.global_.levels
+    selection = Selection(recipe.local.scales, levels)
+    arrays: Arrays = {}
+    extractors: list[Extractor] = []
+    for scale in selection.scales:
+        trained = experiment.local(split, scale)
+        used = levels or trained.extractor.levels
+        extractors.append(dataclasses.replace(trained.extractor, levels=used, hash=""))
+        arrays |= trained.arrays
+    classifier = experiment.classifier(split, selection, seed)
+    arrays |= classifier.arrays
+    card = Card(
+        name=recipe.name,
+        extractors=tuple(extractors),
+        layout=layout_of(tuple(extractors)),
+        head=Head(classifier.head.hidden_units, ""),
+        activation=experiment.activation,
+        tags=dataset.tags,
+        calibration=(),
+        provenance=Provenance(
+            recipe=recipe_text,
+            data_hash=experiment.material.hash,
+            split_hash=dataset.split(split).hash,
+            commit=commit(),
+            versions=versions(),
+            seeds=(recipe.seed, seed),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        ),
+        metrics=metrics,
+        licence=recipe.licence,
+    )
+    return seal(card, arrays)
+
+
+def model_metrics(experiment: Experiment, split: str, seed: int) -> dict[str, float]:
+    """How well the model that `bundle_of` makes tags the validation and test sides of its split, a value a metric."""
+    recipe, material = experiment.recipe, experiment.material
+    dataset = material.dataset
+    levels = () if recipe.global_.levels == "all" else recipe.global_.levels
+    scores = experiment.global_scores(split, Selection(recipe.local.scales, levels), seed)
+    metrics: dict[str, float] = {}
+    for side in _REPORTED_SIDES:
+        if not len(material.clips_of(split, side)):
+            continue
+        measured = measure(
+            material.by_track(scores, split, side),
+            material.by_track(material.clips.targets, split, side),
+            dataset.labels,
+            dataset.task,
+            dataset.positive_threshold,
+        )
+        metrics |= {f"{side} ROC-AUC": measured.roc_auc, f"{side} PR-AUC": measured.pr_auc}
+        if dataset.task == "one-label":
+            metrics[f"{side} accuracy"] = measured.accuracy
+    return metrics

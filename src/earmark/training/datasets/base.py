@@ -1,0 +1,255 @@
+"""What every dataset is made of: tracks, splits, the dataset itself, and a report on its files."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from earmark.errors import DatasetError
+from earmark.tagging.card import TagName
+from earmark.training.datasets.nearest import did_you_mean, listed
+
+Task = Literal["multi-label", "one-label"]
+SIDES = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class Track:
+    """One piece of sound with its targets.
+
+    `targets` holds one value a tag in the order of `Dataset.tags`, each in 0..1, or NaN where it is unknown.
+    `group` is what may never be in two sides of a split: the artist or the source.
+
+    Raises DatasetError for an empty identifier or group, one with a tab or a line break, or a target
+    outside 0..1.
+    """
+
+    identifier: str
+    path: Path
+    targets: tuple[float, ...]
+    group: str
+
+    def __post_init__(self) -> None:
+        for what, text in (("identifier", self.identifier), ("group", self.group)):
+            if not text.strip() or any(character in text for character in "\t\n\r"):
+                raise DatasetError(
+                    f"The {what} of the track at {self.path} is {text!r}; "
+                    "it has to be text without tabs or line breaks."
+                )
+        for target in self.targets:
+            if not (math.isnan(target) or 0.0 <= target <= 1.0):
+                raise DatasetError(
+                    f"Track {self.identifier!r} has the target {target!r}; expected 0..1, or NaN for unknown."
+                )
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which tracks train, validate and test: three lists of identifiers that share none.
+
+    Choice: `valid` and `test` may be empty, since a user's own list may leave one out; `train` may not.
+
+    Raises DatasetError for a track named twice, in one side or in two, and for an empty `train`.
+    """
+
+    name: str
+    train: tuple[str, ...]
+    valid: tuple[str, ...]
+    test: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.train:
+            raise DatasetError(f"Split {self.name!r} has no tracks to train on.")
+        everywhere = Counter(identifier for _, identifiers in self._sides() for identifier in identifiers)
+        twice = [identifier for identifier, count in everywhere.items() if count > 1]
+        if twice:
+            raise DatasetError(
+                f"Split {self.name!r} names {len(twice)} tracks more than once ({listed(twice)}); "
+                "a track belongs to one side, once."
+            )
+
+    def _sides(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        return (("train", self.train), ("valid", self.valid), ("test", self.test))
+
+    def side(self, name: str) -> tuple[str, ...]:
+        """Return the identifiers of one side: `train`, `valid` or `test`."""
+        for known, identifiers in self._sides():
+            if known == name:
+                return identifiers
+        raise DatasetError(f"A split has no side {name!r}; its sides are {listed(SIDES)}.")
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the sorted lines `side<TAB>identifier`: the same whatever the order of the lists."""
+        lines = sorted(f"{side}\t{name}\n" for side, identifiers in self._sides() for name in identifiers)
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The number of tracks a side."""
+        return {side: len(identifiers) for side, identifiers in self._sides()}
+
+    def text(self) -> str:
+        """Return a line with the name, the counts and the first 12 digits of the hash."""
+        counts = ", ".join(f"{count} {side}" for side, count in self.counts.items())
+        return f"{self.name}: {counts} (hash {self.hash[:12]})"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Tracks with their targets, and the splits that figures may be quoted on.
+
+    `positive_threshold`: a target at or above it counts as positive in evaluation.
+
+    Raises DatasetError where the parts disagree: repeated identifiers or tags, targets of a wrong length, a
+    one-label track without exactly one tag, a split that names unknown tracks or has a group in two sides.
+    """
+
+    name: str
+    licence: str
+    citation: str
+    layout: str
+    task: Task
+    tags: tuple[TagName, ...]
+    tracks: tuple[Track, ...]
+    splits: Mapping[str, Split]
+    positive_threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.task not in ("multi-label", "one-label"):
+            raise DatasetError(
+                f"Dataset {self.name!r} has the task {self.task!r}; "
+                f"expected one of the two tasks there are, {listed(get_args(Task))}."
+            )
+        if not 0.0 < self.positive_threshold <= 1.0:
+            raise DatasetError(
+                f"Dataset {self.name!r} has the positive threshold {self.positive_threshold!r}; "
+                "expected a number above 0 and up to 1."
+            )
+        for what, names in (
+            ("tags", self.labels),
+            ("splits", tuple(self.splits)),
+            ("tracks", tuple(self._by_identifier)),
+        ):
+            if not names:
+                raise DatasetError(f"Dataset {self.name!r} has no {what}.")
+        self._refuse_repeated("tag", self.labels)
+        self._refuse_repeated("track", [track.identifier for track in self.tracks])
+        self._check_targets()
+        for key, split in self.splits.items():
+            self._check_split(key, split)
+
+    def _refuse_repeated(self, what: str, names: Iterable[str]) -> None:
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        if twice:
+            raise DatasetError(f"Dataset {self.name!r} has repeated {what} names: {listed(twice)}.")
+
+    def _check_targets(self) -> None:
+        for track in self.tracks:
+            if len(track.targets) != len(self.tags):
+                raise DatasetError(
+                    f"Track {track.identifier!r} has {len(track.targets)} targets; "
+                    f"dataset {self.name!r} has {len(self.tags)} tags."
+                )
+            if self.task == "one-label" and sorted(track.targets) != [0.0] * (len(self.tags) - 1) + [1.0]:
+                raise DatasetError(
+                    f"Track {track.identifier!r} has the targets {track.targets}; "
+                    "in a one-label dataset exactly one is 1 and the others are 0."
+                )
+
+    def _check_split(self, key: str, split: Split) -> None:
+        if key != split.name:
+            raise DatasetError(f"Dataset {self.name!r} lists split {split.name!r} under the name {key!r}.")
+        side_of_group: dict[str, str] = {}
+        for side in SIDES:
+            identifiers = split.side(side)
+            unknown = [identifier for identifier in identifiers if identifier not in self._by_identifier]
+            if unknown:
+                raise DatasetError(
+                    f"Split {split.name!r} of dataset {self.name!r} names {len(unknown)} tracks "
+                    f"that the dataset does not have: {listed(unknown)}."
+                )
+            for identifier in identifiers:
+                group = self._by_identifier[identifier].group
+                if side_of_group.setdefault(group, side) != side:
+                    raise DatasetError(
+                        f"Split {split.name!r} of dataset {self.name!r} has the group {group!r} "
+                        f"in two sides, {side_of_group[group]} and {side}; all tracks of a group "
+                        "(an artist, a source) belong to one side, or figures come out too good."
+                    )
+
+    @cached_property
+    def _by_identifier(self) -> dict[str, Track]:
+        return {track.identifier: track for track in self.tracks}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The tags' names in order."""
+        return tuple(tag.label for tag in self.tags)
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 over tag names, track identifiers and targets, whatever the order of the tracks."""
+        digest = hashlib.sha256(("\t".join(self.labels) + "\n").encode())
+        for identifier, track in sorted(self._by_identifier.items()):
+            # Adding 0 makes -0 the same as 0.
+            values = "\t".join(repr(float(target) + 0.0) for target in track.targets)
+            digest.update(f"{identifier}\t{values}\n".encode())
+        return digest.hexdigest()
+
+    def select(self, identifiers: Iterable[str]) -> tuple[Track, ...]:
+        """Return the tracks with these identifiers, in the order asked for; DatasetError for unknown ones."""
+        found = []
+        for identifier in identifiers:
+            if identifier not in self._by_identifier:
+                raise DatasetError(
+                    f"Dataset {self.name!r} has no track with the identifier {identifier!r}."
+                    f"{did_you_mean(identifier, self._by_identifier)}"
+                )
+            found.append(self._by_identifier[identifier])
+        return tuple(found)
+
+    def targets(self, identifiers: Iterable[str]) -> npt.NDArray[np.float32]:
+        """Return the targets of these tracks, (tracks, tags), in 0..1 with NaN for unknown."""
+        rows = [track.targets for track in self.select(identifiers)]
+        return np.array(rows, dtype=np.float32).reshape(len(rows), len(self.tags))
+
+    def split(self, name: str) -> Split:
+        """Return the split of this name; an unknown one raises DatasetError with the names there are."""
+        if name not in self.splits:
+            raise DatasetError(
+                f"Dataset {self.name!r} has no split {name!r}; it has {listed(self.splits, most=10)}."
+                f"{did_you_mean(name, self.splits)}"
+            )
+        return self.splits[name]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found of the files that a dataset should have; the four lists share no name."""
+
+    found: tuple[str, ...]
+    missing: tuple[str, ...]
+    corrupt: tuple[str, ...]
+    unexpected: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every file is there and can be opened; unexpected files do no harm."""
+        return not self.missing and not self.corrupt
+
+    def text(self) -> str:
+        """Return the counts in one line, then up to 10 names of each kind that is not `found`."""
+        kinds = (("missing", self.missing), ("corrupt", self.corrupt), ("unexpected", self.unexpected))
+        lines = [f"{len(self.found)} found, " + ", ".join(f"{len(names)} {kind}" for kind, names in kinds)]
+        lines += [f"{kind}: {listed(names, most=10)}" for kind, names in kinds if names]
+        return "\n".join(lines)

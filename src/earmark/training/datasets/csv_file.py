@@ -1,0 +1,103 @@
+"""A CSV file read strictly: every fault is one sentence that names the file and the line."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from earmark.errors import DatasetError
+from earmark.training.datasets.nearest import did_you_mean, listed
+
+_WIDE_MARKS = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
+
+
+@dataclass(frozen=True)
+class CsvRow:
+    """One row: the number of its last line, and its cells by column, without surrounding space."""
+
+    line: int
+    cells: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """A header and its rows; every row has a cell for every column."""
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: tuple[CsvRow, ...]
+
+
+def read_csv(path: Path, required: Sequence[str]) -> CsvFile:
+    """Return the rows of a comma-separated UTF-8 file with a header; a byte order mark is allowed.
+
+    Raises DatasetError for a file that is absent, empty or not UTF-8, a required column that is missing, a
+    column named twice, and a row with more or fewer cells than the header.
+    """
+    lines = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    rows: list[CsvRow] = []
+    columns: tuple[str, ...] | None = None
+    try:
+        for cells in lines:
+            if not any(cell.strip() for cell in cells):
+                continue
+            if columns is None:
+                columns = _checked_header(path, cells, required)
+                continue
+            if len(cells) != len(columns):
+                raise DatasetError(
+                    f"Line {lines.line_num} of {path} has {len(cells)} cells; "
+                    f"the header has {len(columns)} columns ({listed(columns, most=20)}). "
+                    "Put a cell that holds a comma in double quotes."
+                )
+            stripped = (cell.strip() for cell in cells)
+            rows.append(CsvRow(lines.line_num, dict(zip(columns, stripped, strict=True))))
+    except csv.Error as error:
+        raise DatasetError(f"Line {lines.line_num} of {path} is not CSV: {error}.") from error
+    if columns is None or not rows:
+        raise DatasetError(f"{path} holds no rows; expected a header with {listed(required)}, then rows.")
+    return CsvFile(path, columns, tuple(rows))
+
+
+def _text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DatasetError(f"Cannot read {path}: {error.strerror}.") from error
+    for mark, encoding in _WIDE_MARKS:
+        if data.startswith(mark):
+            raise DatasetError(f"{path} is {encoding} text; expected UTF-8. Save it as 'CSV UTF-8'.")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise DatasetError(
+            f"Line {line} of {path} is not UTF-8 (byte 0x{data[error.start]:02x}). Save it as 'CSV UTF-8'."
+        ) from error
+
+
+def _checked_header(path: Path, cells: Sequence[str], required: Sequence[str]) -> tuple[str, ...]:
+    columns = tuple(cell.strip() for cell in cells)
+    missing = [name for name in required if name not in columns]
+    if missing:
+        separators = [name for mark, name in (("\t", "tabs"), (";", "semicolons")) if mark in columns[0]]
+        hint = did_you_mean(missing[0], columns).replace("Did you mean", "Is it")
+        if len(columns) == 1 and separators:
+            hint = f" It looks separated by {separators[0]}; separate columns by commas."
+        raise DatasetError(
+            f"{path} has the columns {listed(columns, most=20)}; it lacks {listed(missing, most=20)}.{hint}"
+        )
+    twice = [name for name, count in Counter(columns).items() if count > 1]
+    if twice:
+        raise DatasetError(f"{path} has more than one column named {listed(twice)}; rename one.")
+    return columns

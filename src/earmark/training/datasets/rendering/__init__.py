@@ -1,0 +1,1 @@
+"""Music that earmark composes and plays itself, seeded: plan, score, sound."""

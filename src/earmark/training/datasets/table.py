@@ -1,0 +1,214 @@
+"""Your own music: a CSV of paths and tags, or a folder with a subfolder a tag."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence, Set
+from pathlib import Path
+from typing import Literal, get_args
+
+from earmark.errors import DatasetError
+from earmark.tagging.card import TagName
+from earmark.training.datasets.base import SIDES, Dataset, Report, Split, Task, Track
+from earmark.training.datasets.inspection import inspect_files
+from earmark.training.datasets.listing import Entry, list_csv, list_folders
+from earmark.training.datasets.nearest import did_you_mean, listed
+from earmark.training.datasets.split import FRACTIONS, checked_fractions
+from earmark.training.datasets.stored_split import keep_split, read_split
+
+NAME = "table"
+LICENCE = "Yours to state: earmark does not know the licence of your own music."
+CITATION = "None: your own music."
+LAYOUT = """\
+music.csv      UTF-8, comma-separated, a row a track, with the columns
+                 path    absolute, or relative to the folder of the CSV
+                 tags    separated by semicolons: guitar;slow
+                 group   optional (or `artist`): what is never divided between train, valid and test
+                 split   optional: train, valid or test
+or a folder    one subfolder a tag, its audio inside: blues/song.mp3, or blues/artist/song.mp3
+*.split.json   written beside the CSV or the folder when there is no column `split`"""
+SPLIT = "default"
+GROUP = "tags"
+
+GroupBy = Literal["column", "folder", "track"]
+Entries = Sequence[Entry]
+
+
+def load(
+    root: Path,
+    task: Task | None = None,
+    tags: Sequence[str] | None = None,
+    minimum_count: int = 1,
+    group_by: GroupBy | None = None,
+    seed: int = 0,
+    fractions: Sequence[float] = FRACTIONS,
+    split_file: str | Path | None = None,
+) -> Dataset:
+    """Return the tracks that a CSV lists, or that lie in a folder with a subfolder a tag.
+
+    `task`: a CSV is `multi-label` unless `one-label` is asked for (then every row has one tag); folders are
+    `one-label`. `tags` fixes which tags are used and in which order, else all, sorted; `minimum_count`
+    leaves out tags with fewer tracks. One-label tracks whose tag is left out are left out; multi-label
+    tracks stay, as tracks that have none of the tags.
+
+    The one split is called `default`. It is the CSV's column `split`, or is made with `seed` and
+    `fractions` (train, valid, test) and stored in `split_file` (else beside `root`, as
+    `<name>.split.json`), where the next load finds it. `group_by` says what is never divided: `column` (the
+    CSV's `group` or `artist`), `folder` (that the file is in) or `track` (each is its own). Without it: the
+    column if there is one; else the folder for a CSV; else, in a tree `tag/artist/song`, the artist's
+    folder, and in a tree `tag/song` the track. Choice: with a column `split` but none for groups, each
+    track is its own group.
+
+    Raises DatasetError, with a sentence on what to mend, for everything in the files or options that does
+    not fit.
+    """
+    whole = _checked_options(task, minimum_count, seed, fractions)
+    entries = _entries(root)
+    task = task or ("one-label" if root.is_dir() else "multi-label")
+    if task == "one-label" and (several := [entry.identifier for entry in entries if len(entry.tags) > 1]):
+        raise DatasetError(
+            f"{len(several)} tracks of {root} have more than one tag ({listed(several)}), "
+            "and task is 'one-label'; leave them one tag, or ask for 'multi-label'."
+        )
+    missing = [entry.identifier for entry in entries if not entry.path.is_file()]
+    if missing:
+        raise DatasetError(
+            f"{len(missing)} of the {len(entries)} files that {root} names are missing: {listed(missing)}."
+        )
+    every_label = sorted({label for entry in entries for label in entry.tags})
+    grouped_by = group_by or _natural_grouping(root, entries)
+    everything = _tracks(root, entries, every_label, grouped_by)
+    if entries[0].side is not None:
+        split = _split_of_column(root, entries)
+    else:
+        place = _split_file(root, split_file)
+        split = keep_split(place, everything, name=SPLIT, seed=seed, fractions=whole, grouped_by=grouped_by)
+    labels = _labels(root, entries, tags, minimum_count)
+    kept = [entry for entry in entries if task == "multi-label" or set(entry.tags) & set(labels)]
+    return Dataset(
+        name=NAME,
+        licence=LICENCE,
+        citation=CITATION,
+        layout=LAYOUT,
+        task=task,
+        tags=tuple(TagName(label, GROUP) for label in labels),
+        tracks=_tracks(root, kept, labels, grouped_by),
+        splits={SPLIT: _restricted(split, {entry.identifier for entry in kept})},
+    )
+
+
+def check(root: Path, split_file: str | Path | None = None) -> Report:
+    """Return which files that the CSV, or the split stored for a folder, names are there."""
+    entries = _entries(root)
+    expected = {entry.identifier: entry.path for entry in entries}
+    stored = _split_file(root, split_file)
+    if root.is_dir() and stored.exists():
+        # A folder alone cannot say what has left it; the split that was made when it was whole can.
+        expected = {name: root / name for name in read_split(stored).identifiers}
+    return inspect_files(expected)
+
+
+def _checked_options(
+    task: Task | None, minimum_count: int, seed: int, fractions: Sequence[float]
+) -> tuple[float, float, float]:
+    if task is not None and task not in get_args(Task):
+        raise DatasetError(f"The option task is {task!r}; expected {listed(get_args(Task))}.")
+    for what, number, least in (("minimum_count", minimum_count, 1), ("seed", seed, 0)):
+        if not isinstance(number, int) or isinstance(number, bool) or number < least:
+            raise DatasetError(f"The option {what} is {number!r}; expected a whole number from {least} on.")
+    train, valid, test = checked_fractions(fractions).tolist()
+    return train, valid, test
+
+
+def _entries(root: Path) -> tuple[Entry, ...]:
+    if not root.exists():
+        raise DatasetError(f"There is nothing at {root}; expected a CSV file or a folder:\n{LAYOUT}")
+    return list_folders(root) if root.is_dir() else list_csv(root)
+
+
+def _split_file(root: Path, split_file: str | Path | None) -> Path:
+    # Resolved, since a root such as "." or ".." has no name of its own to put the ending to.
+    if split_file is not None and not isinstance(split_file, str | Path):
+        raise DatasetError(f"The option split_file is {split_file!r}; expected a path.")
+    return Path(split_file) if split_file is not None else Path(f"{root.resolve()}.split.json")
+
+
+def _natural_grouping(root: Path, entries: Entries) -> GroupBy:
+    if entries[0].group is not None:
+        return "column"
+    if entries[0].side is not None:
+        return "track"
+    if root.is_dir() and not any(len(Path(entry.identifier).parts) > 2 for entry in entries):
+        return "track"
+    return "folder"
+
+
+def _tracks(root: Path, entries: Entries, labels: Sequence[str], grouped_by: GroupBy) -> tuple[Track, ...]:
+    return tuple(
+        Track(
+            entry.identifier,
+            entry.path,
+            tuple(float(label in entry.tags) for label in labels),
+            _group(root, entry, grouped_by),
+        )
+        for entry in entries
+    )
+
+
+def _group(root: Path, entry: Entry, grouped_by: GroupBy) -> str:
+    if grouped_by == "track":
+        return entry.identifier
+    if grouped_by == "folder":
+        parts = Path(entry.identifier).parts
+        if root.is_dir():
+            # The first folder is the tag: grouped by it, each tag would be in one side. The artist's is next.
+            return parts[1] if len(parts) > 2 else entry.identifier
+        return Path(*parts[:-1]).as_posix()
+    if grouped_by == "column":
+        if entry.group is None:
+            raise DatasetError(f"{root} has no column 'group' or 'artist' ; group by 'folder' or 'track'.")
+        return entry.group
+    raise DatasetError(
+        f"The option group_by is {grouped_by!r}; expected {listed(get_args(GroupBy))}."
+        f"{did_you_mean(str(grouped_by), get_args(GroupBy))}"
+    )
+
+
+def _labels(root: Path, entries: Entries, tags: Sequence[str] | None, minimum_count: int) -> tuple[str, ...]:
+    counts = Counter(label for entry in entries for label in entry.tags)
+    if tags is None:
+        wanted = sorted(counts)
+    elif isinstance(tags, str) or not all(isinstance(label, str) for label in tags):
+        raise DatasetError(f"The option tags is {tags!r}; expected a list of tag names.")
+    else:
+        wanted = list(tags)
+    unknown = [label for label in wanted if label not in counts]
+    if unknown:
+        raise DatasetError(
+            f"No track of {root} has the tags asked for, {listed(unknown)}.{did_you_mean(unknown[0], counts)}"
+        )
+    labels = tuple(label for label in wanted if counts[label] >= minimum_count)
+    if not labels:
+        most, count = counts.most_common(1)[0]
+        raise DatasetError(
+            f"No tag of {root} is left: minimum_count is {minimum_count}, "
+            f"and the most frequent tag, {most!r}, has {count} tracks."
+        )
+    return labels
+
+
+def _split_of_column(root: Path, entries: Entries) -> Split:
+    members: dict[str, list[str]] = {side: [] for side in SIDES}
+    for entry in entries:
+        if entry.side not in members:
+            raise DatasetError(
+                f"Line {entry.line} of {root} has {entry.side!r} in the column 'split'; "
+                f"expected one of {listed(SIDES)}."
+            )
+        members[entry.side].append(entry.identifier)
+    return Split(SPLIT, *(tuple(members[side]) for side in SIDES))
+
+
+def _restricted(split: Split, kept: Set[str]) -> Split:
+    sides = (tuple(name for name in split.side(side) if name in kept) for side in SIDES)
+    return Split(split.name, *sides)

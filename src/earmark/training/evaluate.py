@@ -1,0 +1,180 @@
+"""Evaluation of an experiment: every method of a recipe, over its splits and seeds, with deviations.
+
+Scores of a track are the means over its clips. With several splits (folds) every track is tested once, by a model that
+knows neither it nor its artist; the pooled value ranks all tracks' out-of-fold scores together.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from itertools import chain, combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from earmark.training.baselines import BASELINES, baseline_scores
+from earmark.training.bootstrap import Difference, paired_bootstrap
+from earmark.training.experiment import Experiment
+from earmark.training.features import Selection
+from earmark.training.metrics import Metrics, measure
+from earmark.training.recipe import Side
+
+Scores = npt.NDArray[np.float32]
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """One way to tag, such as "local 27" or "global 18+27+54": scores of all clips for a split and a seed."""
+
+    name: str
+    kind: str
+    clip_scores: Callable[[str, int], Scores]
+    seeds: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """How well one method did.
+
+    Attributes:
+        values: the task's number (accuracy, or macro ROC-AUC) a seed and split, (seeds, splits).
+        pooled: metrics over all tested tracks together, scores averaged over seeds.
+        scores: those scores, (tracks, tags).
+    """
+
+    name: str
+    kind: str
+    values: npt.NDArray[np.float64]
+    pooled: Metrics
+    scores: Scores
+
+    @property
+    def mean(self) -> float:
+        """Mean over seeds and splits."""
+        return float(self.values.mean())
+
+    @property
+    def split_deviation(self) -> float:
+        """Deviation over splits of the mean over seeds; how far folds differ."""
+        return float(self.values.mean(axis=0).std())
+
+    @property
+    def seed_deviation(self) -> float:
+        """Deviation over seeds of the mean over splits; how far trainings differ."""
+        return float(self.values.mean(axis=1).std())
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """All methods of a recipe on the same tracks."""
+
+    experiment: Experiment
+    side: Side
+    targets: Scores
+    results: tuple[Result, ...]
+
+    def result(self, name: str) -> Result:
+        """The result of a method by its name."""
+        return {result.name: result for result in self.results}[name]
+
+    def compare(self, first: str, second: str, resamples: int = 500) -> Difference:
+        """Paired bootstrap over tracks of the pooled value of two methods."""
+        dataset = self.experiment.material.dataset
+        one, two = self.result(first).scores, self.result(second).scores
+
+        def value(chosen: npt.NDArray[np.int64], is_first: bool) -> float:
+            scores = (one if is_first else two)[chosen]
+            metrics = measure(scores, self.targets[chosen], dataset.labels, dataset.task, dataset.positive_threshold)
+            return metrics.value(dataset.task)
+
+        return paired_bootstrap(value, len(self.targets), resamples)
+
+
+def evaluate(experiment: Experiment, side: Side, say: Callable[[str], None]) -> Evaluation:
+    """Train what is not trained yet and measure every method of the recipe on one side of its splits."""
+    recipe, material = experiment.recipe, experiment.material
+    dataset = material.dataset
+    splits = recipe.data.splits
+    targets = np.concatenate([material.by_track(material.clips.targets, split, side) for split in splits])
+    results = []
+    for method in methods(experiment):
+        say(method.name)
+        values, pooled = [], []
+        for seed in method.seeds:
+            by_split = [material.by_track(method.clip_scores(split, seed), split, side) for split in splits]
+            truths = [material.by_track(material.clips.targets, split, side) for split in splits]
+            values.append(
+                [
+                    measure(scores, truth, dataset.labels, dataset.task, dataset.positive_threshold).value(dataset.task)
+                    for scores, truth in zip(by_split, truths, strict=True)
+                ]
+            )
+            pooled.append(np.concatenate(by_split))
+        scores: Scores = np.stack(pooled).mean(axis=0, dtype=np.float64).astype(np.float32)
+        results.append(
+            Result(
+                method.name,
+                method.kind,
+                np.array(values),
+                measure(scores, targets, dataset.labels, dataset.task, dataset.positive_threshold),
+                scores,
+            )
+        )
+    return Evaluation(experiment, side, targets, tuple(results))
+
+
+def methods(experiment: Experiment) -> Iterator[Method]:
+    """The methods that a recipe compares, simplest first."""
+    recipe, material = experiment.recipe, experiment.material
+    wanted, scales, seeds = recipe.evaluation.compare, recipe.local.scales, recipe.evaluation.seeds
+    if "baselines" in wanted:
+        for baseline in BASELINES:
+            yield Method(
+                baseline,
+                "baseline",
+                lambda split, seed, baseline=baseline: baseline_scores(baseline, material, split),  # type: ignore[misc]
+                seeds[:1],
+            )
+    if "local" in wanted:
+        for chosen in [*((scale,) for scale in scales), *([scales] if len(scales) > 1 else [])]:
+            yield Method(
+                f"local {Selection(chosen).label}",
+                "local",
+                lambda split, seed, chosen=chosen: _local_scores(experiment, split, chosen),  # type: ignore[misc]
+                seeds[:1],
+            )
+    for selection in dict.fromkeys(chain.from_iterable(_selections(experiment, kind) for kind in wanted)):
+        yield Method(
+            f"global {selection.label}",
+            "global",
+            lambda split, seed, selection=selection: experiment.global_scores(split, selection, seed),  # type: ignore[misc]
+            seeds,
+        )
+
+
+def _local_scores(experiment: Experiment, split: str, scales: tuple[int, ...]) -> Scores:
+    """Mean over the segments of a clip, then over scales ([SPL] section II-A)."""
+    scores: Scores = np.mean([experiment.features(split, scale).local_scores for scale in scales], axis=0)
+    return scores
+
+
+def _selections(experiment: Experiment, kind: str) -> list[Selection]:
+    recipe = experiment.recipe
+    scales = recipe.local.scales
+    chosen = () if recipe.global_.levels == "all" else recipe.global_.levels
+    depth = {scale: experiment.depth(scale) for scale in scales}
+    if kind == "single-levels":
+        return [Selection((scale,), (level,)) for scale in scales for level in range(1, depth[scale] + 1)]
+    if kind == "level-subsets":
+        return [Selection((scale,), levels) for scale in scales for levels in _subsets(range(1, depth[scale] + 1))]
+    if kind == "multi-level":
+        return [Selection((scale,), chosen) for scale in scales]
+    if kind == "scale-subsets":
+        return [Selection(subset, chosen) for subset in _subsets(scales)]
+    if kind == "multi-scale":
+        return [Selection(scales, chosen)]
+    return []
+
+
+def _subsets(items: "range | tuple[int, ...]") -> list[tuple[int, ...]]:
+    """All subsets but the empty one, small ones first."""
+    return [subset for size in range(1, len(items) + 1) for subset in combinations(items, size)]

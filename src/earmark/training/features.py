@@ -1,0 +1,105 @@
+"""Features of clips: what trained local CNNs make of them, a segment at a time.
+
+The aggregation is the letter's (section II-B): the maximum of every level over a segment (done in the network), then
+the mean over the segments of a clip, or of a window of it.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from earmark.audio.segments import SegmentRule, Segments
+from earmark.tagging.card import Extractor
+from earmark.tagging.layout import Block, layout_of
+from earmark.tagging.network import LocalNetwork
+from earmark.training.clips import Clips
+
+
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """Which scales and which of their levels make a vector; empty levels mean all."""
+
+    scales: tuple[int, ...]
+    levels: tuple[int, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Such as "18+27 L1+L2", or "18+27" with all levels."""
+        scales = "+".join(str(scale) for scale in self.scales)
+        levels = "+".join(f"L{level}" for level in self.levels)
+        return f"{scales} {levels}".strip()
+
+
+@dataclasses.dataclass(frozen=True)
+class ScaleFeatures:
+    """All clips of a dataset through one local CNN.
+
+    Attributes:
+        extractor: the network's description.
+        segments: (segments, width) float16, the clips' segments one after another.
+        first: (clips + 1,) int64; clip i has segments first[i] to first[i + 1].
+        means: (clips, width) float32, the mean over each clip's segments.
+        local_scores: (clips, tags) float32, the mean over segments of the network's own scores.
+    """
+
+    extractor: Extractor
+    segments: npt.NDArray[np.float16]
+    first: npt.NDArray[np.int64]
+    means: npt.NDArray[np.float32]
+    local_scores: npt.NDArray[np.float32]
+
+    def columns(self, levels: tuple[int, ...]) -> npt.NDArray[np.int64]:
+        """The columns of some levels (empty: all), in order."""
+        blocks: Sequence[Block] = layout_of((self.extractor,))
+        return np.concatenate(
+            [np.arange(block.start, block.stop) for block in blocks if not levels or block.level in levels]
+        )
+
+
+def extract_features(
+    network: LocalNetwork,
+    scores_of: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]],
+    frames: npt.NDArray[np.float16],
+    clips: Clips,
+    folder: Path,
+) -> None:
+    """Run every clip through a local CNN and keep the features in a folder; the numpy network is the one that tags.
+
+    `scores_of` turns logits (n, tags) into scores.
+    """
+    extractor = network.extractor
+    rule = SegmentRule(extractor.segment_length, extractor.segment_hop)
+    means, local_scores, first = [], [], [0]
+    with (folder / "segments.f16").open("wb") as file:
+        for row, count in zip(clips.first_row, clips.rows, strict=True):
+            cutter = Segments(rule, frames.shape[1])
+            whole = cutter.push(np.asarray(frames[row : row + count], np.float32))
+            segments = np.concatenate([whole, cutter.finish()])
+            batches = [
+                network(segments[at : at + network.batch_segments])
+                for at in range(0, len(segments), network.batch_segments)
+            ]
+            levels = np.concatenate([batch.levels for batch in batches])
+            levels.astype(np.float16).tofile(file)
+            means.append(levels.mean(axis=0, dtype=np.float64))
+            local_scores.append(np.concatenate([scores_of(batch.logits) for batch in batches]).mean(axis=0))
+            first.append(first[-1] + len(segments))
+    np.save(folder / "first.npy", np.array(first, np.int64))
+    np.save(folder / "means.npy", np.array(means, np.float32))
+    np.save(folder / "local_scores.npy", np.array(local_scores, np.float32))
+
+
+def read_features(extractor: Extractor, folder: Path) -> ScaleFeatures:
+    """Open the features that `extract_features` kept; the segments stay on disk, memory-mapped."""
+    means = np.load(folder / "means.npy")
+    first = np.load(folder / "first.npy")
+    segments = np.memmap(folder / "segments.f16", np.float16, "r", shape=(int(first[-1]), means.shape[1]))
+    return ScaleFeatures(extractor, segments, first, means, np.load(folder / "local_scores.npy"))
+
+
+def clip_vectors(features: Sequence[ScaleFeatures], levels: tuple[int, ...]) -> npt.NDArray[np.float32]:
+    """The letter's vectors: means of all scales side by side, (clips, columns) float32."""
+    return np.concatenate([scale.means[:, scale.columns(levels)] for scale in features], axis=1)

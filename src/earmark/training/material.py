@@ -1,0 +1,78 @@
+"""The material of an experiment: a dataset, its prepared frames, and the clips cut from them."""
+
+import dataclasses
+import hashlib
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from earmark.training.clips import Clips, cut_clips
+from earmark.training.datasets.base import Dataset
+from earmark.training.datasets.registry import load_dataset
+from earmark.training.recipe import DataSection, Side
+from earmark.training.store import FrameStore
+
+
+@dataclasses.dataclass(frozen=True)
+class Material:
+    """What every step of an experiment works on.
+
+    Attributes:
+        frames: the frame store's memory map, (rows, mel_bands) float16.
+        unreadable: tracks left out because they could not be decoded, a reason each.
+    """
+
+    dataset: Dataset
+    frames: npt.NDArray[np.float16]
+    clips: Clips
+    contents: tuple[str, ...]
+    unreadable: tuple[str, ...]
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 over every clip: its track, content, place, length and targets."""
+        digest = hashlib.sha256()
+        clips = self.clips
+        for track, content, rows, targets in zip(clips.tracks, self.contents, clips.rows, clips.targets, strict=True):
+            digest.update(f"{track}\t{content}\t{rows}\t{targets.tolist()}\n".encode())
+        return digest.hexdigest()
+
+    def clips_of(self, split: str, side: Side) -> npt.NDArray[np.int64]:
+        """Positions of the clips of one side of a split, in order: (clips,) int64."""
+        return self.clips.of(self.dataset.split(split).side(side))
+
+    def tracks_of(self, split: str, side: Side) -> tuple[str, ...]:
+        """The tracks of one side that have clips, in the order of the clips."""
+        return tuple(dict.fromkeys(self.clips.tracks[clip] for clip in self.clips_of(split, side)))
+
+    def by_track(self, values: npt.NDArray[np.float32], split: str, side: Side) -> npt.NDArray[np.float32]:
+        """Average a value a clip, (clips, columns), over the clips of each track of a side: (tracks, columns)."""
+        chosen = self.clips_of(split, side)
+        order = {track: at for at, track in enumerate(self.tracks_of(split, side))}
+        position = np.array([order[self.clips.tracks[clip]] for clip in chosen], np.int64)
+        sums = np.zeros((len(order), values.shape[1]), np.float64)
+        np.add.at(sums, position, values[chosen])
+        means: npt.NDArray[np.float32] = (sums / np.bincount(position)[:, None]).astype(np.float32)
+        return means
+
+
+def prepare_material(
+    section: DataSection, store_root: Path, processes: int, progress: Callable[[int, int], None]
+) -> Material:
+    """Load the dataset of a recipe, decode what is not in the store yet, and cut the clips.
+
+    `progress` is called with the number of tracks done and their number in all.
+    """
+    dataset = load_dataset(section.dataset, section.root, section.options)
+    store = FrameStore(store_root)
+    paths = [track.path for track in dataset.tracks]
+    failures = store.prepare(paths, processes, lambda done: progress(done, len(paths)))
+    clips = cut_clips(dataset, store, section, failures)
+    content = {
+        track.identifier: store.track(track.path).content for track in dataset.tracks if track.path not in failures
+    }
+    contents = tuple(content[track] for track in clips.tracks)
+    return Material(dataset, store.frames(), clips, contents, tuple(failures.values()))

@@ -1,0 +1,86 @@
+"""Metrics of tags, through scikit-learn: ROC-AUC, PR-AUC, accuracy."""
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from earmark.errors import TrainingError
+from earmark.training.datasets.base import Task
+
+Scores = npt.NDArray[np.float32]
+
+
+@dataclasses.dataclass(frozen=True)
+class TagMetrics:
+    """How well one tag was told: areas under the ROC and precision-recall curves, and how many tracks have it."""
+
+    label: str
+    roc_auc: float
+    pr_auc: float
+    positives: int
+    negatives: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Metrics:
+    """How well a set of tracks was tagged.
+
+    Attributes:
+        roc_auc: macro mean over the tags that have positives and negatives.
+        pr_auc: the same of average precision.
+        accuracy: share of tracks whose strongest tag is the true one; NaN for multi-label tasks.
+        tags: tag by tag, in order.
+        left_out: tags without positives or without negatives; they are in no mean.
+    """
+
+    roc_auc: float
+    pr_auc: float
+    accuracy: float
+    tags: tuple[TagMetrics, ...]
+    left_out: tuple[str, ...]
+
+    def value(self, task: Task) -> float:
+        """The number that a task is judged by: accuracy where a track has one label, ROC-AUC elsewhere."""
+        return self.accuracy if task == "one-label" else self.roc_auc
+
+
+def measure(
+    scores: Scores, targets: Scores, labels: tuple[str, ...], task: Task, positive_threshold: float = 0.5
+) -> Metrics:
+    """Compare scores with targets: both (tracks, tags); targets at or above the threshold are positive, NaN unknown.
+
+    Raises:
+        TrainingError: no tag has both positives and negatives.
+    """
+    tags, left_out = [], []
+    for index, label in enumerate(labels):
+        known = ~np.isnan(targets[:, index])
+        positive = targets[known, index] >= positive_threshold
+        if positive.all() or not positive.any():
+            left_out.append(label)
+            continue
+        column = scores[known, index]
+        tags.append(
+            TagMetrics(
+                label,
+                float(roc_auc_score(positive, column)),
+                float(average_precision_score(positive, column)),
+                int(positive.sum()),
+                int((~positive).sum()),
+            )
+        )
+    if not tags:
+        raise TrainingError(
+            f"None of the {len(labels)} tags has both positive and negative tracks among {len(scores)}; "
+            "expected at least one. Evaluate on a larger split."
+        )
+    hits = scores.argmax(axis=1) == targets.argmax(axis=1)
+    return Metrics(
+        float(np.mean([tag.roc_auc for tag in tags])),
+        float(np.mean([tag.pr_auc for tag in tags])),
+        float(hits.mean()) if task == "one-label" else float("nan"),
+        tuple(tags),
+        tuple(left_out),
+    )

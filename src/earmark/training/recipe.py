@@ -1,0 +1,175 @@
+"""A recipe: the whole of an experiment, as one TOML file.
+
+Every key has a type and a default that follows the papers; an unknown key is refused with the nearest known
+one named. A recipe knows nothing of folds' results or of files on disk: it can be hashed, stored in a bundle and
+read again to the same value.
+"""
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from earmark.errors import RecipeError
+
+Side = Literal["train", "valid", "test"]
+
+
+class Section(BaseModel):
+    """A part of a recipe: frozen, typed, with unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataSection(Section):
+    """Which tracks, with which targets, split how, and cut into which clips."""
+
+    dataset: str
+    root: Path
+    options: dict[str, Any] = {}
+    splits: tuple[str, ...] = Field(min_length=1)
+    clip_frames: int = Field(1250, gt=0)
+    clips_per_track: int = Field(1, gt=0)
+    unreadable_tracks_allowed: int = Field(0, ge=0)
+
+
+class StagedSchedule(Section):
+    """The authors' schedule: SGD with Nesterov momentum, a stage a learning rate, each until the loss stalls."""
+
+    kind: Literal["staged"] = "staged"
+    learning_rates: tuple[float, ...] = Field((0.01, 0.002, 0.0004, 0.00008, 0.000016), min_length=1)
+    patience_epochs: int = Field(3, gt=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    decay_per_update: float = Field(1e-6, ge=0)
+    stage_epochs_at_most: int = Field(100, gt=0)
+
+
+class OneCycleSchedule(Section):
+    """A modern schedule: AdamW, the learning rate once up and once down over a fixed number of epochs."""
+
+    kind: Literal["one-cycle"]
+    peak_learning_rate: float = Field(3e-3, gt=0)
+    epochs: int = Field(20, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    warm_up_share: float = Field(0.25, gt=0, lt=1)
+
+
+Schedule = Annotated[StagedSchedule | OneCycleSchedule, Field(discriminator="kind")]
+
+
+class LocalSection(Section):
+    """The local CNNs: one a scale, all trained alike."""
+
+    scales: tuple[int, ...] = Field((18, 27, 54), min_length=1)
+    batch_segments: int = Field(512, gt=1)
+    dropout: float = Field(0.5, ge=0, lt=1)
+    gain_deviation: float = Field(0.0, ge=0)
+    schedule: Schedule = StagedSchedule()
+
+
+class WindowSection(Section):
+    """Windows of random length for the global classifier, so that it is at home on short stretches too."""
+
+    shortest_seconds: float = Field(5.0, gt=0)
+    longest_seconds: float = Field(29.1, gt=0)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.shortest_seconds > self.longest_seconds:
+            raise ValueError("shortest_seconds is larger than longest_seconds")
+        return self
+
+
+class GlobalSection(Section):
+    """The global classifier: two hidden layers on the concatenated vector."""
+
+    levels: tuple[int, ...] | Literal["all"] = "all"
+    hidden_units: tuple[int, ...] = (512, 512)
+    dropout: float = Field(0.5, ge=0, lt=1)
+    standardise: Literal["scalar", "column"] = "scalar"
+    batch_clips: int = Field(16, gt=1)
+    windows: WindowSection | None = None
+    schedule: Schedule = StagedSchedule(learning_rates=(0.005, 0.001, 0.0002, 0.00004, 0.000008), patience_epochs=8)
+
+
+Comparison = Literal[
+    "local", "single-levels", "multi-level", "multi-scale", "level-subsets", "scale-subsets", "baselines"
+]
+
+
+class EvaluationSection(Section):
+    """What is compared, and with how many seeds of the global step."""
+
+    compare: tuple[Comparison, ...] = ("local", "single-levels", "multi-level", "multi-scale")
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+
+
+class Recipe(Section):
+    """The whole of an experiment."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    licence: str = "Apache-2.0"
+    seed: int = 0
+    data: DataSection
+    local: LocalSection = LocalSection()
+    global_: GlobalSection = Field(GlobalSection(), alias="global")
+    evaluation: EvaluationSection = EvaluationSection()
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read and check a recipe; paths in it are taken from the folder in which the command runs.
+
+    Raises:
+        RecipeError: the file is absent, is no TOML, or holds a key or value that a recipe does not have.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise RecipeError(f"{path} cannot be read ({error.strerror}); expected a recipe, a TOML file.") from error
+    return parse_recipe(text, str(path))
+
+
+def parse_recipe(text: str, name: str = "the recipe") -> Recipe:
+    """Read and check a recipe from TOML text; `name` stands in error messages.
+
+    Raises:
+        RecipeError: the text is no TOML, or holds a key or value that a recipe does not have.
+    """
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{name} is not TOML: {error}.") from error
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(_explain(problem) for problem in error.errors())
+        raise RecipeError(f"{name} is not a recipe: {problems}.") from error
+
+
+def _explain(problem: Any) -> str:
+    """One sentence for one problem, with the nearest known key where a key is unknown."""
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] != "extra_forbidden":
+        return f"{where or 'the recipe'}: {problem['msg']} (found {problem['input']!r})"
+    known = _known_keys(problem["loc"][:-1])
+    nearest = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1, cutoff=0.0)
+    hint = f"the nearest known key is {nearest[0]!r}" if nearest else "no key is known there"
+    return f"{where}: unknown key; {hint}"
+
+
+def _known_keys(location: tuple[Any, ...]) -> list[str]:
+    """The keys that the section at a location of the recipe has."""
+    section: type[Section] = Recipe
+    kinds: dict[str, type[Section]] = {"staged": StagedSchedule, "one-cycle": OneCycleSchedule}
+    names: dict[str, type[Section]] = {
+        "data": DataSection,
+        "local": LocalSection,
+        "global": GlobalSection,
+        "windows": WindowSection,
+        "evaluation": EvaluationSection,
+    }
+    for part in location:
+        section = kinds.get(part) or names.get(part) or section
+    return [field.alias or key for key, field in section.model_fields.items()]

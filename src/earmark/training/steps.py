@@ -1,0 +1,39 @@
+"""Steps: work that is done once for given inputs and found again afterwards."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+
+class Steps:
+    """Finished steps under one folder, each in a folder of its own, named by its kind and a hash of its inputs.
+
+    Two experiments that need the same step, such as a local CNN with the same data, schedule and seed, share it. A step
+    counts as done once its `inputs.json` is there; it is written last.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def done(self, kind: str, inputs: Mapping[str, Any], make: Callable[[Path], None]) -> Path:
+        """The folder of a step, made now by `make(folder)` unless it was made before.
+
+        `make` may find what an interrupted run left in the folder, such as a checkpoint, and go on from there.
+        """
+        text = json.dumps(inputs, sort_keys=True, indent=1)
+        folder = self._folder / f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        finished = folder / "inputs.json"
+        if not finished.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            make(folder)
+            fresh = folder / "inputs.fresh"
+            fresh.write_text(text, encoding="utf-8")
+            fresh.replace(finished)
+        return folder
+
+    def forget(self) -> None:
+        """Remove every finished step."""
+        shutil.rmtree(self._folder, ignore_errors=True)

@@ -1,0 +1,211 @@
+"""Prepared log-mels on disk: one memory-mapped file, keyed by content, resumable.
+
+A store is a folder that belongs to one front end:
+
+    frames.f16     all frames, a row of `mel_bands` float16 values each, appended track by track
+    tracks.jsonl   a line a track: content hash, first row, rows, decoder, truncated; written after its frames
+    files.jsonl    a line a file seen: path, size, modification time, content hash, so that nothing is hashed twice
+
+A track counts once its line is written. Frames behind the last line, left by an interrupted run, are cut off at the
+next start. Renamed and copied files are not decoded again.
+
+Choice: float16. A log-mel value lies between 0 and about 3, so the error is at most 1e-3, below what the encoding
+of the sound moves; it halves the disk, the memory and the time to read.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from earmark.audio.decode import decode
+from earmark.audio.logmel import LogMel, LogMelSettings
+from earmark.errors import AudioError, StoreError
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredTrack:
+    """Where the frames of one content lie in the store, and how they were decoded."""
+
+    content: str
+    first_row: int
+    rows: int
+    decoder: str
+    truncated: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class PreparedTrack:
+    """What a worker hands back: the frames of a file, or the reason why there are none."""
+
+    content: str
+    frames: npt.NDArray[np.float16]
+    decoder: str
+    truncated: bool
+    failure: str | None
+
+
+class FrameStore:
+    """Log-mel frames of many tracks: (rows, mel_bands) float16, memory-mapped.
+
+    Raises:
+        StoreError: the folder holds a store that cannot be read or that belongs to another front end.
+    """
+
+    def __init__(self, root: Path, settings: LogMelSettings = LogMelSettings()) -> None:
+        described = json.dumps(dataclasses.asdict(settings), sort_keys=True)
+        self.settings = settings
+        self.folder = root / f"log-mel-{hashlib.sha256(described.encode()).hexdigest()[:12]}"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._frames_file = self.folder / "frames.f16"
+        self._tracks_file = self.folder / "tracks.jsonl"
+        self._files_file = self.folder / "files.jsonl"
+        self._tracks = {line["content"]: StoredTrack(**line) for line in _read_lines(self._tracks_file)}
+        self._contents = {_file_key(line): line["content"] for line in _read_lines(self._files_file)}
+        self._cut_unfinished()
+
+    def prepare(
+        self, paths: Sequence[Path], processes: int = 1, progress: Callable[[int], object] = int
+    ) -> Mapping[Path, str]:
+        """Decode what is not in the store yet; return the reason of each file that could not be decoded.
+
+        Files are taken in the order given and written in it, whatever the number of processes; after each file
+        `progress` is called with the number done.
+        """
+        failures: dict[Path, str] = {}
+        missing: list[Path] = []
+        for path in paths:
+            if not path.is_file():
+                failures[path] = f"{path} is not a file."
+            elif self._known_content(path) not in self._tracks:
+                missing.append(path)
+        progress(len(paths) - len(missing))
+        with self._frames_file.open("ab") as frames, self._tracks_file.open("a", encoding="utf-8") as tracks:
+            for done, (path, prepared) in enumerate(self._prepared(missing, processes), start=1):
+                if prepared.failure is not None:
+                    failures[path] = prepared.failure
+                else:
+                    self._remember_file(path, prepared.content)
+                    if prepared.content not in self._tracks:
+                        stored = StoredTrack(
+                            prepared.content,
+                            self.rows,
+                            len(prepared.frames),
+                            prepared.decoder,
+                            prepared.truncated,
+                        )
+                        prepared.frames.tofile(frames)
+                        frames.flush()
+                        tracks.write(json.dumps(dataclasses.asdict(stored)) + "\n")
+                        tracks.flush()
+                        self._tracks[stored.content] = stored
+                progress(len(paths) - len(missing) + done)
+        return failures
+
+    @property
+    def rows(self) -> int:
+        """Frames in the store, of all tracks together."""
+        return max((track.first_row + track.rows for track in self._tracks.values()), default=0)
+
+    def track(self, path: Path) -> StoredTrack:
+        """Say where the frames of a file lie.
+
+        Raises:
+            StoreError: the file, as it is now, has not been prepared.
+        """
+        content = self._known_content(path)
+        if content not in self._tracks:
+            raise StoreError(f"{path} is not in the store {self.folder}; prepare it first.")
+        return self._tracks[content]
+
+    def frames(self) -> npt.NDArray[np.float16]:
+        """All frames as one read-only memory map: (rows, mel_bands) float16."""
+        if not self.rows:
+            return np.zeros((0, self.settings.mel_bands), np.float16)
+        return np.memmap(self._frames_file, np.float16, "r", shape=(self.rows, self.settings.mel_bands))
+
+    def _known_content(self, path: Path) -> str:
+        """The content hash of a file if this very file was seen before; empty otherwise."""
+        content: str = self._contents.get(_identify(path), "")
+        return content
+
+    def _remember_file(self, path: Path, content: str) -> None:
+        name, size, modified = _identify(path)
+        line = {"path": name, "size": size, "modified_ns": modified, "content": content}
+        with self._files_file.open("a", encoding="utf-8") as files:
+            files.write(json.dumps(line) + "\n")
+        self._contents[_identify(path)] = content
+
+    def _prepared(self, paths: Sequence[Path], processes: int) -> Iterator[tuple[Path, PreparedTrack]]:
+        """Decode files in order, a few ahead, so that memory stays small whatever their number."""
+        if processes == 1:
+            for path in paths:
+                yield path, prepare_track(path, self.settings)
+            return
+        remaining = iter(paths)
+        with ProcessPoolExecutor(processes) as pool:
+            ahead = [
+                (path, pool.submit(prepare_track, path, self.settings)) for path in islice(remaining, 2 * processes)
+            ]
+            while ahead:
+                path, future = ahead.pop(0)
+                following = next(remaining, None)
+                if following is not None:
+                    ahead.append((following, pool.submit(prepare_track, following, self.settings)))
+                yield path, future.result()
+
+    def _cut_unfinished(self) -> None:
+        """Remove frames that have no line, left by a run that was interrupted."""
+        expected = self.rows * self.settings.mel_bands * 2
+        found = self._frames_file.stat().st_size if self._frames_file.exists() else 0
+        if found < expected:
+            raise StoreError(
+                f"{self._frames_file} holds {found} bytes, but its index promises {expected}. "
+                f"Remove the folder {self.folder}: it is made again."
+            )
+        if found > expected:
+            with self._frames_file.open("r+b") as frames:
+                frames.truncate(expected)
+
+
+def prepare_track(path: Path, settings: LogMelSettings) -> PreparedTrack:
+    """Decode one file into float16 log-mel frames; a file that cannot be decoded is told with its reason."""
+    empty = np.zeros((0, settings.mel_bands), np.float16)
+    try:
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        front_end = LogMel(settings)
+        with decode(path, settings.rate_hz) as sound:
+            frames = [front_end.push(block).astype(np.float16) for block in sound]
+            frames.append(front_end.finish().astype(np.float16))
+    except OSError as error:
+        return PreparedTrack("", empty, "", False, f"{path} cannot be read: {error.strerror}.")
+    except AudioError as error:
+        return PreparedTrack("", empty, "", False, str(error))
+    return PreparedTrack(content, np.concatenate(frames), sound.decoder, sound.truncated, None)
+
+
+def _identify(path: Path) -> tuple[str, int, int]:
+    state = path.stat()
+    return str(path.resolve()), state.st_size, state.st_mtime_ns
+
+
+def _file_key(line: dict[str, Any]) -> tuple[str, int, int]:
+    return line["path"], line["size"], line["modified_ns"]
+
+
+def _read_lines(path: Path) -> list[dict[str, Any]]:
+    """The complete lines of a JSON-lines file; a last line cut short by an interruption is dropped and removed."""
+    if not path.exists():
+        return []
+    data = path.read_bytes()
+    complete = data[: data.rfind(b"\n") + 1]
+    if len(complete) < len(data):
+        path.write_bytes(complete)
+    return [json.loads(line) for line in complete.splitlines()]

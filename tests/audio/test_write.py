@@ -1,0 +1,43 @@
+"""Written sound reads back, and what cannot be written is refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from earmark.audio.write import write_flac
+from earmark.errors import AudioError, WaveformError
+
+
+@pytest.mark.parametrize("shape", [(500,), (500, 2)])
+def test_written_samples_read_back(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    samples = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
+    write_flac(tmp_path / "a.flac", samples, 22_050)
+    read, rate_hz = soundfile.read(tmp_path / "a.flac", dtype="float32")
+    assert rate_hz == 22_050 and read.shape == shape
+    assert np.abs(read - samples).max() <= 1.01 / 32_768
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        np.zeros(0, np.float32),
+        np.zeros((2, 2, 2), np.float32),
+        np.zeros(9, np.int16),
+        np.full(9, 1.01, np.float32),
+        np.full(9, np.nan, np.float32),
+        np.full(9, np.inf, np.float32),
+    ],
+)
+def test_samples_that_are_no_sound_are_refused(tmp_path: Path, samples: np.ndarray) -> None:
+    with pytest.raises(WaveformError):
+        write_flac(tmp_path / "a.flac", samples, 22_050)
+    assert not (tmp_path / "a.flac").exists()
+
+
+def test_a_rate_or_place_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WaveformError, match="0 Hz"):
+        write_flac(tmp_path / "a.flac", np.zeros(9, np.float32), 0)
+    with pytest.raises(AudioError, match="Cannot write"):
+        write_flac(tmp_path / "no folder" / "a.flac", np.zeros(9, np.float32), 22_050)
