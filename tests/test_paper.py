@@ -4,12 +4,12 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra train")
 
-from earmark.audio.logmel import LogMelSettings  # noqa: E402
-from earmark.audio.segments import SegmentRule  # noqa: E402
-from earmark.tagging.layout import layout_of  # noqa: E402
-from earmark.training.networks import GlobalClassifier, LocalCNN, output_length, parameter_count  # noqa: E402
-from earmark.training.recipe import GlobalSection, StagedSchedule  # noqa: E402
-from earmark.training.scales import LOG_MEL_SCALES, log_mel_extractor  # noqa: E402
+from earmark.audio.logmel import LogMelSettings
+from earmark.audio.segments import SegmentRule
+from earmark.tagging.layout import layout_of
+from earmark.training.networks import GlobalClassifier, LocalCNN, output_length, parameter_count
+from earmark.training.recipe import GlobalSection, StagedSchedule
+from earmark.training.scales import convolutions_of, log_mel_extractor
 
 TAGS = tuple(f"tag {number}" for number in range(50))
 
@@ -38,7 +38,7 @@ def test_local_cnns_of_the_letter(
 def multiply_adds(frames: int) -> int:
     """Multiply-adds of one segment: every convolution at its own length, then the two dense layers."""
     length, inputs, total = frames, 128, 0
-    for shape in LOG_MEL_SCALES[frames]:
+    for shape in convolutions_of(frames):
         total += length * shape.filter_length * inputs * shape.channels
         length, inputs = length // shape.pool_length, shape.channels
     return total + inputs * 256 + 256 * len(TAGS)

@@ -13,10 +13,10 @@ def say(line: str) -> None:
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar on stderr that is told the number done; nothing at all where stderr is no terminal."""
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr that is told the number done and the total; nothing where stderr is no terminal."""
     if not sys.stderr.isatty():
-        yield lambda done: None
+        yield _say_nothing
         return
     # rich is slow to import, so a command that nobody watches does without it.
     from rich.console import Console
@@ -24,5 +24,9 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda done: bar.update(task, completed=done)
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _say_nothing(done: int, total: int) -> None:
+    del done, total

@@ -1,5 +1,6 @@
 """The command `earmark`: one module a command group, gathered here."""
 
+import io
 import os
 import sys
 from typing import Annotated
@@ -7,6 +8,8 @@ from typing import Annotated
 import typer
 
 from earmark import __version__
+from earmark.cli.data import data
+from earmark.cli.figures import figures
 from earmark.cli.models import models
 from earmark.cli.tag import tag
 from earmark.cli.train import evaluate, train
@@ -22,7 +25,9 @@ app = typer.Typer(
 app.command()(tag)
 app.command()(train)
 app.command()(evaluate)
+app.command()(figures)
 app.command()(models)
+app.add_typer(data, name="data")
 
 
 def _show_version(wanted: bool) -> None:
@@ -45,6 +50,9 @@ def main() -> None:
     # numpy's matrix products here are small: a second thread only waits for the first, and many times longer on a busy
     # machine. It has to be said before numpy is loaded; who sets it is left alone.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # A file's name may be bytes that are no text: it goes out as it came in.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")
     try:
         app()
     except EarmarkError as error:

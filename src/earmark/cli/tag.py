@@ -1,6 +1,7 @@
 """`earmark tag`: files in, tags out."""
 
 import csv
+import dataclasses
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -66,20 +67,22 @@ def tag(
         _Json() if as_json else _JsonLines() if as_jsonl else _Table(over_time) if as_csv else _Text(top, over_time)
     )
     failed = 0
-    with progress("tagging", len(sources)) as done:
+    latest: Prediction | None = None
+    with progress("tagging") as done:
         for number, result in enumerate(_tagged(tagger, sources, windows), start=1):
             if isinstance(result, EarmarkError):
                 failed += 1
                 say(f"earmark: {result}")
             else:
                 writer.write(result)
-                if picture is not None:
-                    from earmark.training.figures import draw_over_time
-
-                    draw_over_time(result, picture)
-                    say(f"drew {picture}")
-            done(number)
+                latest = result
+            done(number, len(sources))
     writer.close()
+    if picture is not None and latest is not None:
+        from earmark.training.figures import draw_over_time
+
+        draw_over_time(latest, picture)
+        say(f"drew {picture}")
     if not sources:
         say(f"earmark: no sound files in {', '.join(str(path) for path in files)}")
     if failed or not sources:
@@ -92,7 +95,8 @@ def _tagged(
     """Each track's prediction or the error that stopped it, in order; one broken file never stops the others."""
     for source in sources:
         try:
-            yield tagger.tag(source, over_time=windows)
+            # By its path: many folders have a 01.mp3.
+            yield dataclasses.replace(tagger.tag(source, over_time=windows), source=str(source))
         except EarmarkError as error:
             yield error
 

@@ -1,5 +1,6 @@
 """`earmark train` and `earmark evaluate`: a recipe in, a model or figures out."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -41,6 +42,8 @@ def train(
     metrics = model_metrics(experiment, chosen, seed)
     bundle = bundle_of(experiment, chosen, seed, recipe.read_text(encoding="utf-8"), metrics)
     folder = output or runs / experiment.recipe.name / "model"
+    if not experiment.leads:
+        return
     write_bundle(bundle, folder)
     for name, value in metrics.items():
         say(f"{name}: {value:.3f}")
@@ -62,7 +65,9 @@ def evaluate(
     from earmark.training.evaluate import evaluate as measure_all
     from earmark.training.report import evaluation_json, evaluation_text
 
-    evaluation = measure_all(experiment, side, say)
+    evaluation = measure_all(experiment, side, say if experiment.leads else _say_nothing)
+    if not experiment.leads:
+        return
     text, document = evaluation_text(evaluation), evaluation_json(evaluation)
     folder = runs / experiment.recipe.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,16 +79,26 @@ def evaluate(
 def _experiment(recipe: Path, runs: Path, processes: int, accelerator: str, precision: str) -> "Experiment":
     """A recipe with its data prepared, ready to train."""
     try:
-        from lightning.fabric import Fabric
-
-        from earmark.training.experiment import Experiment
-        from earmark.training.material import prepare_material
         from earmark.training.recipe import read_recipe
+
+        # What trains takes seconds to load; a wrong recipe is told before.
+        described = read_recipe(recipe)
+        from earmark.training.experiment import Experiment
+        from earmark.training.fit import fabric_of
+        from earmark.training.material import prepare_material
         from earmark.training.steps import Steps
     except ImportError as error:
         raise MissingExtraError("Training", "train", error.name or str(error)) from error
-    described = read_recipe(recipe)
-    fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)  # type: ignore[arg-type]
-    with progress("decoding", 0) as bar:
-        material = prepare_material(described.data, runs / "store", processes, lambda done, total: bar(done))
-    return Experiment(described, material, Steps(runs / "steps"), fabric, say)
+    fabric = fabric_of(accelerator, precision)
+    tell: Callable[[str], None] = say if fabric.is_global_zero else _say_nothing
+    sections = [described.data] if described.local.data is None else [described.data, described.local.data]
+    # One process decodes; the others find everything prepared.
+    with progress("decoding") as done, fabric.rank_zero_first():
+        materials = [prepare_material(section, runs / "store", processes, done) for section in sections]
+    for note in dict.fromkeys(note for material in materials for note in material.dataset.left_out):
+        tell(note)
+    return Experiment(described, materials[0], Steps(runs / "steps", fabric), fabric, tell, materials[-1])
+
+
+def _say_nothing(line: str) -> None:
+    del line

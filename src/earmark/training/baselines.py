@@ -76,9 +76,20 @@ def _fitted_scores(
         return make_pipeline(StandardScaler(), LogisticRegression(C=regularisation, max_iter=2000))
 
     if dataset.task == "one-label":
-        fitted = machine().fit(vectors[train], targets.argmax(axis=1))
-        scores = np.zeros((len(vectors), len(dataset.labels)), np.float32)
-        scores[:, fitted.classes_] = _confidence(fitted)(vectors)
+        classes = targets.argmax(axis=1)
+        if len(np.unique(classes)) < 2:
+            raise TrainingError(
+                f"All training tracks of split {split} of {dataset.name} have the same tag; the baselines need two "
+                'tags. Leave "baselines" out of evaluation.compare.'
+            )
+        fitted = machine().fit(vectors[train], classes)
+        confidence = _confidence(fitted)(vectors)
+        if confidence.ndim == 1:
+            # Of two classes only the second's distance is given.
+            confidence = np.stack([-confidence, confidence], axis=1)
+        # A tag that no training track has comes after all others.
+        scores = np.full((len(vectors), len(dataset.labels)), confidence.min() - 1.0, np.float32)
+        scores[:, fitted.classes_] = confidence
         return scores
     columns = []
     for column in (targets >= dataset.positive_threshold).T:

@@ -128,7 +128,9 @@ class VectorBatches:
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of an epoch: (n, columns) float32 and (n, tags) float32."""
         if not self._shuffle:
-            yield from zip(self._vectors.split(self._batch_clips), self._targets.split(self._batch_clips), strict=True)
+            for first in range(0, len(self._vectors), self._batch_clips):
+                last = first + self._batch_clips
+                yield self._vectors[first:last], self._targets[first:last]
             return
         generator = np.random.default_rng([self._seed, number])
         for batch in shuffled_batches(len(self._vectors), self._batch_clips, generator):

@@ -6,6 +6,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from earmark.errors import TrainingError
+
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
@@ -29,6 +31,9 @@ def paired_bootstrap(
 
     `metric(chosen, first)` gives the value of the first or second method on the chosen tracks, (n,) positions; a
     resample on which it is NaN is left out.
+
+    Raises:
+        TrainingError: it is NaN on every resample.
     """
     generator = np.random.default_rng(seed)
     everything = np.arange(tracks)
@@ -37,6 +42,11 @@ def paired_bootstrap(
         chosen = generator.integers(0, tracks, tracks)
         differences.append(metric(chosen, True) - metric(chosen, False))
     valid = np.array(differences)[~np.isnan(differences)]
+    if not len(valid):
+        raise TrainingError(
+            f"None of {resamples} resamples of {tracks} tracks can be measured; expected at least one. "
+            "Compare on more tracks."
+        )
     low, high = np.quantile(valid, [0.025, 0.975])
     return Difference(
         metric(everything, True) - metric(everything, False),

@@ -1,15 +1,14 @@
 """A finished experiment -> the bundle that tags: networks, layout, head and where all of it came from."""
 
-import dataclasses
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from earmark.tagging.bundle import Bundle, seal
-from earmark.tagging.card import Card, Extractor, Head, Provenance
+from earmark.tagging.card import Card, Head, Provenance
 from earmark.tagging.layout import layout_of
 from earmark.training.experiment import Experiment
 from earmark.training.export import Arrays
-from earmark.training.features import Selection
+from earmark.training.features import with_levels
 from earmark.training.metrics import measure
 from earmark.training.provenance import commit, versions
 from earmark.training.recipe import Side
@@ -23,21 +22,24 @@ def bundle_of(experiment: Experiment, split: str, seed: int, recipe_text: str, m
     `seed` is that of the classifier; `metrics` are figures of exactly this model, a name each.
     """
     recipe, dataset = experiment.recipe, experiment.material.dataset
-    levels = () if recipe.global_.levels == "all" else recipe.global_.levels
-    selection = Selection(recipe.local.scales, levels)
     arrays: Arrays = {}
-    extractors: list[Extractor] = []
-    for scale in selection.scales:
-        trained = experiment.local(split, scale)
-        used = levels or trained.extractor.levels
-        extractors.append(dataclasses.replace(trained.extractor, levels=used, hash=""))
-        arrays |= trained.arrays
-    classifier = experiment.classifier(split, selection, seed)
+    if recipe.model == "joint":
+        joint = experiment.joint(split, seed)
+        extractors, classifier = joint.extractors, joint.classifier
+        for local in joint.local_arrays:
+            arrays |= local
+    else:
+        selection = experiment.selection()
+        trained = [experiment.local(split, scale) for scale in selection.scales]
+        extractors = tuple(with_levels(local.extractor, selection.levels) for local in trained)
+        classifier = experiment.classifier(split, selection, seed)
+        for local_network in trained:
+            arrays |= local_network.arrays
     arrays |= classifier.arrays
     card = Card(
         name=recipe.name,
-        extractors=tuple(extractors),
-        layout=layout_of(tuple(extractors)),
+        extractors=extractors,
+        layout=layout_of(extractors),
         head=Head(classifier.head.hidden_units, ""),
         activation=experiment.activation,
         tags=dataset.tags,
@@ -61,8 +63,10 @@ def model_metrics(experiment: Experiment, split: str, seed: int) -> dict[str, fl
     """How well the model that `bundle_of` makes tags the validation and test sides of its split, a value a metric."""
     recipe, material = experiment.recipe, experiment.material
     dataset = material.dataset
-    levels = () if recipe.global_.levels == "all" else recipe.global_.levels
-    scores = experiment.global_scores(split, Selection(recipe.local.scales, levels), seed)
+    joint = recipe.model == "joint"
+    scores = (
+        experiment.joint_scores(split, seed) if joint else experiment.global_scores(split, experiment.selection(), seed)
+    )
     metrics: dict[str, float] = {}
     for side in _REPORTED_SIDES:
         if not len(material.clips_of(split, side)):

@@ -11,11 +11,12 @@ from itertools import chain, combinations
 import numpy as np
 import numpy.typing as npt
 
+from earmark.errors import TrainingError
 from earmark.training.baselines import BASELINES, baseline_scores
 from earmark.training.bootstrap import Difference, paired_bootstrap
 from earmark.training.experiment import Experiment
 from earmark.training.features import Selection
-from earmark.training.metrics import Metrics, measure
+from earmark.training.metrics import Metrics, measure, quick_value
 from earmark.training.recipe import Side
 
 Scores = npt.NDArray[np.float32]
@@ -83,8 +84,7 @@ class Evaluation:
 
         def value(chosen: npt.NDArray[np.int64], is_first: bool) -> float:
             scores = (one if is_first else two)[chosen]
-            metrics = measure(scores, self.targets[chosen], dataset.labels, dataset.task, dataset.positive_threshold)
-            return metrics.value(dataset.task)
+            return quick_value(scores, self.targets[chosen], dataset.task, dataset.positive_threshold)
 
         return paired_bootstrap(value, len(self.targets), resamples)
 
@@ -131,7 +131,7 @@ def methods(experiment: Experiment) -> Iterator[Method]:
             yield Method(
                 baseline,
                 "baseline",
-                lambda split, seed, baseline=baseline: baseline_scores(baseline, material, split),  # type: ignore[misc]
+                lambda split, _, baseline=baseline: baseline_scores(baseline, material, split),  # type: ignore[misc]
                 seeds[:1],
             )
     if "local" in wanted:
@@ -139,7 +139,7 @@ def methods(experiment: Experiment) -> Iterator[Method]:
             yield Method(
                 f"local {Selection(chosen).label}",
                 "local",
-                lambda split, seed, chosen=chosen: _local_scores(experiment, split, chosen),  # type: ignore[misc]
+                lambda split, _, chosen=chosen: _local_scores(experiment, split, chosen),  # type: ignore[misc]
                 seeds[:1],
             )
     for selection in dict.fromkeys(chain.from_iterable(_selections(experiment, kind) for kind in wanted)):
@@ -149,12 +149,26 @@ def methods(experiment: Experiment) -> Iterator[Method]:
             lambda split, seed, selection=selection: experiment.global_scores(split, selection, seed),  # type: ignore[misc]
             seeds,
         )
+    if "joint" in wanted:
+        yield Method(f"joint {experiment.selection().label}", "joint", experiment.joint_scores, seeds)
 
 
 def _local_scores(experiment: Experiment, split: str, scales: tuple[int, ...]) -> Scores:
-    """Mean over the segments of a clip, then over scales ([SPL] section II-A)."""
-    scores: Scores = np.mean([experiment.features(split, scale).local_scores for scale in scales], axis=0)
-    return scores
+    """Mean over the segments of a clip, then over scales ([SPL] section II-A); tags of the local CNNs found by name."""
+    labels = experiment.material.dataset.labels
+    scores = []
+    for scale in scales:
+        features = experiment.features(split, scale)
+        known = features.extractor.output_tags
+        missing = [label for label in labels if label not in known]
+        if missing:
+            raise TrainingError(
+                f"The local CNNs were trained on other tags: they lack {', '.join(missing)}. "
+                'Leave "local" out of evaluation.compare.'
+            )
+        scores.append(features.local_scores[:, [known.index(label) for label in labels]])
+    averaged: Scores = np.stack(scores).mean(axis=0, dtype=np.float64).astype(np.float32)
+    return averaged
 
 
 def _selections(experiment: Experiment, kind: str) -> list[Selection]:

@@ -95,5 +95,6 @@ def _fold(weight: Tensor, bias: Tensor | None, norm: nn.BatchNorm1d | nn.BatchNo
 
 
 def _array(tensor: Tensor) -> npt.NDArray[np.float32]:
-    array: npt.NDArray[np.float32] = np.ascontiguousarray(tensor.detach().cpu().float().numpy())
+    # A copy, as numpy would else look into the weights that torch goes on training.
+    array: npt.NDArray[np.float32] = np.array(tensor.detach().cpu().float().numpy(), order="C")
     return array

@@ -1,7 +1,7 @@
 """Features of clips: what trained local CNNs make of them, a segment at a time.
 
-The aggregation is the letter's (section II-B): the maximum of every level over a segment (done in the network), then
-the mean over the segments of a clip, or of a window of it.
+The letter's aggregation (section II-B) is the maximum of every level over a segment (done in the network), then the
+mean over the segments of a clip, or of a window of it; a recipe may choose other statistics.
 """
 
 import dataclasses
@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark.audio.segments import SegmentRule, Segments
+from earmark.errors import TrainingError
+from earmark.tagging.aggregate import TrackStatistics
 from earmark.tagging.card import Extractor
 from earmark.tagging.layout import Block, layout_of
 from earmark.tagging.network import LocalNetwork
@@ -33,6 +35,15 @@ class Selection:
         return f"{scales} {levels}".strip()
 
 
+def with_levels(extractor: Extractor, levels: tuple[int, ...]) -> Extractor:
+    """An extractor that gives only some levels (empty: all), of those that it has, as `ScaleFeatures.columns` does.
+
+    The hash stays empty: it is another extractor now.
+    """
+    used = tuple(level for level in extractor.levels if not levels or level in levels)
+    return dataclasses.replace(extractor, levels=used, hash="")
+
+
 @dataclasses.dataclass(frozen=True)
 class ScaleFeatures:
     """All clips of a dataset through one local CNN.
@@ -41,22 +52,30 @@ class ScaleFeatures:
         extractor: the network's description.
         segments: (segments, width) float16, the clips' segments one after another.
         first: (clips + 1,) int64; clip i has segments first[i] to first[i + 1].
-        means: (clips, width) float32, the mean over each clip's segments.
+        vectors: (clips, columns) float32, the extractor's statistic (the letter's: the mean) over each clip's segments.
         local_scores: (clips, tags) float32, the mean over segments of the network's own scores.
     """
 
     extractor: Extractor
     segments: npt.NDArray[np.float16]
     first: npt.NDArray[np.int64]
-    means: npt.NDArray[np.float32]
+    vectors: npt.NDArray[np.float32]
     local_scores: npt.NDArray[np.float32]
 
     def columns(self, levels: tuple[int, ...]) -> npt.NDArray[np.int64]:
-        """The columns of some levels (empty: all), in order."""
+        """The columns of some levels (empty: all), in the order of the layout.
+
+        Raises:
+            TrainingError: the network has none of these levels.
+        """
         blocks: Sequence[Block] = layout_of((self.extractor,))
-        return np.concatenate(
-            [np.arange(block.start, block.stop) for block in blocks if not levels or block.level in levels]
-        )
+        chosen = [np.arange(block.start, block.stop) for block in blocks if not levels or block.level in levels]
+        if not chosen:
+            raise TrainingError(
+                f"The network of scale {self.extractor.name} has levels 1 to {len(blocks)}; found {list(levels)} "
+                "asked for. Name at least one that it has in global.levels."
+            )
+        return np.concatenate(chosen)
 
 
 def extract_features(
@@ -72,7 +91,7 @@ def extract_features(
     """
     extractor = network.extractor
     rule = SegmentRule(extractor.segment_length, extractor.segment_hop)
-    means, local_scores, first = [], [], [0]
+    vectors, local_scores, first = [], [], [0]
     with (folder / "segments.f16").open("wb") as file:
         for row, count in zip(clips.first_row, clips.rows, strict=True):
             cutter = Segments(rule, frames.shape[1])
@@ -84,22 +103,24 @@ def extract_features(
             ]
             levels = np.concatenate([batch.levels for batch in batches])
             levels.astype(np.float16).tofile(file)
-            means.append(levels.mean(axis=0, dtype=np.float64))
+            statistics = TrackStatistics(extractor.track_statistic, extractor.level_widths)
+            statistics.add(levels)
+            vectors.append(statistics.vector())
             local_scores.append(np.concatenate([scores_of(batch.logits) for batch in batches]).mean(axis=0))
             first.append(first[-1] + len(segments))
     np.save(folder / "first.npy", np.array(first, np.int64))
-    np.save(folder / "means.npy", np.array(means, np.float32))
+    np.save(folder / "vectors.npy", np.array(vectors, np.float32))
     np.save(folder / "local_scores.npy", np.array(local_scores, np.float32))
 
 
 def read_features(extractor: Extractor, folder: Path) -> ScaleFeatures:
     """Open the features that `extract_features` kept; the segments stay on disk, memory-mapped."""
-    means = np.load(folder / "means.npy")
+    vectors = np.load(folder / "vectors.npy")
     first = np.load(folder / "first.npy")
-    segments = np.memmap(folder / "segments.f16", np.float16, "r", shape=(int(first[-1]), means.shape[1]))
-    return ScaleFeatures(extractor, segments, first, means, np.load(folder / "local_scores.npy"))
+    segments = np.memmap(folder / "segments.f16", np.float16, "r", shape=(int(first[-1]), sum(extractor.level_widths)))
+    return ScaleFeatures(extractor, segments, first, vectors, np.load(folder / "local_scores.npy"))
 
 
 def clip_vectors(features: Sequence[ScaleFeatures], levels: tuple[int, ...]) -> npt.NDArray[np.float32]:
-    """The letter's vectors: means of all scales side by side, (clips, columns) float32."""
-    return np.concatenate([scale.means[:, scale.columns(levels)] for scale in features], axis=1)
+    """The letter's vectors: those of all scales side by side, (clips, columns) float32."""
+    return np.concatenate([scale.vectors[:, scale.columns(levels)] for scale in features], axis=1)

@@ -6,6 +6,7 @@ its last finished epoch and ends with the same weights.
 """
 
 import dataclasses
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -93,7 +94,7 @@ def fit(
 
     while not plan.finished:
         number = len(epochs)
-        torch.manual_seed(seed * 1_000_003 + number)
+        torch.manual_seed((seed * 1_000_003 + number) * fabric.world_size + fabric.global_rank)
         wrapped.train()
         total = torch.zeros((), device=fabric.device)
         rate = 0.0
@@ -107,7 +108,9 @@ def fit(
             wrapped_optimiser.step()
             total += value.detach()
         training_loss = float(fabric.all_reduce(total, reduce_op="mean")) / len(training)  # type: ignore[arg-type]
-        epoch = Epoch(number, rate, training_loss, _validate(network, validation, loss, fabric))
+        # All processes go by the leader's figure, so that they agree on when to stop.
+        validation_loss = fabric.broadcast(_validate(network, validation, loss, fabric))
+        epoch = Epoch(number, rate, training_loss, validation_loss)
         if not (torch.isfinite(torch.tensor([epoch.training_loss, epoch.validation_loss]))).all():
             raise TrainingError(
                 f"After epoch {number} the loss is {epoch.training_loss} (training) and {epoch.validation_loss} "
@@ -127,6 +130,30 @@ def fit(
     return History(tuple(epochs))
 
 
+def fabric_of(accelerator: str, precision: str) -> Fabric:
+    """The device, precision and processes to train with, such as "cpu" or "cuda", "32-true" or "bf16-mixed".
+
+    Under `torchrun` all its processes train together, each on its share of every batch; else this one does alone.
+
+    Raises:
+        TrainingError: there is no such device or precision here.
+    """
+    processes, here = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    strategy = "ddp" if processes > 1 else "auto"
+    try:
+        fabric = Fabric(
+            accelerator=accelerator,
+            devices=here,
+            num_nodes=max(processes // here, 1),
+            strategy=strategy,
+            precision=precision,  # type: ignore[arg-type]
+        )
+        fabric.launch()
+    except (ValueError, RuntimeError) as error:
+        raise TrainingError(f"Cannot train on {accelerator!r} in {precision!r}: {error}") from error
+    return fabric
+
+
 def tag_loss(task: Task) -> Loss:
     """The loss of a task: binary cross-entropy over known tags, or cross-entropy over one-label targets.
 
@@ -144,15 +171,17 @@ def _masked_binary_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def _validate(network: nn.Module, validation: Batches, loss: Loss, fabric: Fabric) -> float:
-    """The mean loss over all items of the validation batches."""
+    """The mean loss over all known targets of the validation batches, however they are cut into batches."""
     network.eval()
-    total, items = 0.0, 0
+    total, known = 0.0, 0
     with torch.inference_mode():
         for inputs, targets in validation.epoch(0):
             value = loss(network(fabric.to_device(inputs)), fabric.to_device(targets))
-            total += float(value) * len(targets)
-            items += len(targets)
-    return total / items
+            # Each batch's value is a mean over its known targets, so that it counts as much as it has of them.
+            here = int((~torch.isnan(targets)).sum())
+            total += float(value) * here
+            known += here
+    return total / max(known, 1)
 
 
 def _copy_weights(network: nn.Module) -> dict[str, Tensor]:

@@ -1,9 +1,10 @@
-"""Metrics of tags, through scikit-learn: ROC-AUC, PR-AUC, accuracy."""
+"""Metrics of tags: ROC-AUC, PR-AUC, accuracy, through scikit-learn; one number at once for resampling."""
 
 import dataclasses
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from earmark.errors import TrainingError
@@ -84,3 +85,23 @@ def measure(
         tuple(tags),
         tuple(left_out),
     )
+
+
+def quick_value(scores: Scores, targets: Scores, task: Task, positive_threshold: float = 0.5) -> float:
+    """What `measure(...).value(task)` gives, all tags at once and some hundred times as fast, for resampling.
+
+    The area under a ROC curve is the share of pairs in the right order, which is a sum of ranks. NaN where no tag has
+    both positives and negatives.
+    """
+    if task == "one-label":
+        return float((scores.argmax(axis=1) == targets.argmax(axis=1)).mean())
+    known = ~np.isnan(targets)
+    positive = known & (targets >= positive_threshold)
+    positives, negatives = positive.sum(axis=0), (known & ~positive).sum(axis=0)
+    there = (positives > 0) & (negatives > 0)
+    if not there.any():
+        return float("nan")
+    # Unknown ones rank above all others, where they change no other rank.
+    ranks = rankdata(np.where(known, scores, np.inf), axis=0)
+    right = np.where(positive, ranks, 0.0).sum(axis=0) - positives * (positives + 1) / 2
+    return float((right[there] / (positives * negatives)[there]).mean())

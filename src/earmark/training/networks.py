@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from earmark.tagging.card import Convolution, Extractor
+from earmark.training.norms import BatchNorm1d, BatchNorm2d
 
 
 class ConvolutionBlock(nn.Module):
@@ -31,7 +32,7 @@ class ConvolutionBlock(nn.Module):
         self.convolution = nn.Conv2d(
             inputs, shape.channels, (shape.filter_length, 1), stride=(shape.stride, 1), padding=(before, 0)
         )
-        self.norm = nn.BatchNorm2d(shape.channels)
+        self.norm = BatchNorm2d(shape.channels)
         self.pool = nn.MaxPool2d((shape.pool_length, 1)) if shape.pool_length > 1 else nn.Identity()
 
     def forward(self, rows: Tensor) -> Tensor:
@@ -48,7 +49,7 @@ class DenseBlock(nn.Module):
     def __init__(self, inputs: int, units: int, dropout: float) -> None:
         super().__init__()
         self.dense = nn.Linear(inputs, units)
-        self.norm = nn.BatchNorm1d(units)
+        self.norm = BatchNorm1d(units)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, vectors: Tensor) -> Tensor:

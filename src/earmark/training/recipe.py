@@ -60,13 +60,25 @@ Schedule = Annotated[StagedSchedule | OneCycleSchedule, Field(discriminator="kin
 
 
 class LocalSection(Section):
-    """The local CNNs: one a scale, all trained alike."""
+    """The local CNNs: one a scale, all trained alike.
 
+    With `data` they are trained on that dataset and only the classifier on the recipe's own (transfer, Table I of the
+    letter): on its one split, or on as many as the recipe has, taken in pairs.
+    """
+
+    data: DataSection | None = None
     scales: tuple[int, ...] = Field((18, 27, 54), min_length=1)
     batch_segments: int = Field(512, gt=1)
     dropout: float = Field(0.5, ge=0, lt=1)
     gain_deviation: float = Field(0.0, ge=0)
     schedule: Schedule = StagedSchedule()
+
+
+class PoolingSection(Section):
+    """How activations become a vector: over the time of a segment, then over the segments of a clip."""
+
+    segment: Literal["max", "mean"] = "max"
+    track: Literal["mean", "max", "mean+deviation"] = "mean"
 
 
 class WindowSection(Section):
@@ -94,8 +106,23 @@ class GlobalSection(Section):
     schedule: Schedule = StagedSchedule(learning_rates=(0.005, 0.001, 0.0002, 0.00004, 0.000008), patience_epochs=8)
 
 
+class JointSection(Section):
+    """Local CNNs and classifier trained together, from the finished three steps (the letter's future work)."""
+
+    local_weight: float = Field(0.5, ge=0)
+    batch_clips: int = Field(16, gt=1)
+    schedule: Schedule = OneCycleSchedule(kind="one-cycle", peak_learning_rate=3e-4, epochs=5)
+
+
 Comparison = Literal[
-    "local", "single-levels", "multi-level", "multi-scale", "level-subsets", "scale-subsets", "baselines"
+    "baselines",
+    "local",
+    "single-levels",
+    "level-subsets",
+    "multi-level",
+    "scale-subsets",
+    "multi-scale",
+    "joint",
 ]
 
 
@@ -112,10 +139,25 @@ class Recipe(Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     licence: str = "Apache-2.0"
     seed: int = 0
+    model: Literal["three-steps", "joint"] = "three-steps"
     data: DataSection
     local: LocalSection = LocalSection()
+    pooling: PoolingSection = PoolingSection()
     global_: GlobalSection = Field(GlobalSection(), alias="global")
+    joint: JointSection = JointSection()
     evaluation: EvaluationSection = EvaluationSection()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.global_.windows is not None and self.pooling.track != "mean":
+            raise ValueError(f"global.windows takes means over windows, but pooling.track is {self.pooling.track!r}")
+        pretraining = self.local.data
+        if pretraining is not None and len(pretraining.splits) not in (1, len(self.data.splits)):
+            raise ValueError(
+                f"local.data.splits names {len(pretraining.splits)} splits; it has to name one, or as many as "
+                f"data.splits ({len(self.data.splits)})"
+            )
+        return self
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -167,7 +209,9 @@ def _known_keys(location: tuple[Any, ...]) -> list[str]:
         "data": DataSection,
         "local": LocalSection,
         "global": GlobalSection,
+        "pooling": PoolingSection,
         "windows": WindowSection,
+        "joint": JointSection,
         "evaluation": EvaluationSection,
     }
     for part in location:

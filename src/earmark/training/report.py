@@ -45,7 +45,12 @@ def evaluation_json(evaluation: Evaluation) -> str:
     dataset = experiment.material.dataset
     document: dict[str, Any] = {
         "recipe": experiment.recipe.model_dump(mode="json", by_alias=True),
-        "dataset": {"name": dataset.name, "hash": dataset.hash, "task": dataset.task},
+        "dataset": {
+            "name": dataset.name,
+            "hash": dataset.hash,
+            "task": dataset.task,
+            "groups": {tag.label: tag.group for tag in dataset.tags},
+        },
         "splits": {name: dataset.split(name).hash for name in experiment.recipe.data.splits},
         "side": evaluation.side,
         "tracks": len(evaluation.targets),

@@ -1,24 +1,38 @@
-"""The log-mel scales of the letter, as data (method section 3)."""
+"""The log-mel scales of the letter, and any other length by the same rule (method section 3)."""
 
 from earmark.audio.logmel import LogMelSettings
 from earmark.errors import RecipeError
 from earmark.tagging.card import Convolution, Extractor
 
-_FIRST = (Convolution(3, 128, 3), Convolution(3, 128, 3))
-_THREE = Convolution(3, 256, 3)
-_TWO = Convolution(2, 256, 2)
-
-LOG_MEL_SCALES: dict[int, tuple[Convolution, ...]] = {
-    18: (*_FIRST, _TWO),
-    27: (*_FIRST, _THREE),
-    54: (*_FIRST, _THREE, _TWO),
-    108: (*_FIRST, _THREE, _TWO, _TWO),
-    216: (*_FIRST, _THREE, _TWO, _TWO, _TWO),
-}
-"""Blocks of the local CNN for a segment of so many frames."""
+LETTER_SCALES = (18, 27, 54, 108, 216)
+"""The segment lengths of the letter, in frames."""
 
 HIDDEN_UNITS = 256
 """Width of the dense layer between the last convolution and the output."""
+
+
+def convolutions_of(segment_frames: int) -> tuple[Convolution, ...]:
+    """The blocks for a segment of so many frames: pools of 3 and 2 that tile it, long ones first.
+
+    The first two blocks have 128 channels and pool 3, all later ones 256, and a filter is as long as its pool. For 18,
+    27, 54, 108 and 216 frames these are the letter's networks (method section 3). Choice: any other length that 3s and
+    2s tile, such as 36 or 81, follows the same rule.
+
+    Raises:
+        RecipeError: no such pools tile the length.
+    """
+    pools: list[int] = []
+    rest = segment_frames
+    for length in (3, 2):
+        while rest % length == 0 and rest > 1:
+            pools.append(length)
+            rest //= length
+    if rest != 1 or len(pools) < 3 or pools[:2] != [3, 3]:
+        raise RecipeError(
+            f"No local CNN for segments of {segment_frames} frames: pools of 3, 3, then 3s and 2s have to tile them. "
+            f"The letter's lengths are {', '.join(str(frames) for frames in LETTER_SCALES)}; 36, 81 and 162 work too."
+        )
+    return tuple(Convolution(pool, 128 if block < 2 else 256, pool) for block, pool in enumerate(pools))
 
 
 def log_mel_extractor(
@@ -27,17 +41,14 @@ def log_mel_extractor(
     input_mean: float = 0.0,
     input_deviation: float = 1.0,
 ) -> Extractor:
-    """Describe the letter's local CNN for segments of a length in frames, every level used.
+    """Describe the local CNN for segments of a length in frames, every level used.
 
     Segments do not overlap. The hash stays empty: it is made of the weights, at export.
 
     Raises:
-        RecipeError: the letter has no network for that length.
+        RecipeError: there is no network for that length.
     """
-    if segment_frames not in LOG_MEL_SCALES:
-        known = ", ".join(str(frames) for frames in LOG_MEL_SCALES)
-        raise RecipeError(f"No local CNN for segments of {segment_frames} frames; known lengths are {known}.")
-    convolutions = LOG_MEL_SCALES[segment_frames]
+    convolutions = convolutions_of(segment_frames)
     settings = LogMelSettings()
     return Extractor(
         name=str(segment_frames),

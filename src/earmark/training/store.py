@@ -16,9 +16,11 @@ of the sound moves; it halves the disk, the memory and the time to read.
 import dataclasses
 import hashlib
 import json
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +69,15 @@ class FrameStore:
         self._frames_file = self.folder / "frames.f16"
         self._tracks_file = self.folder / "tracks.jsonl"
         self._files_file = self.folder / "files.jsonl"
-        self._tracks = {line["content"]: StoredTrack(**line) for line in _read_lines(self._tracks_file)}
-        self._contents = {_file_key(line): line["content"] for line in _read_lines(self._files_file)}
+        try:
+            self._tracks = {line["content"]: StoredTrack(**line) for line in _read_lines(self._tracks_file)}
+            self._contents = {_file_key(line): line["content"] for line in _read_lines(self._files_file)}
+        except (ValueError, TypeError, KeyError) as error:
+            raise StoreError(
+                f"The index of {self.folder} holds a line that is none of earmark's ({error!r}). "
+                "Remove the folder: it is made again."
+            ) from error
+        self._sizes = {size for _, size, _ in self._contents}
         self._cut_unfinished()
 
     def prepare(
@@ -142,24 +151,40 @@ class FrameStore:
         with self._files_file.open("a", encoding="utf-8") as files:
             files.write(json.dumps(line) + "\n")
         self._contents[_identify(path)] = content
+        self._sizes.add(size)
 
     def _prepared(self, paths: Sequence[Path], processes: int) -> Iterator[tuple[Path, PreparedTrack]]:
         """Decode files in order, a few ahead, so that memory stays small whatever their number."""
         if processes == 1:
             for path in paths:
-                yield path, prepare_track(path, self.settings)
+                yield path, self._copy_of_stored(path) or prepare_track(path, self.settings)
             return
-        remaining = iter(paths)
-        with ProcessPoolExecutor(processes) as pool:
-            ahead = [
-                (path, pool.submit(prepare_track, path, self.settings)) for path in islice(remaining, 2 * processes)
-            ]
-            while ahead:
-                path, future = ahead.pop(0)
-                following = next(remaining, None)
-                if following is not None:
-                    ahead.append((following, pool.submit(prepare_track, following, self.settings)))
-                yield path, future.result()
+        # Spawned, as a process that has loaded torch has threads, which do not survive a fork.
+        with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+            ahead: deque[tuple[Path, PreparedTrack | Future[PreparedTrack]]] = deque()
+            remaining = iter(paths)
+            while True:
+                for path in islice(remaining, 2 * processes - len(ahead)):
+                    prepared = self._copy_of_stored(path) or pool.submit(prepare_track, path, self.settings)
+                    ahead.append((path, prepared))
+                if not ahead:
+                    return
+                path, prepared = ahead.popleft()
+                yield path, prepared if isinstance(prepared, PreparedTrack) else prepared.result()
+
+    def _copy_of_stored(self, path: Path) -> PreparedTrack | None:
+        """A file whose content the store has under another name, without frames; None where it has to be decoded."""
+        try:
+            if path.stat().st_size not in self._sizes:
+                return None
+            content = _content_of(path)
+        except OSError:
+            # Whoever decodes the file says why it cannot be read.
+            return None
+        stored = self._tracks.get(content)
+        if stored is None:
+            return None
+        return PreparedTrack(content, _no_frames(self.settings), stored.decoder, stored.truncated, None)
 
     def _cut_unfinished(self) -> None:
         """Remove frames that have no line, left by a run that was interrupted."""
@@ -177,9 +202,9 @@ class FrameStore:
 
 def prepare_track(path: Path, settings: LogMelSettings) -> PreparedTrack:
     """Decode one file into float16 log-mel frames; a file that cannot be decoded is told with its reason."""
-    empty = np.zeros((0, settings.mel_bands), np.float16)
+    empty = _no_frames(settings)
     try:
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        content = _content_of(path)
         front_end = LogMel(settings)
         with decode(path, settings.rate_hz) as sound:
             frames = [front_end.push(block).astype(np.float16) for block in sound]
@@ -189,6 +214,15 @@ def prepare_track(path: Path, settings: LogMelSettings) -> PreparedTrack:
     except AudioError as error:
         return PreparedTrack("", empty, "", False, str(error))
     return PreparedTrack(content, np.concatenate(frames), sound.decoder, sound.truncated, None)
+
+
+def _no_frames(settings: LogMelSettings) -> npt.NDArray[np.float16]:
+    return np.zeros((0, settings.mel_bands), np.float16)
+
+
+def _content_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _identify(path: Path) -> tuple[str, int, int]:

@@ -82,8 +82,11 @@ class _Scale:
         count = int(self._first[clip + 1] - self._first[clip])
         low = int(np.ceil((start_seconds - self._centre_seconds) / self._hop_seconds))
         high = int(np.ceil((stop_seconds - self._centre_seconds) / self._hop_seconds))
-        low = min(max(low, 0), count - 1)
-        high = min(max(high, low + 1), count)
+        low, high = max(low, 0), min(high, count)
+        if low >= high:
+            middle_seconds = (start_seconds + stop_seconds) / 2
+            low = min(max(round((middle_seconds - self._centre_seconds) / self._hop_seconds), 0), count - 1)
+            high = low + 1
         first = int(self._first[clip])
         total = self._sums[first + high] - self._sums[first + low]
         mean: npt.NDArray[np.float32] = (total / (high - low)).astype(np.float32)

@@ -6,6 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from training.datasets.published import (
+    MTAT_CLIPS,
+    fma_files,
+    gtzan_files,
+    jamendo_files,
+    magnatagatune_files,
+    million_song_files,
+    tagtraum_files,
+)
 
 from earmark.audio.write import write_flac
 from earmark.training.datasets.emotify import EMOTIONS, GENRES
@@ -32,13 +41,17 @@ def six(tmp_path: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class Miniature:
-    """A dataset's name, root and options, one of its audio files, and roots that it has to refuse."""
+    """A dataset's name, root and options, one of its audio files, and roots that it has to refuse.
+
+    empty_is_known: that files without bytes belong to the official set.
+    """
 
     name: str
     root: Path
     audio: Path
     wrong_roots: tuple[Path, ...]
     options: dict[str, object] = field(default_factory=dict)
+    empty_is_known: bool = False
 
 
 def _emotify(folder: Path, **options: object) -> Miniature:
@@ -84,6 +97,40 @@ def _rendered(folder: Path) -> Miniature:
     return Miniature("rendered", root, root / "audio" / "0002.flac", (other, other / "song.flac"), options)
 
 
+def _magnatagatune(folder: Path) -> Miniature:
+    root = magnatagatune_files(folder / "mtat")
+    return Miniature("magnatagatune", root, root / f"{MTAT_CLIPS[3]}.mp3", (folder, folder / "nowhere"))
+
+
+def _million_song(folder: Path, database: bool) -> Miniature:
+    root = folder / "msd"
+    audio = million_song_files(root, database=database)[3]
+    wrong = (folder, folder / "nowhere")
+    return Miniature("million_song", root, audio, wrong, {"train_count": 5}, empty_is_known=True)
+
+
+def _tagtraum(folder: Path, **options: object) -> Miniature:
+    root = folder / "tagtraum"
+    audio = tagtraum_files(root, lists="train_count" in options)[3]
+    return Miniature("tagtraum", root, audio, (folder, folder / "nowhere"), options, empty_is_known=True)
+
+
+def _gtzan(folder: Path) -> Miniature:
+    root = gtzan_files(folder / "gtzan")
+    return Miniature("gtzan", root, root / "blues" / "blues.00030.wav", (folder, folder / "nowhere"))
+
+
+def _jamendo(folder: Path) -> Miniature:
+    root = jamendo_files(folder / "jamendo")
+    return Miniature("jamendo", root, root / "audio" / "51" / "1376251.mp3", (folder, folder / "nowhere"))
+
+
+def _fma(folder: Path, subset: str) -> Miniature:
+    root = fma_files(folder / "fma", subset)
+    audio = root / f"fma_{subset}" / "000" / "000002.mp3"
+    return Miniature("fma", root, audio, (folder, folder / "nowhere"), {"subset": subset})
+
+
 MINIATURES: dict[str, Callable[[Path], Miniature]] = {
     "emotify genre": lambda folder: _emotify(folder, target="genre"),
     "emotify emotions": lambda folder: _emotify(folder, target="emotions"),
@@ -91,12 +138,30 @@ MINIATURES: dict[str, Callable[[Path], Miniature]] = {
     "table csv": _csv,
     "table folders": _folders,
     "rendered": _rendered,
+    "magnatagatune": _magnatagatune,
+    "million song pickles": lambda folder: _million_song(folder, database=False),
+    "million song sqlite": lambda folder: _million_song(folder, database=True),
+    "tagtraum lists": lambda folder: _tagtraum(folder, train_count=10),
+    "tagtraum stratified": lambda folder: _tagtraum(folder, seed=2),
+    "gtzan": _gtzan,
+    "jamendo": _jamendo,
+    "fma small": lambda folder: _fma(folder, "small"),
+    "fma medium": lambda folder: _fma(folder, "medium"),
 }
 
 
 @pytest.fixture(params=sorted(MINIATURES))
 def miniature(request: pytest.FixtureRequest, tmp_path: Path) -> Miniature:
     """Every dataset in turn, small."""
+    return MINIATURES[request.param](tmp_path)
+
+
+PUBLISHED = ("magnatagatune", "million song", "tagtraum", "gtzan", "jamendo", "fma")
+
+
+@pytest.fixture(params=sorted(name for name in MINIATURES if name.startswith(PUBLISHED)))
+def published(request: pytest.FixtureRequest, tmp_path: Path) -> Miniature:
+    """Every published dataset in turn, small."""
     return MINIATURES[request.param](tmp_path)
 
 

@@ -1,5 +1,6 @@
 """Datasets by name: unknown names and options are refused with the nearest known one."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,3 +27,11 @@ def test_an_unknown_option_is_refused(emotify: Any) -> None:
         load_dataset("emotify", emotify.root, {"targets": "genre"})
     with pytest.raises(DatasetError, match="no option 'root'"):
         load_dataset("emotify", emotify.root, {"root": "."})
+
+
+def test_every_dataset_is_documented() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "datasets.md").read_text(encoding="utf-8")
+    words = " ".join(text.split())
+    for name, entry in DATASETS.items():
+        assert f"`{name}`" in text and entry.layout in text, name
+        assert [option for option in entry.options if f"`{option}`" not in words] == [], name

@@ -109,6 +109,8 @@ class Dataset:
     """Tracks with their targets, and the splits that figures may be quoted on.
 
     `positive_threshold`: a target at or above it counts as positive in evaluation.
+    `left_out`: a sentence for everything that the original has and these tracks do not, and for what has to be said
+    beside any figure; whoever uses the dataset says them aloud.
 
     Raises DatasetError where the parts disagree: repeated identifiers or tags, targets of a wrong length, a
     one-label track without exactly one tag, a split that names unknown tracks or has a group in two sides.
@@ -123,6 +125,7 @@ class Dataset:
     tracks: tuple[Track, ...]
     splits: Mapping[str, Split]
     positive_threshold: float = 0.5
+    left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.task not in ("multi-label", "one-label"):
@@ -235,12 +238,18 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Report:
-    """What was found of the files that a dataset should have; the four lists share no name."""
+    """What was found of the files that a dataset should have; the four lists share no name.
+
+    `splits`: a line for each split that the files make, whatever sound is there, held against the official one.
+    `notes`: a sentence for what belongs to the original but is left out, or has to be said beside any figure.
+    """
 
     found: tuple[str, ...]
     missing: tuple[str, ...]
     corrupt: tuple[str, ...]
     unexpected: tuple[str, ...]
+    splits: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -248,8 +257,10 @@ class Report:
         return not self.missing and not self.corrupt
 
     def text(self) -> str:
-        """Return the counts in one line, then up to 10 names of each kind that is not `found`."""
+        """Return the counts in one line, up to 10 names of each kind that is not `found`, splits and notes."""
         kinds = (("missing", self.missing), ("corrupt", self.corrupt), ("unexpected", self.unexpected))
         lines = [f"{len(self.found)} found, " + ", ".join(f"{len(names)} {kind}" for kind, names in kinds)]
         lines += [f"{kind}: {listed(names, most=10)}" for kind, names in kinds if names]
+        lines += [f"split {line}" for line in self.splits]
+        lines += [f"note: {note}" for note in self.notes]
         return "\n".join(lines)

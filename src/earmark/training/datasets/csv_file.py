@@ -52,7 +52,7 @@ def read_csv(path: Path, required: Sequence[str]) -> CsvFile:
             if not any(cell.strip() for cell in cells):
                 continue
             if columns is None:
-                columns = _checked_header(path, cells, required)
+                columns = checked_header(path, cells, required)
                 continue
             if len(cells) != len(columns):
                 raise DatasetError(
@@ -86,12 +86,15 @@ def _text(path: Path) -> str:
         ) from error
 
 
-def _checked_header(path: Path, cells: Sequence[str], required: Sequence[str]) -> tuple[str, ...]:
+def checked_header(path: Path, cells: Sequence[str], required: Sequence[str]) -> tuple[str, ...]:
+    """Return the column names of a header; DatasetError for a required one that is missing, or one named twice."""
     columns = tuple(cell.strip() for cell in cells)
     missing = [name for name in required if name not in columns]
     if missing:
         separators = [name for mark, name in (("\t", "tabs"), (";", "semicolons")) if mark in columns[0]]
-        hint = did_you_mean(missing[0], columns).replace("Did you mean", "Is it")
+        hint = did_you_mean(missing[0], [name for name in columns if name not in required]).replace(
+            "Did you mean", "Is it"
+        )
         if len(columns) == 1 and separators:
             hint = f" It looks separated by {separators[0]}; separate columns by commas."
         raise DatasetError(

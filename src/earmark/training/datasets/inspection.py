@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,28 +15,28 @@ AUDIO_SUFFIXES = frozenset(
 )
 
 
-def inspect_files(expected: Mapping[str, Path]) -> Report:
+def inspect_files(expected: Mapping[str, Path], others: re.Pattern[str] | None = None) -> Report:
     """Return which of the expected files (by name) are found, missing or corrupt, and unexpected audio.
 
-    A file is corrupt when it holds no bytes or its header cannot be decoded: the sound behind the header is
-    not decoded here. Unexpected is audio that lies in the same folder as an expected file.
+    A file is corrupt when it holds no bytes or its first seconds cannot be decoded; the rest is not decoded here.
+    Unexpected is audio that lies in the same folder as an expected file, unless its whole name has the form `others`.
     """
     found, missing, corrupt = [], [], []
     for name, path in sorted(expected.items()):
         if not path.is_file():
             missing.append(name)
-        elif _opens(path):
+        elif opens(path):
             found.append(name)
         else:
             corrupt.append(name)
     known = set(expected.values())
-    folders = sorted({path.parent for path in known})
+    folders = sorted({path.parent for path in expected.values()})
     unexpected = [
         str(path)
         for folder in folders
         if folder.is_dir()
         for path in sorted(folder.iterdir())
-        if is_audio(path) and path not in known
+        if is_audio(path) and path not in known and not (others and others.fullmatch(path.name))
     ]
     return Report(tuple(found), tuple(missing), tuple(corrupt), tuple(unexpected))
 
@@ -45,7 +46,8 @@ def is_audio(path: Path) -> bool:
     return path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
-def _opens(path: Path) -> bool:
+def opens(path: Path) -> bool:
+    """Whether a file holds bytes and its first seconds can be decoded."""
     try:
         if path.stat().st_size == 0:
             return False

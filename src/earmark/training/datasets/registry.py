@@ -9,7 +9,17 @@ from pathlib import Path
 from types import MappingProxyType
 
 from earmark.errors import DatasetError
-from earmark.training.datasets import emotify, rendered, table
+from earmark.training.datasets import (
+    emotify,
+    fma,
+    gtzan,
+    jamendo,
+    magnatagatune,
+    million_song,
+    rendered,
+    table,
+    tagtraum,
+)
 from earmark.training.datasets.base import Dataset, Report
 from earmark.training.datasets.nearest import did_you_mean, listed
 
@@ -19,7 +29,7 @@ class Entry:
     """What a dataset's module offers: its loader, its check, and what it says of itself."""
 
     load: Callable[..., Dataset]
-    check: Callable[[Path], Report]
+    check: Callable[..., Report]
     licence: str
     citation: str
     layout: str
@@ -27,13 +37,22 @@ class Entry:
     @property
     def options(self) -> tuple[str, ...]:
         """The names of the loader's options."""
-        return tuple(name for name in inspect.signature(self.load).parameters if name != "root")
+        return _options_of(self.load)
+
+    @property
+    def check_options(self) -> tuple[str, ...]:
+        """The names of those options that the check takes too."""
+        return _options_of(self.check)
+
+
+def _options_of(function: Callable[..., object]) -> tuple[str, ...]:
+    return tuple(name for name in inspect.signature(function).parameters if name != "root")
 
 
 DATASETS: Mapping[str, Entry] = MappingProxyType(
     {
         module.NAME: Entry(module.load, module.check, module.LICENCE, module.CITATION, module.LAYOUT)
-        for module in (emotify, rendered, table)
+        for module in (emotify, fma, gtzan, jamendo, magnatagatune, million_song, rendered, table, tagtraum)
     }
 )
 
@@ -44,27 +63,34 @@ def load_dataset(name: str, root: Path, options: Mapping[str, object] | None = N
     Raises DatasetError for an unknown name or option, with the nearest known one, and whatever the loader
     refuses.
     """
-    entry = _entry(name)
-    options = options or {}
-    unknown = [option for option in options if option not in entry.options]
+    entry, checked = _entry(name, options)
+    return entry.load(Path(root), **checked)
+
+
+def check_dataset(name: str, root: Path, options: Mapping[str, object] | None = None) -> Report:
+    """Return what was found of the files of the dataset of this name under a root.
+
+    `options` are the loader's; those that only concern loading are passed over. Raises DatasetError as load_dataset.
+    """
+    entry, checked = _entry(name, options)
+    return entry.check(
+        Path(root), **{option: value for option, value in checked.items() if option in entry.check_options}
+    )
+
+
+def _entry(name: str, options: Mapping[str, object] | None) -> tuple[Entry, Mapping[str, object]]:
+    """Return the dataset of this name, and the options, which it has."""
+    if name not in DATASETS:
+        raise DatasetError(
+            f"There is no dataset {name!r}; there are "
+            f"{listed(sorted(DATASETS), most=20)}.{did_you_mean(name, DATASETS)}"
+        )
+    entry = DATASETS[name]
+    unknown = [option for option in options or {} if option not in entry.options]
     if unknown:
         raise DatasetError(
             f"Dataset {name!r} has no option {unknown[0]!r}; its options are "
             f"{listed(entry.options, most=20)}."
             f"{did_you_mean(unknown[0], entry.options)}"
         )
-    return entry.load(Path(root), **options)
-
-
-def check_dataset(name: str, root: Path) -> Report:
-    """Return what was found of the files of the dataset of this name under a root."""
-    return _entry(name).check(Path(root))
-
-
-def _entry(name: str) -> Entry:
-    if name not in DATASETS:
-        raise DatasetError(
-            f"There is no dataset {name!r}; there are "
-            f"{listed(sorted(DATASETS), most=20)}.{did_you_mean(name, DATASETS)}"
-        )
-    return DATASETS[name]
+    return entry, options or {}

@@ -1,0 +1,75 @@
+"""`earmark data`: is a dataset whole, and is it the one that others mean?"""
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from earmark.cli.console import say
+from earmark.errors import DatasetError
+
+data = typer.Typer(help="Datasets on disk.", no_args_is_help=True)
+
+
+@data.callback()
+def _group() -> None:
+    """Datasets on disk."""
+
+
+@data.command()
+def check(
+    name: Annotated[str, typer.Argument(help="The dataset's name, as in a recipe.", show_default=False)],
+    root: Annotated[Path, typer.Option(help="Its folder (or CSV file).", show_default=False)],
+    option: Annotated[
+        list[str] | None,
+        typer.Option(help="An option of the dataset, as key=value; again for more.", show_default=False),
+    ] = None,
+) -> None:
+    """Say which files are found, missing, corrupt and unexpected, and whether the splits are the official ones.
+
+    Exit status 1 when a file is missing or corrupt, or the dataset does not load with these options.
+    """
+    from earmark.training.datasets.registry import DATASETS, check_dataset, load_dataset
+
+    options = _options(option or ())
+    if name in DATASETS:
+        say("opening every file; a large dataset takes minutes")
+    report = check_dataset(name, root, options)
+    entry = DATASETS[name]
+    typer.echo(f"{name}: {root}\nlicence: {entry.licence}\ncitation: {entry.citation}\n{report.text()}")
+    try:
+        dataset = load_dataset(name, root, options)
+    except DatasetError as error:
+        typer.echo(f"does not load: {error}")
+        raise typer.Exit(1) from error
+    if not report.splits:
+        typer.echo("\n".join(f"split {split.text()}" for split in dataset.splits.values()))
+    typer.echo(
+        f"loads: {len(dataset.tracks)} tracks, {len(dataset.tags)} tags, {dataset.task} (hash {dataset.hash[:12]})"
+    )
+    for note in dataset.left_out:
+        if note not in report.notes:
+            typer.echo(f"note: {note}")
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def _options(texts: Sequence[str]) -> dict[str, object]:
+    """Read key=value: true, false, numbers and lists as in TOML, anything else as text."""
+    options: dict[str, object] = {}
+    for text in texts:
+        key, sign, value = text.partition("=")
+        if not sign or not key.strip():
+            raise typer.BadParameter(f"{text!r} is not key=value, such as allow_missing=true", param_hint="--option")
+        options[key.strip()] = _value(value.strip())
+    return options
+
+
+def _value(text: str) -> object:
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+    return value if isinstance(value, bool | int | float | str | list) else text

@@ -1,0 +1,157 @@
+"""What a published dataset's own files list, before any sound file is looked for; and what of it is there.
+
+One rule for every published dataset: a listed file that is absent or empty stops the loading, with the number of such
+files, unless `allow_missing` is set; then its track is left out of the dataset and of every split, and the dataset says
+so in `left_out`. Files that are known to be faulty in every official copy are always left out, and always said.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from earmark.errors import DatasetError
+from earmark.training.datasets.base import SIDES, Report, Split, Track
+from earmark.training.datasets.inspection import inspect_files, opens
+from earmark.training.datasets.nearest import listed
+from earmark.training.datasets.official_split import OfficialSplit
+
+
+@dataclass(frozen=True)
+class Present:
+    """The tracks whose files are there, the splits of them, and a sentence for everything left out."""
+
+    tracks: tuple[Track, ...]
+    splits: Mapping[str, Split]
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Every track that a dataset's files list, and its whole splits.
+
+    official: what is known of the splits by these names.
+    faulty: identifiers known to be damaged in most copies: left out where their file cannot be opened.
+    empty_is_known: that some files of the official set hold no bytes, without a list of which.
+    others: how files are named that belong to the set, whether they are among these tracks or not.
+    notes: what has been left out already, a sentence each.
+    """
+
+    name: str
+    root: Path
+    tracks: tuple[Track, ...]
+    splits: Mapping[str, Split]
+    official: Mapping[str, OfficialSplit] = field(default_factory=dict)
+    faulty: Set[str] = frozenset()
+    empty_is_known: bool = False
+    others: re.Pattern[str] | None = None
+    notes: tuple[str, ...] = ()
+
+    def verify(self) -> None:
+        """Raise DatasetError for a split that is not the official one of its name."""
+        for name, official in self.official.items():
+            if name in self.splits:
+                official.verify(self.splits[name])
+
+    def present(self, *, allow_missing: bool) -> Present:
+        """Return what is there; DatasetError for files that are absent or empty, unless `allow_missing`."""
+        state = self._look()
+        lost = state.absent | (frozenset() if self.empty_is_known else state.empty)
+        if lost and not allow_missing:
+            raise DatasetError(self._sentence_on_missing(state, len(lost)))
+        gone = lost | state.empty | state.damaged
+        notes = [*self.notes, *self._notes_on_faults(state)]
+        if lost:
+            notes.append(f"{len(lost)} files are absent or empty and left out (allow_missing): {self._paths(lost)}")
+        splits = {name: self._restricted(split, gone) for name, split in self.splits.items()}
+        for name, split in splits.items():
+            if split.counts != self.splits[name].counts:
+                shares = (f"{split.counts[side]} of {self.splits[name].counts[side]} {side}" for side in SIDES)
+                notes.append(f"split {name} has {', '.join(shares)}")
+        return Present(tuple(track for track in self.tracks if track.identifier not in gone), splits, tuple(notes))
+
+    def report(self) -> Report:
+        """Return which files are found, missing, corrupt and unexpected; the whole splits; and what is left out."""
+        state = self._look()
+        passed_over = state.damaged | (state.empty if self.empty_is_known else frozenset())
+        expected = {self._short(track): track.path for track in self.tracks if track.identifier not in passed_over}
+        lines = [
+            self.official[name].text(split) if name in self.official else split.text()
+            for name, split in self.splits.items()
+        ]
+        notes = (*self.notes, *self._notes_on_faults(state))
+        return replace(inspect_files(expected, self.others), splits=tuple(lines), notes=notes)
+
+    def _look(self) -> _State:
+        absent, empty, damaged = set(), set(), set()
+        for track in self.tracks:
+            size = _size(track.path)
+            if track.identifier in self.faulty:
+                if not size or not opens(track.path):
+                    damaged.add(track.identifier)
+            elif size is None:
+                absent.add(track.identifier)
+            elif size == 0:
+                empty.add(track.identifier)
+        return _State(frozenset(absent), frozenset(empty), frozenset(damaged))
+
+    def _notes_on_faults(self, state: _State) -> list[str]:
+        notes = []
+        if state.damaged:
+            notes.append(
+                f"{len(state.damaged)} files are damaged in most copies of this dataset, cannot be opened or are "
+                f"absent here, and are left out: {self._paths(state.damaged)}"
+            )
+        if state.empty and self.empty_is_known:
+            notes.append(f"{len(state.empty)} files hold no bytes and are left out: {self._paths(state.empty)}")
+        return notes
+
+    def _sentence_on_missing(self, state: _State, count: int) -> str:
+        parts = [f"{len(state.absent)} are absent ({self._paths(state.absent)})"] if state.absent else []
+        if state.empty and not self.empty_is_known:
+            parts.append(f"{len(state.empty)} hold no bytes ({self._paths(state.empty)})")
+        if count == len(self.tracks):
+            parts.append("none of them is there, so the sound is probably in another folder")
+        return (
+            f"Of the {len(self.tracks)} sound files of {self.name} below {self.root}, {'; '.join(parts)}. Finish the "
+            "download, or set the option allow_missing = true to go on without them, in every side of every split."
+        )
+
+    def _paths(self, identifiers: Set[str]) -> str:
+        return listed(self._short(track) for track in self.tracks if track.identifier in identifiers)
+
+    def _short(self, track: Track) -> str:
+        if track.path.is_relative_to(self.root):
+            return track.path.relative_to(self.root).as_posix()
+        return str(track.path)
+
+    def _restricted(self, split: Split, gone: Set[str]) -> Split:
+        sides = {side: tuple(name for name in split.side(side) if name not in gone) for side in SIDES}
+        for side, left in sides.items():
+            if split.side(side) and not left:
+                raise DatasetError(
+                    f"None of the {len(split.side(side))} tracks in the side {side!r} of split {split.name!r} "
+                    f"is below {self.root}; a split needs some of each side."
+                )
+        return Split(split.name, **sides)
+
+
+@dataclass(frozen=True)
+class _State:
+    """Identifiers of the tracks whose file is absent, holds no bytes, or is damaged as it is known to be."""
+
+    absent: frozenset[str]
+    empty: frozenset[str]
+    damaged: frozenset[str]
+
+
+def _size(path: Path) -> int | None:
+    """Return a file's bytes; None where there is no file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None

@@ -1,0 +1,222 @@
+"""The Million Song Dataset with Last.fm's tags: 7digital's previews, the 50 most used tags, the authors' split.
+
+The previews can no longer be collected: this serves those who have them. Some hold no bytes and are left out, aloud.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from earmark.errors import DatasetError
+from earmark.tagging.card import TagName
+from earmark.training.datasets.base import Dataset, Report, Split, Track
+from earmark.training.datasets.catalogue import Catalogue
+from earmark.training.datasets.million_song_audio import PREVIEW, preview_paths
+from earmark.training.datasets.nearest import did_you_mean, listed
+from earmark.training.datasets.official_split import OfficialSide, OfficialSplit
+from earmark.training.datasets.options import check_counts, check_root, check_switches, folder_below
+from earmark.training.datasets.restricted_pickle import PickledArray, read_pickle
+from earmark.training.datasets.track_list import find_list, read_lines, read_msd_list
+
+NAME = "million_song"
+LICENCE = "Last.fm tags: for research, non-commercial. Audio: 7digital's previews, which may not be passed on."
+CITATION = (
+    "T. Bertin-Mahieux, D. P. W. Ellis, B. Whitman, P. Lamere, 'The Million Song Dataset', ISMIR 2011; "
+    "tags: the Last.fm dataset, in collaboration with the Million Song Dataset."
+)
+LAYOUT = """\
+filtered_list_train.cP       the authors' list: the first 201 680 train, the rest (11 774) valid; .txt will do
+filtered_list_test.cP        28 435 test; .txt, an identifier a line, will do
+msd_id_to_tag_vector.cP      tags: identifier -> 50 values, in the order of
+50tagList.txt                  its 50 tag names, a name a line
+lastfm_tags.db               or the tags from Last.fm's SQLite file, in place of the two above
+MSD_id_to_7D_id.pkl          identifier -> 7digital's
+7D_id_to_path.pkl            7digital's -> path below audio/
+audio/8/9/8947470.clip.mp3   the previews (or the option audio_folder); without the pickles audio/A/B/C/TRABC….mp3"""
+
+TAGS = (
+    *("rock", "pop", "alternative", "indie", "electronic", "female vocalists", "dance", "00s", "alternative rock"),
+    *("jazz", "beautiful", "metal", "chillout", "male vocalists", "classic rock", "soul", "indie rock", "Mellow"),
+    *("electronica", "80s", "folk", "90s", "chill", "instrumental", "punk", "oldies", "blues", "hard rock", "ambient"),
+    *("acoustic", "experimental", "female vocalist", "guitar", "Hip-Hop", "70s", "party", "country", "easy listening"),
+    *("sexy", "catchy", "funk", "electro", "heavy metal", "Progressive rock", "60s", "rnb", "indie pop", "sad"),
+    *("House", "happy"),
+)
+SPLIT = "msd-lee"
+TRAIN_COUNT = 201_680
+OFFICIAL: Mapping[str, OfficialSplit] = {
+    SPLIT: OfficialSplit(
+        {
+            "train": OfficialSide(TRAIN_COUNT),
+            "valid": OfficialSide(11_774),
+            "test": OfficialSide(28_435, "f9b6c9d4ab3e4fbebb75c6504648522a559e8fa9fab56b2d445b928ae9d46998"),
+        }
+    )
+}
+
+TagSource = Literal["pickles", "sqlite"]
+_VECTORS, _NAMES, _DATABASE = "msd_id_to_tag_vector.cP", "50tagList.txt", "lastfm_tags.db"
+
+
+def load(
+    root: Path,
+    tags_from: TagSource | None = None,
+    value_above: int = 50,
+    train_count: int = TRAIN_COUNT,
+    audio_folder: str | Path = "audio",
+    allow_missing: bool = False,
+    verify: bool = False,
+) -> Dataset:
+    """Return the previews under `root` with 50 tags and the authors' split, `msd-lee`.
+
+    A track is named by its Million Song identifier and is its own group: the authors' split divides artists.
+    `tags_from`: `pickles` (the authors' vectors) or `sqlite` (Last.fm's own file), else the first that is there.
+    `value_above`: in the SQLite file, a tag counts whose value of 0 to 100 is above this (Choice: 50, as the makers of
+    the split say of theirs). `train_count`: how many of the train list train; the rest validates. Previews without any
+    bytes are left out, and `left_out` says so. `allow_missing`: leave out absent previews too. `verify`: refuse lists
+    that are not the official ones.
+
+    Raises DatasetError for absent lists or tags, pickles that hold anything but plain data, tag names that are not
+    these 50, tracks without tags, and missing audio.
+    """
+    check_switches(allow_missing=allow_missing, verify=verify)
+    catalogue = _catalogue(root, tags_from, value_above, train_count, audio_folder)
+    if verify:
+        catalogue.verify()
+    present = catalogue.present(allow_missing=allow_missing)
+    return Dataset(
+        name=NAME,
+        licence=LICENCE,
+        citation=CITATION,
+        layout=LAYOUT,
+        task="multi-label",
+        tags=tuple(TagName(label, "tags") for label in TAGS),
+        tracks=present.tracks,
+        splits=present.splits,
+        left_out=present.left_out,
+    )
+
+
+def check(
+    root: Path,
+    tags_from: TagSource | None = None,
+    value_above: int = 50,
+    train_count: int = TRAIN_COUNT,
+    audio_folder: str | Path = "audio",
+) -> Report:
+    """Return which previews are found, missing, corrupt or unexpected, and the split beside the official one."""
+    return _catalogue(root, tags_from, value_above, train_count, audio_folder).report()
+
+
+def _catalogue(
+    root: Path, tags_from: TagSource | None, value_above: int, train_count: int, audio_folder: str | Path
+) -> Catalogue:
+    check_counts(value_above=value_above, train_count=train_count)
+    check_root(root, "the Million Song Dataset", LAYOUT, ".")
+    audio = folder_below(root, "audio_folder", audio_folder)
+    learnt, test = (_list(root, f"filtered_list_{side}") for side in ("train", "test"))
+    if len(learnt) <= train_count:
+        raise DatasetError(
+            f"The list filtered_list_train in {root} holds {len(learnt)} tracks, of which the first {train_count} "
+            "train; that leaves none to validate on. Bring the authors' list (213 454 tracks), or set the option "
+            "train_count."
+        )
+    identifiers = (*learnt, *test)
+    targets = _targets(root, tags_from, value_above, identifiers)
+    untagged = [name for name in identifiers if name not in targets]
+    if untagged:
+        raise DatasetError(
+            f"{len(untagged)} of the {len(identifiers)} tracks listed in {root} have no tags there "
+            f"({listed(untagged)}); bring tags and lists of one origin."
+        )
+    paths = preview_paths(root, audio, identifiers)
+    return Catalogue(
+        name=NAME,
+        root=root,
+        tracks=tuple(Track(name, paths[name], targets[name], name) for name in dict.fromkeys(identifiers)),
+        splits={SPLIT: Split(SPLIT, learnt[:train_count], learnt[train_count:], test)},
+        official=OFFICIAL,
+        empty_is_known=True,
+        others=PREVIEW,
+    )
+
+
+def _list(root: Path, stem: str) -> tuple[str, ...]:
+    path = find_list(root, stem)
+    if path is None:
+        raise DatasetError(
+            f"{root} holds no {stem}.cP (or .txt); the root of the Million Song Dataset with Last.fm's tags "
+            f"holds:\n{LAYOUT}"
+        )
+    return read_msd_list(path)
+
+
+def _targets(
+    root: Path, tags_from: TagSource | None, value_above: int, identifiers: Sequence[str]
+) -> Mapping[str, tuple[float, ...]]:
+    if tags_from is not None and tags_from not in get_args(TagSource):
+        raise DatasetError(f"The option tags_from is {tags_from!r}; expected {listed(get_args(TagSource))}.")
+    if tags_from != "sqlite" and (root / _VECTORS).is_file():
+        return _targets_of_vectors(root, identifiers)
+    if tags_from != "pickles" and (root / _DATABASE).is_file():
+        return _targets_of_database(root / _DATABASE, value_above, identifiers)
+    wanted = {"pickles": _VECTORS, "sqlite": _DATABASE, None: f"{_VECTORS} nor {_DATABASE}"}[tags_from]
+    raise DatasetError(f"{root} holds no tags: there is no {wanted}. The root holds:\n{LAYOUT}")
+
+
+def _targets_of_vectors(root: Path, identifiers: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    names = read_lines(root / _NAMES)
+    if sorted(names) != sorted(TAGS):
+        absent = [label for label in TAGS if label not in names]
+        strange = [name for name in names if name not in TAGS] or absent
+        raise DatasetError(
+            f"{root / _NAMES} holds {len(names)} names that are not the 50 tags expected, such as {listed(strange)}."
+            f"{did_you_mean(strange[0], absent) if strange else ''} "
+            "A name a line is expected, in the order of the vectors."
+        )
+    order = [names.index(label) for label in TAGS]
+    vectors = read_pickle(root / _VECTORS)
+    if not isinstance(vectors, dict):
+        raise DatasetError(f"{root / _VECTORS} holds {type(vectors).__name__}; expected a dict of tag vectors.")
+    targets = {}
+    for name in identifiers:
+        if name in vectors:
+            values = vectors[name]
+            flat = np.asarray(values.values if isinstance(values, PickledArray) else values).reshape(-1)
+            if flat.shape != (len(TAGS),) or not np.isin(flat, (0, 1)).all():
+                raise DatasetError(
+                    f"{root / _VECTORS} has {flat.size} values for {name}; expected 50, "
+                    "each 0 or 1. Bring the original."
+                )
+            targets[name] = tuple(float(flat[place]) for place in order)
+    return targets
+
+
+def _targets_of_database(path: Path, value_above: int, identifiers: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    place_of = {label: place for place, label in enumerate(TAGS)}
+    marks = ", ".join("?" * len(TAGS))
+    try:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        try:
+            known = {row[0] for row in connection.execute("SELECT tid FROM tids")}
+            rows = connection.execute(
+                "SELECT tids.tid, tags.tag FROM tid_tag JOIN tids ON tid_tag.tid = tids.ROWID "
+                f"JOIN tags ON tid_tag.tag = tags.ROWID WHERE tid_tag.val > ? AND tags.tag IN ({marks})",
+                (value_above, *TAGS),
+            )
+            targets = {name: [0.0] * len(TAGS) for name in identifiers if name in known}
+            for name, label in rows:
+                if name in targets:
+                    targets[name][place_of[label]] = 1.0
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise DatasetError(
+            f"{path} is not Last.fm's file of tags with the tables tids, tags and tid_tag: {error}. Bring the original."
+        ) from error
+    return {name: tuple(values) for name, values in targets.items()}

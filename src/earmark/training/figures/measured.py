@@ -1,0 +1,233 @@
+"""A measured run, read from what `earmark evaluate` kept of it."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field, FiniteFloat, ValidationError
+
+from earmark.errors import TrainingError
+from earmark.training.recipe import Recipe, Side
+
+_NETWORKS = re.compile(r"(?:local|global) (\d+(?:\+\d+)*)(?: (L\d+(?:\+L\d+)*))?")
+
+
+class _Tag(BaseModel):
+    label: str
+    roc_auc: FiniteFloat
+
+
+class _Pooled(BaseModel):
+    tags: list[_Tag]
+    left_out: list[str]
+
+
+class _Result(BaseModel):
+    name: str
+    kind: str
+    values: list[list[FiniteFloat]] = Field(min_length=1)
+    mean: FiniteFloat
+    split_deviation: FiniteFloat
+    seed_deviation: FiniteFloat
+    pooled: _Pooled
+
+
+class _Dataset(BaseModel):
+    name: str
+    hash: str
+    task: str
+    groups: dict[str, str] = {}
+
+
+class _Provenance(BaseModel):
+    earmark: str
+    commit: str
+
+
+class _Document(BaseModel):
+    """What the figures need of an evaluation; whatever else it holds is left alone."""
+
+    recipe: Recipe
+    dataset: _Dataset
+    splits: dict[str, str]
+    side: Side
+    tracks: int
+    provenance: _Provenance
+    results: list[_Result] = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class MeasuredRow:
+    """One method as it was measured.
+
+    Attributes:
+        scales: segment lengths in frames of its networks; none for a baseline.
+        levels: the levels used; none stands for all.
+        mean: the task's number, accuracy or macro ROC-AUC, over seeds and splits.
+        deviation: how far that number differs, over splits where there are several, over seeds where not; 0 where
+            nothing was repeated.
+        tag_auc: ROC-AUC of every tag, over all tracks together.
+    """
+
+    name: str
+    kind: str
+    scales: tuple[int, ...]
+    levels: tuple[int, ...]
+    mean: float
+    deviation: float
+    tag_auc: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class MeasuredRun:
+    """A recipe, what it was run on, and every method's numbers.
+
+    Attributes:
+        tags: labels in order, those without a number too.
+        groups: label to group of tags; empty where the run does not tell.
+    """
+
+    folder: Path
+    recipe: Recipe
+    dataset: str
+    dataset_hash: str
+    one_label: bool
+    splits: Mapping[str, str]
+    side: Side
+    tracks: int
+    earmark: str
+    commit: str
+    tags: tuple[str, ...]
+    groups: Mapping[str, str]
+    rows: tuple[MeasuredRow, ...]
+
+    @property
+    def number(self) -> str:
+        """What the task is judged by."""
+        return "accuracy" if self.one_label else "ROC-AUC"
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """The levels that the recipe's multi-level rows use; none stands for all."""
+        return () if self.recipe.global_.levels == "all" else self.recipe.global_.levels
+
+    @property
+    def levels_label(self) -> str:
+        """Those levels in words, such as "all levels" or "L1+L2"."""
+        return "+".join(f"L{level}" for level in self.levels) or "all levels"
+
+    def rows_of(self, kind: str, scales: tuple[int, ...], levels: tuple[int, ...] = ()) -> tuple[MeasuredRow, ...]:
+        """The row of these scales and levels: one, or none where it was not measured."""
+        wanted = (kind, scales, levels)
+        return tuple(row for row in self.rows if (row.kind, row.scales, row.levels) == wanted)
+
+    @property
+    def footer(self) -> str:
+        """Where the numbers come from: data, splits, seeds, tracks, commit."""
+        recipe = self.recipe
+        splits = ", ".join(f"{name}\N{NO-BREAK SPACE}{split_hash[:12]}" for name, split_hash in self.splits.items())
+        seeds = ", ".join(str(seed) for seed in recipe.evaluation.seeds)
+        return (
+            f"Dataset {self.dataset} {self.dataset_hash[:12]}, {self.tracks} tracks of side {self.side}; "
+            f"split{'s' if len(self.splits) > 1 else ''} {splits}. Recipe {recipe.name}; seeds: local step "
+            f"{recipe.seed}, global step {seeds}. earmark {self.earmark}, commit\N{NO-BREAK SPACE}{self.commit}."
+        )
+
+    @property
+    def spread(self) -> str:
+        """What a plotted mean and its bar are, in words."""
+        splits, seeds = len(self.splits), len(self.recipe.evaluation.seeds)
+        over = " and ".join(
+            f"{count} {what}" for count, what in ((splits, "splits"), (seeds, "seeds of the global step")) if count > 1
+        )
+        if not over:
+            return "One split and one seed: nothing was repeated, so there are no deviations."
+        return f"Means over {over}; bars: one deviation over {'splits' if splits > 1 else 'seeds'} to either side."
+
+
+def read_run(folder: Path, side: Side = "test") -> MeasuredRun:
+    """Read what `earmark evaluate` kept of a run, such as runs/demo.
+
+    Raises:
+        TrainingError: there is no such folder, this side was not measured, or the file is not from an evaluation.
+    """
+    if not folder.is_dir():
+        raise TrainingError(
+            f"There is no run {folder}; expected the folder of a measured one, such as runs/demo. "
+            "Measure first: earmark evaluate recipes/demo.toml"
+        )
+    path = folder / f"{side}.json"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise TrainingError(f"The run {folder} has no {path.name}: {_how_to_get(folder, side)}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrainingError(f"{path} cannot be read ({error}); measure again with earmark evaluate.") from error
+    try:
+        document = _Document.model_validate_json(text)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise TrainingError(
+            f"{path} is not what earmark evaluate writes ({where + ': ' if where else ''}{error.errors()[0]['msg']}); "
+            "expected an evaluation in JSON. Measure again with earmark evaluate."
+        ) from error
+    return _run_of(folder, document)
+
+
+def quoted(names: tuple[str, ...]) -> str:
+    """Names as a recipe writes them, such as `"local", "multi-level"`."""
+    return ", ".join(json.dumps(name) for name in names)
+
+
+def _how_to_get(folder: Path, side: Side) -> str:
+    others: tuple[Side, ...] = ("test", "valid")
+    measured = [other for other in others if other != side and (folder / f"{other}.json").is_file()]
+    if measured:
+        return f"only {measured[0]}.json is there. Draw that with --side {measured[0]}, or measure the side {side} too."
+    return f"it was not measured. Measure it with earmark evaluate and the recipe of {folder.name}."
+
+
+def _run_of(folder: Path, document: _Document) -> MeasuredRun:
+    first = document.results[0].pooled
+    return MeasuredRun(
+        folder=folder,
+        recipe=document.recipe,
+        dataset=document.dataset.name,
+        dataset_hash=document.dataset.hash,
+        one_label=document.dataset.task == "one-label",
+        splits=document.splits,
+        side=document.side,
+        tracks=document.tracks,
+        earmark=document.provenance.earmark,
+        commit=document.provenance.commit,
+        tags=tuple(document.dataset.groups) or (*(tag.label for tag in first.tags), *first.left_out),
+        groups=document.dataset.groups,
+        rows=tuple(_row_of(result) for result in document.results),
+    )
+
+
+def _row_of(result: _Result) -> MeasuredRow:
+    scales, levels = _networks_of(result.name)
+    several_splits = len(result.values[0]) > 1
+    return MeasuredRow(
+        name=result.name,
+        kind=result.kind,
+        scales=scales,
+        levels=levels,
+        mean=result.mean,
+        deviation=result.split_deviation if several_splits else result.seed_deviation,
+        tag_auc={tag.label: tag.roc_auc for tag in result.pooled.tags},
+    )
+
+
+def _networks_of(name: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Scales and levels of "global 18+27 L1+L2"; none of a baseline."""
+    found = _NETWORKS.fullmatch(name)
+    if found is None:
+        return (), ()
+    parts: tuple[Any, ...] = found.groups(default="")
+    scales, levels = ([part for part in text.replace("L", "").split("+") if part] for text in parts)
+    return tuple(int(scale) for scale in scales), tuple(int(level) for level in levels)

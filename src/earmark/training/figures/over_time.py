@@ -1,0 +1,65 @@
+"""Tags of one track over its time."""
+
+from pathlib import Path
+
+import numpy as np
+
+from earmark.errors import TagError
+from earmark.tagging.prediction import Prediction
+from earmark.training.figures import style
+
+
+def draw_over_time(prediction: Prediction, path: Path, tags: int = 12) -> None:
+    """Draw the strongest tags of a track over its time, a row a tag, as a heat map with the whole track's score beside.
+
+    The format follows from the file's ending, such as .png or .svg. Rows are ordered by score; the palette (cividis)
+    runs evenly from dark to light in grey print too.
+
+    Raises:
+        TagError: the prediction has no scores over time, or the picture cannot be written there.
+        MissingExtraError: matplotlib is not installed.
+    """
+    if prediction.over_time is None:
+        raise TagError("This prediction has no scores over time; ask for them with over_time= when tagging.")
+    order = np.argsort(-prediction.scores)[:tags]
+    seconds, scores = prediction.over_time.seconds, prediction.over_time.scores[:, order].T
+    with style.house():
+        model = prediction.model
+        figure = style.new_figure(
+            style.PAGE_INCHES,
+            0.85 + 0.2 * len(order),
+            f"Model {model.name}, head {model.head_hash[:12]}; windows of {prediction.over_time.window_seconds:g} s "
+            f"every {prediction.over_time.hop_seconds:g} s. earmark {model.version}.",
+        )
+        formats = figure.canvas.get_supported_filetypes()
+        if path.suffix.lower().removeprefix(".") not in formats:
+            raise TagError(
+                f"A picture cannot be drawn into {path}; its name has to end in one of {', '.join(formats)}."
+            )
+        heat, bars = figure.subplots(1, 2, width_ratios=(5, 1), sharey=True)
+        picture = heat.imshow(
+            scores,
+            aspect="auto",
+            cmap="cividis",
+            vmin=0,
+            vmax=1,
+            interpolation="nearest",
+            extent=(float(seconds[0]), float(seconds[-1]) + prediction.over_time.hop_seconds, len(order) - 0.5, -0.5),
+        )
+        heat.set_yticks(range(len(order)), [prediction.labels[tag] for tag in order])
+        heat.tick_params(axis="y", length=0)
+        heat.set_xlabel("start of the window in seconds")
+        heat.set_title(f"{Path(prediction.source).name}: tags over time", loc="left")
+        bars.barh(range(len(order)), prediction.scores[order], height=0.7, color=style.BLUE)
+        for row, tag in enumerate(order):
+            bars.text(1.08, row, f"{prediction.scores[tag]:.2f}", va="center_baseline", fontsize=style.SMALL_POINTS)
+        bars.set_xlim(0, 1)
+        bars.set_xlabel("whole track")
+        bars.tick_params(axis="y", length=0)
+        figure.colorbar(picture, ax=heat, label="score", pad=0.01)
+        try:
+            figure.savefig(path)
+        except OSError as error:
+            raise TagError(
+                f"The picture cannot be written to {path} ({error.strerror}); name another place."
+            ) from error

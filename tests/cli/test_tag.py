@@ -1,0 +1,169 @@
+import csv
+import io
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from tagging.builders import write_random_bundle
+from training.sounds import write_noise
+from typer.testing import CliRunner, Result
+
+import earmark
+from earmark.cli.main import app
+from earmark.errors import BundleError, TagError
+
+LABELS = [f"tag {number}" for number in range(1, 6)]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model, and a folder of two sounds of four seconds, a broken one and a picture."""
+    folder = tmp_path_factory.mktemp("tag")
+    write_random_bundle(folder / "model")
+    write_noise(folder / "music" / "b.flac", 1, 4 * 22_050)
+    write_noise(folder / "music" / "album" / "a.flac", 2, 4 * 22_050)
+    (folder / "music" / "broken.mp3").write_bytes(b"no sound at all" * 100)
+    (folder / "music" / "cover.jpg").touch()
+    return folder
+
+
+def run(place: Path, *arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, ["tag", "--model", str(place / "model"), *(str(argument) for argument in arguments)])
+
+
+def sounds(place: Path) -> list[Path]:
+    return [place / "music" / "album" / "a.flac", place / "music" / "b.flac"]
+
+
+def scores_of(place: Path, path: Path) -> Sequence[float]:
+    scores: Sequence[float] = earmark.load(place / "model").tag(path).scores.tolist()
+    return scores
+
+
+def test_text_shows_the_strongest_tags(place: Path) -> None:
+    result = run(place, *sounds(place), "--top", "3")
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert [lines[0], lines[4]] == [str(path) for path in sounds(place)]
+    for start, path in ((1, sounds(place)[0]), (5, sounds(place)[1])):
+        top = earmark.load(place / "model").tag(path).top(3)
+        assert lines[start : start + 3] == [f"  {tag.score:.2f}  {tag.label}" for tag in top]
+
+
+def test_a_folder_is_searched_and_one_failure_stops_nothing(place: Path) -> None:
+    result = run(place, place / "music")
+    assert result.exit_code == 1
+    assert [line for line in result.stdout.splitlines() if not line.startswith(" ")] == [
+        str(path) for path in sounds(place)
+    ]
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1, "one line a failed file"
+    assert lines[0].startswith("earmark: ")
+    assert "broken.mp3" in lines[0]
+
+
+@pytest.mark.parametrize("form", ["--json", "--jsonl"])
+def test_json_can_be_read_back(place: Path, form: str) -> None:
+    result = run(place, place / "music", form)
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    records = json.loads(result.stdout) if form == "--json" else [json.loads(line) for line in lines]
+    assert [record["source"] for record in records] == [str(path) for path in sounds(place)]
+    for record, path in zip(records, sounds(place), strict=True):
+        assert list(record["scores"]) == LABELS
+        assert list(record["scores"].values()) == pytest.approx(list(scores_of(place, path)), abs=1e-7)
+        assert record["duration_seconds"] == pytest.approx(4.0)
+        assert "over_time" not in record
+
+
+def test_csv_can_be_read_back(place: Path) -> None:
+    result = run(place, place / "music", "--csv")
+    assert result.exit_code == 1
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert [row["source"] for row in rows] == [str(path) for path in sounds(place)]
+    for row, path in zip(rows, sounds(place), strict=True):
+        assert list(row)[-5:] == LABELS
+        assert [float(row[label]) for label in LABELS] == pytest.approx(list(scores_of(place, path)), abs=1e-6)
+
+
+def test_over_time_as_text_csv_and_json(place: Path) -> None:
+    path = sounds(place)[0]
+    options = ("--over-time", "--window-seconds", "2", "--hop-seconds", "1")
+    expected = earmark.load(place / "model").tag(path, over_time=earmark.OverTimeSettings(2.0, 1.0))
+    assert expected.over_time is not None
+    rows = list(csv.reader(io.StringIO(run(place, path, *options, "--csv").stdout)))
+    assert rows[0] == ["source", "seconds", *LABELS]
+    assert [row[1] for row in rows[1:]] == ["0.000", "1.000", "2.000"]
+    for row, scores in zip(rows[1:], expected.over_time.scores, strict=True):
+        assert [float(cell) for cell in row[2:]] == pytest.approx(scores.tolist(), abs=1e-6)
+    record = json.loads(run(place, path, *options, "--jsonl").stdout)
+    assert record["over_time"]["seconds"] == [0.0, 1.0, 2.0]
+    lines = run(place, path, *options, "--top", "2").stdout.splitlines()
+    top = expected.top(2)
+    assert lines[3].split("  ")[1:] == ["seconds", *(tag.label for tag in top)]
+    places = [LABELS.index(tag.label) for tag in top]
+    for line, second, scores in zip(lines[4:], (0, 1, 2), expected.over_time.scores, strict=True):
+        assert line.split() == [f"{second:.1f}", *(f"{scores[place_]:.2f}" for place_ in places)]
+
+
+def test_a_picture_is_drawn(place: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="needs the extra train")
+    picture = tmp_path / "tags.png"
+    result = run(place, sounds(place)[0], "--picture", picture, "--json")
+    assert result.exit_code == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert picture.stat().st_size > 5_000
+    assert result.stderr == f"drew {picture}\n"
+    assert len(json.loads(result.stdout)) == 1
+
+
+def test_results_are_whole_where_the_picture_fails(place: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="needs the extra train")
+    result = run(place, sounds(place)[0], "--picture", tmp_path / "tags.exe", "--json")
+    assert isinstance(result.exception, TagError)
+    assert len(json.loads(result.stdout)) == 1
+    result = run(place, place / "music" / "broken.mp3", "--picture", tmp_path / "tags.png")
+    assert result.exit_code == 1
+    assert not (tmp_path / "tags.png").exists()
+
+
+def test_a_picture_is_of_one_track(place: Path, tmp_path: Path) -> None:
+    result = run(place, *sounds(place), "--picture", tmp_path / "tags.png")
+    assert result.exit_code == 2
+    assert "--picture draws one track, but 2 are named" in result.stderr.replace("\n", " ").replace("│ ", "")
+
+
+def test_nothing_to_tag_is_a_failure(place: Path, tmp_path: Path) -> None:
+    result = run(place, tmp_path, "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout) == []
+    assert result.stderr == f"earmark: no sound files in {tmp_path}\n"
+    absent = run(place, tmp_path / "absent.flac")
+    assert (absent.exit_code, absent.stdout) == (1, "")
+    assert "absent.flac" in absent.stderr
+
+
+def test_a_window_shorter_than_a_segment_is_told(place: Path) -> None:
+    result = run(place, sounds(place)[0], "--over-time", "--window-seconds", "0.5")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "window_seconds: found 0.5 s, expected at least" in result.stderr
+
+
+def test_no_model_is_the_clear_sentence(place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from earmark.tagging import bundled
+
+    monkeypatch.setattr(bundled, "_folder", lambda: tmp_path)
+    result = CliRunner().invoke(app, ["tag", str(sounds(place)[0])])
+    assert isinstance(result.exception, BundleError)
+    assert result.exit_code == 1
+    assert "No model comes with this version of earmark" in str(result.exception)
+    assert "earmark train" in str(result.exception)
+
+
+def test_every_option_is_documented() -> None:
+    environment = {**os.environ, "COLUMNS": "200", "TERM": "dumb"}
+    text = CliRunner().invoke(app, ["tag", "--help"], env=environment).stdout
+    for option in ("--model", "--top", "--json", "--jsonl", "--csv", "--over-time", "--window-seconds", "--picture"):
+        assert option in text

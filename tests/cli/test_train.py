@@ -1,0 +1,117 @@
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+pytest.importorskip("lightning", reason="needs the extra train")
+
+import earmark
+from earmark.cli.main import app
+from earmark.errors import DatasetError, RecipeError, TrainingError
+
+RECIPE = """
+name = "small"
+[data]
+dataset = "rendered"
+root = "{folder}/rendered"
+options = {{ tracks = 12, seed = 0, seconds = 3.0 }}
+splits = ["default"]
+[local]
+scales = [18]
+batch_segments = 16
+[local.schedule]
+kind = "one-cycle"
+epochs = 1
+[global]
+hidden_units = [8]
+standardise = "column"
+batch_clips = 4
+[global.schedule]
+kind = "one-cycle"
+epochs = 1
+[evaluation]
+compare = ["local", "multi-scale"]
+"""
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recipe of a few seconds, in a folder of its own."""
+    folder = tmp_path_factory.mktemp("train")
+    path = folder / "small.toml"
+    path.write_text(RECIPE.format(folder=folder))
+    return path
+
+
+def run(command: str, recipe: Path, *arguments: str) -> Result:
+    runs = str(recipe.parent / "runs")
+    return CliRunner().invoke(
+        app, [command, str(recipe), "--runs", runs, "--processes", "1", "--accelerator", "cpu", *arguments]
+    )
+
+
+def test_a_recipe_becomes_a_model_that_tags(recipe: Path) -> None:
+    result = run("train", recipe)
+    assert result.exit_code == 0, result.exception
+    model = recipe.parent / "runs" / "small" / "model"
+    assert result.stdout == f"{model}\n", "the result is the model's folder; all else goes to stderr"
+    assert re.search(r"default local 18  epoch   0  rate \S+  loss \d\.\d{4} training", result.stderr)
+    assert re.search(r"^test ROC-AUC: 0\.\d{3}$", result.stderr, re.MULTILINE)
+    assert f'earmark tag --model "{model}" song.mp3' in result.stderr
+    tagger = earmark.load(model)
+    assert tagger.card.provenance.recipe == recipe.read_text()
+    assert set(tagger.card.metrics) == {"valid ROC-AUC", "valid PR-AUC", "test ROC-AUC", "test PR-AUC"}
+    song = next((recipe.parent / "rendered" / "audio").iterdir())
+    tagged = CliRunner().invoke(app, ["tag", "--model", str(model), str(song)])
+    assert (tagged.exit_code, tagged.stderr) == (0, "")
+
+
+def test_a_model_may_go_elsewhere(recipe: Path, tmp_path: Path) -> None:
+    result = run("train", recipe, "--output", str(tmp_path / "here"), "--split", "default")
+    assert result.exit_code == 0, result.exception
+    assert result.stdout == f"{tmp_path / 'here'}\n"
+    assert earmark.load(tmp_path / "here").card.name == "small"
+
+
+def test_an_evaluation_is_shown_and_kept(recipe: Path) -> None:
+    result = run("evaluate", recipe)
+    assert result.exit_code == 0, result.exception
+    assert "| global 18 |" in result.stdout
+    assert "global 18" in result.stderr.splitlines(), "what is being measured is said meanwhile"
+    kept = recipe.parent / "runs" / "small"
+    assert (kept / "test.md").read_text() == result.stdout
+    document = json.loads((kept / "test.json").read_text())
+    assert [found["name"] for found in document["results"]] == ["local 18", "global 18"]
+    as_json = run("evaluate", recipe, "--json")
+    assert as_json.exit_code == 0
+    assert json.loads(as_json.stdout)["results"] == document["results"]
+    valid = run("evaluate", recipe, "--side", "valid")
+    assert valid.exit_code == 0
+    assert "side valid" in (kept / "valid.md").read_text()
+
+
+def test_wrong_words_are_refused(recipe: Path, tmp_path: Path) -> None:
+    assert run("evaluate", recipe, "--side", "train").exit_code == 2
+    assert isinstance(run("train", recipe, "--split", "absent").exception, DatasetError)
+    assert isinstance(run("train", tmp_path / "absent.toml").exception, RecipeError)
+    result = run("train", recipe, "--accelerator", "abacus")
+    assert isinstance(result.exception, TrainingError)
+    assert "Cannot train on 'abacus'" in str(result.exception)
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text(recipe.read_text().replace("batch_clips", "batch_clip"))
+    result = run("train", wrong)
+    assert isinstance(result.exception, RecipeError)
+    assert result.exit_code == 1
+    assert "the nearest known key is 'batch_clips'" in str(result.exception)
+
+
+def test_without_the_extra_the_line_that_installs_it(recipe: Path) -> None:
+    code = "import sys; sys.modules['torch'] = None; import earmark.cli.main; earmark.cli.main.main()"
+    done = subprocess.run([sys.executable, "-c", code, "train", recipe], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("earmark: Training needs the package 'torch', which is not installed.")
+    assert 'pip install "earmark[train]"' in done.stderr

@@ -1,0 +1,1 @@
+"""A package, as tests/tagging has modules of the same names."""

@@ -1,0 +1,89 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+pytest.importorskip("lightning", reason="needs the extra train")
+
+import earmark
+from earmark.tagging.bundle import read_bundle, write_bundle
+from earmark.training.bundling import bundle_of, model_metrics
+from earmark.training.features import Selection, clip_vectors
+from earmark.training.metrics import measure
+from training.conftest import Workplace
+
+if TYPE_CHECKING:
+    from earmark.training.experiment import Experiment
+
+ALL = Selection((18, 27))
+
+
+def test_the_bundle_says_where_it_comes_from(tiny: Workplace, experiment: "Experiment", tmp_path: Path) -> None:
+    metrics = model_metrics(experiment, "default", 1)
+    bundle = bundle_of(experiment, "default", 1, tiny.recipe, metrics)
+    write_bundle(bundle, tmp_path / "model")
+    card = read_bundle(tmp_path / "model").card
+    assert card == bundle.card
+    material = experiment.material
+    assert (card.name, card.licence, card.activation) == ("tiny", "Apache-2.0", "sigmoid")
+    assert card.tags == material.dataset.tags
+    assert card.metrics == metrics
+    assert card.provenance.recipe == tiny.recipe
+    assert card.provenance.data_hash == material.hash
+    assert card.provenance.split_hash == material.dataset.splits["default"].hash
+    assert card.provenance.seeds == (5, 1)
+    assert {"torch", "numpy", "python"} <= set(card.provenance.versions)
+    assert card.head.hidden_units == (16, 8)
+    hashes = [experiment.local("default", scale).extractor.hash for scale in ALL.scales]
+    assert [extractor.hash for extractor in card.extractors] == hashes, "with all levels it is the same extractor"
+
+
+def test_bundling_twice_gives_the_same_weights(tiny: Workplace, experiment: "Experiment") -> None:
+    one, two = (bundle_of(experiment, "default", 0, tiny.recipe, {}) for _ in range(2))
+    assert one.card.head.hash == two.card.head.hash
+
+
+def test_it_tags_a_rendered_file(tiny: Workplace, experiment: "Experiment", tmp_path: Path) -> None:
+    write_bundle(bundle_of(experiment, "default", 0, tiny.recipe, {}), tmp_path / "model")
+    tagger = earmark.load(tmp_path / "model")
+    track = experiment.material.dataset.tracks[3]
+    prediction = tagger.tag(track.path)
+    assert prediction.labels == experiment.material.dataset.labels
+    assert prediction.duration_seconds == pytest.approx(6.0)
+    assert prediction.short == ()
+    # The file is 9 frames longer than its clip, which gives one more segment of 18 and moves the mean a little.
+    expected = experiment.global_scores("default", ALL, 0)[3]
+    np.testing.assert_allclose(prediction.scores, expected, rtol=0, atol=0.1)
+
+
+@pytest.mark.parametrize("levels", ["[1, 3]", "[3, 1]"])
+def test_chosen_levels_are_the_bundles_levels(
+    tiny: Workplace, experiment: "Experiment", no_training: Callable[[], None], tmp_path: Path, levels: str
+) -> None:
+    recipe = tiny.recipe.replace("hidden_units = [16, 8]", f"hidden_units = [16, 8]\nlevels = {levels}")
+    chosen = Workplace(recipe, tiny.folder).experiment()
+    bundle = bundle_of(chosen, "default", 0, recipe, {})
+    assert [extractor.levels for extractor in bundle.card.extractors] == [(1, 3), (1, 3)]
+    assert bundle.card.vector_width == 2 * (128 + 256)
+    write_bundle(bundle, tmp_path / "model")
+    path = chosen.material.dataset.tracks[0].path
+    vectors = clip_vectors([chosen.features("default", scale) for scale in ALL.scales], (1, 3))
+    found = earmark.load(tmp_path / "model").embed(path)
+    assert found.shape == vectors[0].shape
+    assert np.corrcoef(found, vectors[0])[0, 1] > 0.99
+
+
+def test_the_metrics_are_those_of_the_scores(experiment: "Experiment") -> None:
+    metrics = model_metrics(experiment, "default", 0)
+    material = experiment.material
+    scores = experiment.global_scores("default", ALL, 0)
+    assert set(metrics) == {"valid ROC-AUC", "valid PR-AUC", "test ROC-AUC", "test PR-AUC"}
+    for side in ("valid", "test"):
+        chosen = material.clips_of("default", side)
+        expected = measure(
+            scores[chosen], material.clips.targets[chosen], experiment.material.dataset.labels, "multi-label"
+        )
+        assert metrics[f"{side} ROC-AUC"] == expected.roc_auc
+        assert metrics[f"{side} PR-AUC"] == expected.pr_auc
