@@ -2,6 +2,7 @@ import csv
 import io
 import json
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 import earmark
 from earmark.cli.main import app
-from earmark.errors import BundleError, TagError
+from earmark.errors import BundleError, MissingExtraError, TagError
 
 LABELS = [f"tag {number}" for number in range(1, 6)]
 
@@ -110,6 +111,7 @@ def test_over_time_as_text_csv_and_json(place: Path) -> None:
 
 def test_a_picture_is_drawn(place: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="needs the extra train")
+    pytest.importorskip("pydantic", reason="needs the extra train")
     picture = tmp_path / "tags.png"
     result = run(place, sounds(place)[0], "--picture", picture, "--json")
     assert result.exit_code == 0
@@ -121,12 +123,23 @@ def test_a_picture_is_drawn(place: Path, tmp_path: Path) -> None:
 
 def test_results_are_whole_where_the_picture_fails(place: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="needs the extra train")
+    pytest.importorskip("pydantic", reason="needs the extra train")
     result = run(place, sounds(place)[0], "--picture", tmp_path / "tags.exe", "--json")
     assert isinstance(result.exception, TagError)
     assert len(json.loads(result.stdout)) == 1
     result = run(place, place / "music" / "broken.mp3", "--picture", tmp_path / "tags.png")
     assert result.exit_code == 1
     assert not (tmp_path / "tags.png").exists()
+
+
+def test_without_the_extra_the_results_and_the_line_that_installs_it(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "earmark.training.figures", None)
+    result = run(place, sounds(place)[0], "--picture", tmp_path / "tags.png", "--json")
+    assert isinstance(result.exception, MissingExtraError)
+    assert 'pip install "earmark[train]"' in str(result.exception)
+    assert len(json.loads(result.stdout)) == 1
 
 
 def test_a_picture_is_of_one_track(place: Path, tmp_path: Path) -> None:

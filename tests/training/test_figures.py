@@ -3,6 +3,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+pytest.importorskip("pydantic", reason="needs the extra train")
 from tagging.builders import make_bundle
 
 from earmark.errors import MissingExtraError, TagError

@@ -62,6 +62,7 @@ def test_a_store_cut_in_the_middle_of_a_track_goes_on(tmp_path: Path, sounds: li
             file.write('{"content": "ab')
     again = FrameStore(tmp_path / "half")
     assert again.rows == rows
+    assert again.prepare(sounds[:1]) == {}
     assert (again.folder / "frames.f16").stat().st_size == rows * 128 * 2
     assert again.prepare(sounds) == {}
     assert files_of(again) == files_of(whole)

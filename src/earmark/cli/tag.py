@@ -12,7 +12,7 @@ import typer
 
 from earmark.cli.console import progress, say
 from earmark.cli.sources import sound_files
-from earmark.errors import EarmarkError
+from earmark.errors import EarmarkError, MissingExtraError
 
 if TYPE_CHECKING:
     from earmark.tagging.prediction import Prediction
@@ -79,8 +79,10 @@ def tag(
             done(number, len(sources))
     writer.close()
     if picture is not None and latest is not None:
-        from earmark.training.figures import draw_over_time
-
+        try:
+            from earmark.training.figures import draw_over_time
+        except ImportError as error:
+            raise MissingExtraError("Drawing", "train", error.name or str(error)) from error
         draw_over_time(latest, picture)
         say(f"drew {picture}")
     if not sources:

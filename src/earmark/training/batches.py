@@ -41,8 +41,8 @@ def shuffled_batches(items: int, batch_items: int, generator: np.random.Generato
 
 
 def updates_an_epoch(items: int, batch_items: int) -> int:
-    """How many batches `shuffled_batches` makes."""
-    return max(items // batch_items, min(items, 1))
+    """How many batches `shuffled_batches` makes; none of a single item, which batch norm cannot learn from."""
+    return max(items // batch_items, int(items > 1))
 
 
 class SegmentBatches:

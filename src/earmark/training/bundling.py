@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from earmark.tagging.bundle import Bundle, seal
-from earmark.tagging.card import Card, Head, Provenance
+from earmark.tagging.card import Card, Provenance
 from earmark.tagging.layout import layout_of
 from earmark.training.experiment import Experiment
 from earmark.training.export import Arrays
@@ -25,22 +25,24 @@ def bundle_of(experiment: Experiment, split: str, seed: int, recipe_text: str, m
     arrays: Arrays = {}
     if recipe.model == "joint":
         joint = experiment.joint(split, seed)
-        extractors, classifier = joint.extractors, joint.classifier
+        extractors, head = joint.extractors, joint.head
         for local in joint.local_arrays:
             arrays |= local
+        arrays |= joint.arrays
     else:
         selection = experiment.selection()
         trained = [experiment.local(split, scale) for scale in selection.scales]
         extractors = tuple(with_levels(local.extractor, selection.levels) for local in trained)
         classifier = experiment.classifier(split, selection, seed)
+        head = classifier.head
         for local_network in trained:
             arrays |= local_network.arrays
-    arrays |= classifier.arrays
+        arrays |= classifier.arrays
     card = Card(
         name=recipe.name,
         extractors=extractors,
         layout=layout_of(extractors),
-        head=Head(classifier.head.hidden_units, ""),
+        head=head,
         activation=experiment.activation,
         tags=dataset.tags,
         calibration=(),

@@ -35,7 +35,7 @@ from earmark.training.features import (
 )
 from earmark.training.global_step import TrainedClassifier, train_classifier
 from earmark.training.history import write_history
-from earmark.training.joint_step import TrainedJoint, train_joint
+from earmark.training.joint_step import TrainedJoint, read_joint, train_joint
 from earmark.training.local_step import (
     TrainedLocal,
     read_local,
@@ -153,45 +153,35 @@ class Experiment:
         return scores
 
     def joint(self, split: str, seed: int) -> TrainedJoint:
-        """Step 4: all networks of the recipe together, from where the three steps ended."""
+        """Step 4: all networks of the recipe together, from where the three steps ended; trained once."""
         selection = self.selection()
         trained = [self.local(split, scale) for scale in selection.scales]
         used = [
             dataclasses.replace(local, extractor=with_levels(local.extractor, selection.levels)) for local in trained
         ]
-        joint = train_joint(
-            self.recipe,
-            self.material,
-            split,
-            used,
-            self.classifier(split, selection, seed),
-            seed,
-            self._fabric,
-            self._say,
-        )
-        # The networks moved, and with them the mean of every column.
-        train = self.material.clips_of(split, "train")
-        joint.classifier.arrays["vector.mean"] = self._joint_vectors(joint)[train].mean(axis=0)
-        return joint
-
-    def joint_scores(self, split: str, seed: int) -> npt.NDArray[np.float32]:
-        """The scores of every clip after joint training: (clips, tags); trained once, then found again."""
         inputs = {
             **_data_inputs(self.material, split),
-            "extractors": [self.local(split, scale).extractor.hash for scale in self.recipe.local.scales],
+            "extractors": [local.extractor.hash for local in trained],
             "global": self.recipe.global_.model_dump(mode="json"),
             "joint": self.recipe.joint.model_dump(mode="json"),
             "seed": seed,
         }
 
         def make(folder: Path) -> None:
-            joint = self.joint(split, seed)
-            if self._fabric.is_global_zero:
-                np.save(folder / "scores.npy", self._scores(joint.classifier, self._joint_vectors(joint)))
-                write_history(joint.classifier.history, folder)
+            classifier = self.classifier(split, selection, seed)
+            train_joint(self.recipe, self.material, split, used, classifier, seed, self._fabric, folder, self._say)
 
-        scores: npt.NDArray[np.float32] = np.load(self._steps.done("joint", inputs, make, together=True) / "scores.npy")
-        return scores
+        folder = self._steps.done("joint", inputs, make, together=True)
+        joint = read_joint([local.extractor for local in used], self.recipe.global_.hidden_units, folder)
+        # The networks moved, and with them the mean of every column.
+        train = self.material.clips_of(split, "train")
+        mean = self._joint_vectors(joint)[train].mean(axis=0)
+        return dataclasses.replace(joint, arrays={**joint.arrays, "vector.mean": mean})
+
+    def joint_scores(self, split: str, seed: int) -> npt.NDArray[np.float32]:
+        """The scores of every clip after joint training: (clips, tags)."""
+        joint = self.joint(split, seed)
+        return self._scores(joint, self._joint_vectors(joint))
 
     def _joint_vectors(self, joint: TrainedJoint) -> npt.NDArray[np.float32]:
         features = [
@@ -216,7 +206,9 @@ class Experiment:
         )
         return read_features(extractor, folder)
 
-    def _scores(self, trained: TrainedClassifier, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def _scores(
+        self, trained: TrainedClassifier | TrainedJoint, vectors: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.float32]:
         return activate(Classifier(trained.head, trained.arrays)(vectors), self.activation)
 
     def _local_split(self, split: str) -> str:

@@ -8,11 +8,13 @@ its last finished epoch and ends with the same weights.
 import dataclasses
 import os
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from lightning.fabric import Fabric
+from lightning.fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -22,6 +24,8 @@ from earmark.training.recipe import Schedule
 from earmark.training.schedule import plan_of
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+
+_LONGEST_WAIT = timedelta(days=7)
 
 
 class Batches(Protocol):
@@ -139,7 +143,8 @@ def fabric_of(accelerator: str, precision: str) -> Fabric:
         TrainingError: there is no such device or precision here.
     """
     processes, here = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
-    strategy = "ddp" if processes > 1 else "auto"
+    # The others wait while the leader decodes a dataset or extracts its features: longer than torch's half hour.
+    strategy = DDPStrategy(timeout=_LONGEST_WAIT) if processes > 1 else "auto"
     try:
         fabric = Fabric(
             accelerator=accelerator,

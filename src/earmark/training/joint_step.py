@@ -2,17 +2,21 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from lightning.fabric import Fabric
+from safetensors.numpy import load_file, save_file
 
-from earmark.tagging.card import Extractor
+from earmark.errors import TrainingError
+from earmark.tagging.card import Extractor, Head
 from earmark.tagging.tensors import extractor_hash
 from earmark.training.batches import Share
 from earmark.training.export import Arrays, check_local, local_arrays
-from earmark.training.fit import fit, tag_loss
+from earmark.training.fit import History, fit, tag_loss
 from earmark.training.global_step import TrainedClassifier, finished_classifier
+from earmark.training.history import read_history, write_history
 from earmark.training.joint import ClipBatches, JointNetwork, joint_loss
 from earmark.training.local_step import TrainedLocal, read_local_network
 from earmark.training.material import Material
@@ -25,7 +29,9 @@ class TrainedJoint:
 
     extractors: tuple[Extractor, ...]
     local_arrays: tuple[Arrays, ...]
-    classifier: TrainedClassifier
+    head: Head
+    arrays: Arrays
+    history: History
 
 
 def train_joint(
@@ -36,10 +42,23 @@ def train_joint(
     classifier: TrainedClassifier,
     seed: int,
     fabric: Fabric,
+    folder: Path,
     say: Callable[[str], None],
-) -> TrainedJoint:
-    """Train the finished networks on together, on whole clips, segments and clip telling the tags at once."""
+) -> None:
+    """Train the finished networks on together, on whole clips, and keep them in a folder.
+
+    Segments and clip tell the tags at once; the weights are chosen by the clips of another side.
+
+    Raises:
+        TrainingError: the local CNNs were trained on other tags, so that their segments cannot tell those of the clip.
+    """
     section = recipe.joint
+    for local in trained:
+        if local.extractor.output_tags != material.dataset.labels:
+            raise TrainingError(
+                f"The local CNN of scale {local.extractor.name} tells {', '.join(local.extractor.output_tags)}; "
+                f"joint training needs those of {material.dataset.name}, in its order. Leave out [local.data]."
+            )
     network = JointNetwork([read_local_network(local, recipe.local.dropout) for local in trained], classifier.network)
     training, validation = (
         ClipBatches(
@@ -63,25 +82,44 @@ def train_joint(
         loss,
         seed,
         fabric,
-        report=lambda epoch: say(
+        folder / "checkpoint.pt",
+        lambda epoch: say(
             f"{split} joint  epoch {epoch.number:3d}  loss {epoch.training_loss:.4f} training (both tasks), "
             f"{epoch.validation_loss:.4f} validation (global)"
         ),
     )
     frames = next(iter(validation.epoch(0)))[0]
-    extractors, all_arrays, vectors = [], [], []
+    arrays: Arrays = {}
+    vectors = []
     with torch.inference_mode():
-        for local in network.networks():
-            arrays = local_arrays(local)
-            extractor = local.extractor
+        for network_of_scale in network.networks():
+            arrays |= local_arrays(network_of_scale)
+            extractor = network_of_scale.extractor
             length = extractor.segment_length
             segments = frames[:, : frames.shape[1] // length * length].reshape(-1, length, frames.shape[2])
-            check_local(local, arrays, segments.numpy())
-            levels = [level.amax(-1) for level in local.activations(segments)]
+            check_local(network_of_scale, arrays, segments.numpy())
+            levels = [level.amax(-1) for level in network_of_scale.activations(segments)]
             used = torch.cat([levels[level - 1] for level in extractor.levels], dim=1)
             vectors.append(used.reshape(len(frames), -1, used.shape[1]).mean(dim=1))
-            extractors.append(dataclasses.replace(extractor, hash=extractor_hash(extractor, arrays)))
-            all_arrays.append(arrays)
     some = np.ascontiguousarray(torch.cat(vectors, dim=1).numpy())
-    finished = finished_classifier(network.classifier, history, some, some.mean(axis=0))
-    return TrainedJoint(tuple(extractors), tuple(all_arrays), finished)
+    arrays |= finished_classifier(network.classifier, history, some, some.mean(axis=0)).arrays
+    if fabric.is_global_zero:
+        save_file(arrays, folder / "weights.safetensors")
+        write_history(history, folder)
+        (folder / "checkpoint.pt").unlink(missing_ok=True)
+
+
+def read_joint(extractors: Sequence[Extractor], hidden_units: tuple[int, ...], folder: Path) -> TrainedJoint:
+    """What `train_joint` kept; `extractors` describe the local CNNs with the levels that are used."""
+    arrays = load_file(folder / "weights.safetensors")
+    parts = [_starting(f"extractor.{extractor.name}.", arrays) for extractor in extractors]
+    hashed = (
+        dataclasses.replace(extractor, hash=extractor_hash(extractor, part))
+        for extractor, part in zip(extractors, parts, strict=True)
+    )
+    rest = {name: array for name, array in arrays.items() if not name.startswith("extractor.")}
+    return TrainedJoint(tuple(hashed), tuple(parts), Head(hidden_units, ""), rest, read_history(folder))
+
+
+def _starting(prefix: str, arrays: Arrays) -> Arrays:
+    return {name: array for name, array in arrays.items() if name.startswith(prefix)}

@@ -151,6 +151,12 @@ class Recipe(Section):
     def _fits_together(self) -> Self:
         if self.global_.windows is not None and self.pooling.track != "mean":
             raise ValueError(f"global.windows takes means over windows, but pooling.track is {self.pooling.track!r}")
+        joint = self.model == "joint" or "joint" in self.evaluation.compare
+        if joint and self.pooling != PoolingSection():
+            raise ValueError(
+                "joint training takes the maximum over segments and the mean over clips, but pooling is "
+                f"{self.pooling.segment!r} and {self.pooling.track!r}"
+            )
         pretraining = self.local.data
         if pretraining is not None and len(pretraining.splits) not in (1, len(self.data.splits)):
             raise ValueError(

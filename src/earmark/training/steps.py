@@ -4,9 +4,11 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from lightning.fabric import Fabric
 
 
@@ -32,17 +34,19 @@ class Steps:
         text = json.dumps(inputs, sort_keys=True, indent=1)
         folder = self._folder / f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
         finished = folder / "inputs.json"
-        missing = not finished.exists()
-        # Nobody begins before everybody has looked: a process that comes late would find the step done and stay away.
-        self._fabric.barrier()
-        if missing and (together or self._fabric.is_global_zero):
-            folder.mkdir(parents=True, exist_ok=True)
-            make(folder)
-            if self._fabric.is_global_zero:
-                fresh = folder / "inputs.fresh"
-                fresh.write_text(text, encoding="utf-8")
-                fresh.replace(finished)
-        self._fabric.barrier()
+        leads = self._fabric.is_global_zero
+        folder.mkdir(parents=True, exist_ok=True)
+        # Another program that works in the same folder waits here, and finds the step done.
+        with FileLock(folder / "lock") if leads else nullcontext():
+            # All go by what the leader saw: who looks later may see it done already, and would stay away.
+            missing = self._fabric.broadcast(not finished.exists())
+            if missing and (together or leads):
+                make(folder)
+                if leads:
+                    fresh = folder / "inputs.fresh"
+                    fresh.write_text(text, encoding="utf-8")
+                    fresh.replace(finished)
+            self._fabric.barrier()
         return folder
 
     def forget(self) -> None:

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from filelock import FileLock
 
 from earmark.audio.decode import decode
 from earmark.audio.logmel import LogMel, LogMelSettings
@@ -69,16 +70,7 @@ class FrameStore:
         self._frames_file = self.folder / "frames.f16"
         self._tracks_file = self.folder / "tracks.jsonl"
         self._files_file = self.folder / "files.jsonl"
-        try:
-            self._tracks = {line["content"]: StoredTrack(**line) for line in _read_lines(self._tracks_file)}
-            self._contents = {_file_key(line): line["content"] for line in _read_lines(self._files_file)}
-        except (ValueError, TypeError, KeyError) as error:
-            raise StoreError(
-                f"The index of {self.folder} holds a line that is none of earmark's ({error!r}). "
-                "Remove the folder: it is made again."
-            ) from error
-        self._sizes = {size for _, size, _ in self._contents}
-        self._cut_unfinished()
+        self._read_index()
 
     def prepare(
         self, paths: Sequence[Path], processes: int = 1, progress: Callable[[int], object] = int
@@ -86,8 +78,13 @@ class FrameStore:
         """Decode what is not in the store yet; return the reason of each file that could not be decoded.
 
         Files are taken in the order given and written in it, whatever the number of processes; after each file
-        `progress` is called with the number done.
+        `progress` is called with the number done. One program prepares at a time; another waits for it.
         """
+        with FileLock(self.folder / "lock"):
+            self._cut_unfinished()
+            return self._prepare(paths, processes, progress)
+
+    def _prepare(self, paths: Sequence[Path], processes: int, progress: Callable[[int], object]) -> Mapping[Path, str]:
         failures: dict[Path, str] = {}
         missing: list[Path] = []
         for path in paths:
@@ -115,13 +112,9 @@ class FrameStore:
                         tracks.write(json.dumps(dataclasses.asdict(stored)) + "\n")
                         tracks.flush()
                         self._tracks[stored.content] = stored
+                        self.rows += stored.rows
                 progress(len(paths) - len(missing) + done)
         return failures
-
-    @property
-    def rows(self) -> int:
-        """Frames in the store, of all tracks together."""
-        return max((track.first_row + track.rows for track in self._tracks.values()), default=0)
 
     def track(self, path: Path) -> StoredTrack:
         """Say where the frames of a file lie.
@@ -186,8 +179,19 @@ class FrameStore:
             return None
         return PreparedTrack(content, _no_frames(self.settings), stored.decoder, stored.truncated, None)
 
-    def _cut_unfinished(self) -> None:
-        """Remove frames that have no line, left by a run that was interrupted."""
+    def _read_index(self) -> None:
+        """Take up what other runs stored."""
+        try:
+            self._tracks = {line["content"]: StoredTrack(**line) for line in _read_lines(self._tracks_file)}
+            self._contents = {_file_key(line): line["content"] for line in _read_lines(self._files_file)}
+        except (ValueError, TypeError, KeyError) as error:
+            raise StoreError(
+                f"The index of {self.folder} holds a line that is none of earmark's ({error!r}). "
+                "Remove the folder: it is made again."
+            ) from error
+        self._sizes = {size for _, size, _ in self._contents}
+        self.rows = max((track.first_row + track.rows for track in self._tracks.values()), default=0)
+        """Frames in the store, of all tracks together."""
         expected = self.rows * self.settings.mel_bands * 2
         found = self._frames_file.stat().st_size if self._frames_file.exists() else 0
         if found < expected:
@@ -195,9 +199,18 @@ class FrameStore:
                 f"{self._frames_file} holds {found} bytes, but its index promises {expected}. "
                 f"Remove the folder {self.folder}: it is made again."
             )
-        if found > expected:
+
+    def _cut_unfinished(self) -> None:
+        """Remove what an interrupted run left: lines that were cut short, and frames that have no line."""
+        self._read_index()
+        for index in (self._tracks_file, self._files_file):
+            if index.exists():
+                complete = _complete_lines(index)
+                if len(complete) < index.stat().st_size:
+                    index.write_bytes(complete)
+        if self._frames_file.exists():
             with self._frames_file.open("r+b") as frames:
-                frames.truncate(expected)
+                frames.truncate(self.rows * self.settings.mel_bands * 2)
 
 
 def prepare_track(path: Path, settings: LogMelSettings) -> PreparedTrack:
@@ -235,11 +248,10 @@ def _file_key(line: dict[str, Any]) -> tuple[str, int, int]:
 
 
 def _read_lines(path: Path) -> list[dict[str, Any]]:
-    """The complete lines of a JSON-lines file; a last line cut short by an interruption is dropped and removed."""
-    if not path.exists():
-        return []
-    data = path.read_bytes()
-    complete = data[: data.rfind(b"\n") + 1]
-    if len(complete) < len(data):
-        path.write_bytes(complete)
-    return [json.loads(line) for line in complete.splitlines()]
+    """The complete lines of a JSON-lines file; a last line cut short by an interruption is passed over."""
+    return [json.loads(line) for line in _complete_lines(path).splitlines()]
+
+
+def _complete_lines(path: Path) -> bytes:
+    data = path.read_bytes() if path.exists() else b""
+    return data[: data.rfind(b"\n") + 1]

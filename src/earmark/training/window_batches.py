@@ -58,7 +58,7 @@ class WindowBatches:
 
 
 class _Scale:
-    """Running sums of one scale's segments, so that the mean of any stretch is one difference."""
+    """One scale's segments, read from the memory map a window at a time."""
 
     def __init__(self, features: ScaleFeatures, levels: tuple[int, ...]) -> None:
         extractor = features.extractor
@@ -67,10 +67,8 @@ class _Scale:
         self._centre_seconds = rule.centre(0) * extractor.row_seconds
         self._length_seconds = rule.length * extractor.row_seconds
         self._first = features.first
-        columns = features.columns(levels)
-        values = np.asarray(features.segments[:, columns], np.float32)
-        sums = np.cumsum(values, axis=0, dtype=np.float64)
-        self._sums = np.concatenate([np.zeros((1, len(columns))), sums])
+        self._segments = features.segments
+        self._columns = features.columns(levels)
 
     def clip_seconds(self, clip: int) -> float:
         """From the start of a clip to the end of its last segment."""
@@ -88,6 +86,5 @@ class _Scale:
             low = min(max(round((middle_seconds - self._centre_seconds) / self._hop_seconds), 0), count - 1)
             high = low + 1
         first = int(self._first[clip])
-        total = self._sums[first + high] - self._sums[first + low]
-        mean: npt.NDArray[np.float32] = (total / (high - low)).astype(np.float32)
-        return mean
+        mean: npt.NDArray[np.float32] = self._segments[first + low : first + high].mean(axis=0, dtype=np.float32)
+        return mean[self._columns]

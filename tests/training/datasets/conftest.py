@@ -131,6 +131,27 @@ def _fma(folder: Path, subset: str) -> Miniature:
     return Miniature("fma", root, audio, (folder, folder / "nowhere"), {"subset": subset})
 
 
+TEACHER_LABELS = ("guitar", "slow", "no vocals")
+
+
+def _teacher(folder: Path) -> Miniature:
+    root = folder / "teachers"
+    lines = ["track,file,fold,source,may_ship"]
+    names = [f"m{index}" for index in range(10)]
+    for index, name in enumerate(names):
+        write_tone(root / "free" / "audio" / f"{name}.flac")
+        lines.append(f"{name},audio/{name}.flac,{index // 2},source {index // 2},yes")
+    (root / "free" / "tracks.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (root / "teacher").mkdir()
+    generator = np.random.default_rng(0)
+    for teacher in ("one", "two"):
+        windows = {name: generator.uniform(0, 1, (1 + index, 3)) for index, name in enumerate(names)}
+        scores = {name: values.astype(np.float16) for name, values in windows.items()}
+        np.savez(root / "teacher" / f"{teacher}.npz", labels=np.array(TEACHER_LABELS), **scores)
+    wrong = (folder, folder / "nowhere")
+    return Miniature("teacher", root, root / "free" / "audio" / "m3.flac", wrong, {"teachers": ["one", "two"]})
+
+
 MINIATURES: dict[str, Callable[[Path], Miniature]] = {
     "emotify genre": lambda folder: _emotify(folder, target="genre"),
     "emotify emotions": lambda folder: _emotify(folder, target="emotions"),
@@ -147,6 +168,7 @@ MINIATURES: dict[str, Callable[[Path], Miniature]] = {
     "jamendo": _jamendo,
     "fma small": lambda folder: _fma(folder, "small"),
     "fma medium": lambda folder: _fma(folder, "medium"),
+    "teacher": _teacher,
 }
 
 
@@ -169,6 +191,12 @@ def published(request: pytest.FixtureRequest, tmp_path: Path) -> Miniature:
 def emotify(tmp_path: Path) -> Miniature:
     """Ten tracks of five artists."""
     return MINIATURES["emotify both"](tmp_path)
+
+
+@pytest.fixture
+def teacher_files(tmp_path: Path) -> Miniature:
+    """Ten tracks of five sources with the scores of two teachers."""
+    return MINIATURES["teacher"](tmp_path)
 
 
 @pytest.fixture

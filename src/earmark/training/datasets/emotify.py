@@ -8,8 +8,9 @@ from typing import Literal, get_args
 
 from earmark.errors import DatasetError
 from earmark.tagging.card import TagName
-from earmark.training.datasets.base import Dataset, Report, Split, Track
+from earmark.training.datasets.base import Dataset, Report, Track
 from earmark.training.datasets.csv_file import CsvRow, read_csv
+from earmark.training.datasets.folds import fold_splits
 from earmark.training.datasets.inspection import inspect_files
 from earmark.training.datasets.nearest import did_you_mean, listed
 
@@ -78,7 +79,7 @@ def load(root: Path, target: Target = "both") -> Dataset:
         task="one-label" if target == "genre" else "multi-label",
         tags={"genre": genres, "emotions": moods, "both": genres + moods}[target],
         tracks=tracks,
-        splits={split.name: split for split in (_split(fold_of, test) for test in range(FOLDS))},
+        splits=fold_splits(fold_of, FOLDS),
         positive_threshold=0.5 if target == "genre" else EMOTION_THRESHOLD,
     )
 
@@ -127,11 +128,3 @@ def _number(
     if not fits(number):
         raise DatasetError(f"Line {row.line} of tracks.csv has {text!r} as {column!r}; expected {expected}.")
     return number
-
-
-def _split(fold_of: dict[str, int], test: int) -> Split:
-    valid = (test + 1) % FOLDS
-    sides: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
-    for identifier, fold in fold_of.items():
-        sides["test" if fold == test else "valid" if fold == valid else "train"].append(identifier)
-    return Split(f"fold-{test}", tuple(sides["train"]), tuple(sides["valid"]), tuple(sides["test"]))

@@ -19,6 +19,7 @@ from earmark.training.datasets import (
     rendered,
     table,
     tagtraum,
+    teacher,
 )
 from earmark.training.datasets.base import Dataset, Report
 from earmark.training.datasets.nearest import did_you_mean, listed
@@ -52,7 +53,7 @@ def _options_of(function: Callable[..., object]) -> tuple[str, ...]:
 DATASETS: Mapping[str, Entry] = MappingProxyType(
     {
         module.NAME: Entry(module.load, module.check, module.LICENCE, module.CITATION, module.LAYOUT)
-        for module in (emotify, fma, gtzan, jamendo, magnatagatune, million_song, rendered, table, tagtraum)
+        for module in (emotify, fma, gtzan, jamendo, magnatagatune, million_song, rendered, table, tagtraum, teacher)
     }
 )
 
