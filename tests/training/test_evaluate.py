@@ -104,7 +104,7 @@ def compared(experiment: "Experiment", *kinds: str) -> list[Method]:
 def test_subsets_of_levels_and_scales(experiment: "Experiment") -> None:
     names = [method.name for method in compared(experiment, "level-subsets")]
     subsets = ["L1", "L2", "L3", "L1+L2", "L1+L3", "L2+L3", "L1+L2+L3"]
-    assert names == [f"global 27 {levels}" for levels in subsets], "of the one scale of the letter's Figure 3"
+    assert names == [f"global {scale} {levels}" for scale in (18, 27) for levels in subsets]
     names = [method.name for method in compared(experiment, "scale-subsets", "multi-level", "multi-scale")]
     assert names == ["global 18", "global 27", "global 18+27"], "no method twice"
 

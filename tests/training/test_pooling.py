@@ -87,7 +87,7 @@ def padded(rows: "torch.Tensor") -> "torch.Tensor":
 
 @pytest.mark.parametrize(("segment", "track"), POOLINGS)
 def test_the_bundle_pools_as_the_experiment(genres: Workplace, tmp_path: Path, segment: str, track: str) -> None:
-    """To 2e-3, as for the letter's pooling: the store rounds frames to float16; a deviation is no worse."""
+    """To 4e-3 (measured: 1.5e-3 with deviations, else 3e-4): the store rounds frames to float16."""
     place = pooled(genres, segment, track)
     experiment = place.experiment()
     expected = experiment.global_scores("default", ALL, 0)
@@ -97,8 +97,8 @@ def test_the_bundle_pools_as_the_experiment(genres: Workplace, tmp_path: Path, s
     assert tagger.card.vector_width == vectors.shape[1]
     for clip in (0, 9):
         prediction = tagger.tag(experiment.material.dataset.tracks[clip].path)
-        np.testing.assert_allclose(prediction.embedding, vectors[clip], rtol=0, atol=2e-3 * vectors.max())
-        np.testing.assert_allclose(prediction.scores, expected[clip], rtol=0, atol=2e-3)
+        np.testing.assert_allclose(prediction.embedding, vectors[clip], rtol=0, atol=1e-3 * vectors.max())
+        np.testing.assert_allclose(prediction.scores, expected[clip], rtol=0, atol=4e-3)
 
 
 def test_every_pooling_shares_the_local_step_and_has_features_of_its_own(genres: Workplace) -> None:
@@ -114,7 +114,7 @@ def test_levels_have_all_their_statistics(genres: Workplace) -> None:
     features = pooled(genres, "max", "mean+deviation").experiment().features("default", 18)
     columns = features.columns((1, 3))
     assert columns.tolist() == [*range(256), *range(512, 1024)]
-    with pytest.raises(TrainingError, match=r"has levels \[1, 2, 3\]; found \[4\]"):
+    with pytest.raises(TrainingError, match=r"has levels 1 to 3; found \[4\]"):
         features.columns((4,))
 
 

@@ -179,9 +179,8 @@ def _selections(experiment: Experiment, kind: str) -> list[Selection]:
     if kind == "single-levels":
         return [Selection((scale,), (level,)) for scale in scales for level in range(1, depth[scale] + 1)]
     if kind == "level-subsets":
-        # Those of one scale, as in the letter's Figure 3: 27 frames, or the first that the recipe has.
-        scale = 27 if 27 in scales else scales[0]
-        return [Selection((scale,), levels) for levels in _subsets(range(1, depth[scale] + 1))]
+        wanted = recipe.evaluation.level_subset_scales or scales
+        return [Selection((scale,), levels) for scale in wanted for levels in _subsets(range(1, depth[scale] + 1))]
     if kind == "multi-level":
         return [Selection((scale,), chosen) for scale in scales]
     if kind == "scale-subsets":

@@ -72,7 +72,7 @@ class ScaleFeatures:
         chosen = [np.arange(block.start, block.stop) for block in blocks if not levels or block.level in levels]
         if not chosen:
             raise TrainingError(
-                f"The network of scale {self.extractor.name} has levels {list(self.extractor.levels)}; found "
+                f"The network of scale {self.extractor.name} has levels 1 to {max(self.extractor.levels)}; found "
                 f"{list(levels)} asked for. Name at least one that it has in global.levels."
             )
         return np.concatenate(chosen)

@@ -127,9 +127,13 @@ Comparison = Literal[
 
 
 class EvaluationSection(Section):
-    """What is compared, and with how many seeds of the global step."""
+    """What is compared, and with how many seeds of the global step.
+
+    `level_subset_scales` are the scales of which "level-subsets" takes every combination of levels; empty means all.
+    """
 
     compare: tuple[Comparison, ...] = ("local", "single-levels", "multi-level", "multi-scale")
+    level_subset_scales: tuple[int, ...] = ()
     seeds: tuple[int, ...] = Field((0,), min_length=1)
 
 
@@ -157,6 +161,9 @@ class Recipe(Section):
                 "joint training takes the maximum over segments and the mean over clips, but pooling is "
                 f"{self.pooling.segment!r} and {self.pooling.track!r}"
             )
+        others = [scale for scale in self.evaluation.level_subset_scales if scale not in self.local.scales]
+        if others:
+            raise ValueError(f"evaluation.level_subset_scales names {others}, which are not in local.scales")
         pretraining = self.local.data
         if pretraining is not None and len(pretraining.splits) not in (1, len(self.data.splits)):
             raise ValueError(
