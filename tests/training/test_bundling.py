@@ -87,3 +87,16 @@ def test_the_metrics_are_those_of_the_scores(experiment: "Experiment") -> None:
         )
         assert metrics[f"{side} ROC-AUC"] == expected.roc_auc
         assert metrics[f"{side} PR-AUC"] == expected.pr_auc
+
+
+def test_a_second_bundle_trains_nothing(
+    tiny: Workplace, experiment: "Experiment", no_training: Callable[[], None]
+) -> None:
+    first = bundle_of(experiment, "default", 0, tiny.recipe, {})
+    figures = model_metrics(experiment, "default", 0)
+    no_training()
+    again = tiny.experiment()
+    second = bundle_of(again, "default", 0, tiny.recipe, {})
+    assert second.card.head == first.card.head
+    assert second.card.extractors == first.card.extractors
+    assert model_metrics(again, "default", 0) == figures

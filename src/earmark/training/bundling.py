@@ -63,12 +63,9 @@ def bundle_of(experiment: Experiment, split: str, seed: int, recipe_text: str, m
 
 def model_metrics(experiment: Experiment, split: str, seed: int) -> dict[str, float]:
     """How well the model that `bundle_of` makes tags the validation and test sides of its split, a value a metric."""
-    recipe, material = experiment.recipe, experiment.material
+    material = experiment.material
     dataset = material.dataset
-    joint = recipe.model == "joint"
-    scores = (
-        experiment.joint_scores(split, seed) if joint else experiment.global_scores(split, experiment.selection(), seed)
-    )
+    scores = experiment.model_scores(split, seed)
     metrics: dict[str, float] = {}
     for side in _REPORTED_SIDES:
         if not len(material.clips_of(split, side)):

@@ -33,7 +33,12 @@ from earmark.training.features import (
     read_features,
     with_levels,
 )
-from earmark.training.global_step import TrainedClassifier, train_classifier
+from earmark.training.global_step import (
+    TrainedClassifier,
+    read_classifier,
+    train_classifier,
+    write_classifier,
+)
 from earmark.training.history import write_history
 from earmark.training.joint_step import TrainedJoint, read_joint, train_joint
 from earmark.training.local_step import (
@@ -124,33 +129,53 @@ class Experiment:
         return self._features(trained.extractor, trained.arrays)
 
     def classifier(self, split: str, selection: Selection, seed: int) -> TrainedClassifier:
-        """Step 3: the global classifier on chosen scales and levels."""
+        """Step 3: the global classifier on chosen scales and levels, kept whole, to tag with or to train on."""
+
+        def make(folder: Path) -> None:
+            trained = self._train_classifier(split, selection, seed)
+            if self.leads:
+                write_classifier(trained, folder)
+
+        inputs = self._global_inputs(split, selection, seed)
+        return read_classifier(self.recipe.global_, self._steps.done("classifier", inputs, make, together=True))
+
+    def global_scores(self, split: str, selection: Selection, seed: int) -> npt.NDArray[np.float32]:
+        """Step 3 where only its scores are wanted, as in comparisons: of every clip of the dataset, (clips, tags)."""
+
+        def make(folder: Path) -> None:
+            trained = self._train_classifier(split, selection, seed)
+            if self.leads:
+                np.save(folder / "scores.npy", self._scores(trained, self._vectors(split, selection)))
+                write_history(trained.history, folder)
+
+        inputs = self._global_inputs(split, selection, seed)
+        folder = self._steps.done("global", inputs, make, together=True)
+        scores: npt.NDArray[np.float32] = np.load(folder / "scores.npy")
+        return scores
+
+    def model_scores(self, split: str, seed: int) -> npt.NDArray[np.float32]:
+        """The scores of every clip by the very model that the recipe makes a bundle of: (clips, tags)."""
+        if self.recipe.model == "joint":
+            return self.joint_scores(split, seed)
+        selection = self.selection()
+        return self._scores(self.classifier(split, selection, seed), self._vectors(split, selection))
+
+    def _train_classifier(self, split: str, selection: Selection, seed: int) -> TrainedClassifier:
         features = [self.features(split, scale) for scale in selection.scales]
         section = self.recipe.global_
         return train_classifier(self.material, split, features, selection.levels, section, seed, self._fabric)
 
-    def global_scores(self, split: str, selection: Selection, seed: int) -> npt.NDArray[np.float32]:
-        """The global scores of every clip of the dataset: (clips, tags); trained once, then found again."""
-        inputs = {
+    def _vectors(self, split: str, selection: Selection) -> npt.NDArray[np.float32]:
+        return clip_vectors([self.features(split, scale) for scale in selection.scales], selection.levels)
+
+    def _global_inputs(self, split: str, selection: Selection, seed: int) -> Mapping[str, Any]:
+        return {
             **_data_inputs(self.material, split),
             "extractors": [self.local(split, scale).extractor.hash for scale in selection.scales],
             "levels": selection.levels,
             "global": self.recipe.global_.model_dump(mode="json"),
             "seed": seed,
         }
-
-        def make(folder: Path) -> None:
-            trained = self.classifier(split, selection, seed)
-            features = [self.features(split, scale) for scale in selection.scales]
-            vectors = clip_vectors(features, selection.levels)
-            if self._fabric.is_global_zero:
-                np.save(folder / "scores.npy", self._scores(trained, vectors))
-                write_history(trained.history, folder)
-
-        scores: npt.NDArray[np.float32] = np.load(
-            self._steps.done("global", inputs, make, together=True) / "scores.npy"
-        )
-        return scores
 
     def joint(self, split: str, seed: int) -> TrainedJoint:
         """Step 4: all networks of the recipe together, from where the three steps ended; trained once."""

@@ -2,11 +2,13 @@
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from lightning.fabric import Fabric
+from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from earmark.tagging.card import Head
@@ -14,6 +16,7 @@ from earmark.training.batches import Share, VectorBatches
 from earmark.training.export import Arrays, check_classifier, classifier_arrays
 from earmark.training.features import ScaleFeatures, clip_vectors
 from earmark.training.fit import Batches, History, fit, tag_loss
+from earmark.training.history import read_history, write_history
 from earmark.training.material import Material
 from earmark.training.networks import GlobalClassifier
 from earmark.training.recipe import GlobalSection
@@ -68,6 +71,22 @@ def train_classifier(
     loss = tag_loss(material.dataset.task)
     history = fit(network, training, validation, section.schedule, loss, seed, fabric)
     return finished_classifier(network, history, vectors[:64].numpy(), chosen.mean(dim=0).numpy())
+
+
+def write_classifier(trained: TrainedClassifier, folder: Path) -> None:
+    """Keep a trained classifier in a folder."""
+    save_file(trained.arrays, folder / "weights.safetensors")
+    torch.save(trained.network.state_dict(), folder / "network.pt")
+    write_history(trained.history, folder)
+
+
+def read_classifier(section: GlobalSection, folder: Path) -> TrainedClassifier:
+    """The classifier that `write_classifier` kept, to tag with or to train on."""
+    arrays = load_file(folder / "weights.safetensors")
+    tags = len(arrays[f"head.layer.{len(section.hidden_units) + 1}.bias"])
+    network = GlobalClassifier(len(arrays["head.mean"]), tags, section.hidden_units, section.dropout)
+    network.load_state_dict(torch.load(folder / "network.pt", weights_only=True))
+    return TrainedClassifier(network.eval(), Head(section.hidden_units, ""), arrays, read_history(folder))
 
 
 def finished_classifier(
