@@ -19,6 +19,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self, cast
 
@@ -73,16 +74,15 @@ def decode(source: Source, rate_hz: int = 22_050) -> Sound:
     if isinstance(source, Waveform):
         return Sound("<array>", "<array>", _WaveformReader(source), rate_hz)
     opened = open_source(source)
-    try:
+    with ExitStack() as failing:
+        failing.callback(opened.close)
         reader, cut = _open_reader(opened)
         if not LOWEST_HZ <= reader.rate_hz <= HIGHEST_HZ:
             reader.close()
             raise DecodeError(
                 f"{opened.label}: its header says {reader.rate_hz} Hz; {LOWEST_HZ} to {HIGHEST_HZ} Hz can be read"
             )
-    except BaseException:
-        opened.close()
-        raise
+        failing.pop_all()
     return Sound(opened.short_name, opened.label, reader, rate_hz, opened=opened, cut=cut)
 
 
@@ -140,16 +140,14 @@ class Sound:
     def __next__(self) -> npt.NDArray[np.float32]:
         if self._closed and not self._ended:
             raise DecodeError(f"{self._label}: closed before its end was read")
-        try:
-            block = next(self._blocks)
-        except StopIteration:
-            self._ended = True
-            self.truncated = self._cut or self._reader.truncated
-            self.close()
-            raise
-        except BaseException:
-            self.close()
-            raise
+        with ExitStack() as ending:
+            ending.callback(self.close)
+            block = next(self._blocks, None)
+            if block is None:
+                self._ended = True
+                self.truncated = self._cut or self._reader.truncated
+                raise StopIteration
+            ending.pop_all()
         self._yielded += len(block)
         return block
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -118,13 +119,13 @@ def _seekable(file: BinaryIO, label: str, *, owned: bool) -> Opened:
     if seekable is not None and seekable():
         return Opened(file, label, owned=owned)
     spool = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES))  # noqa: SIM115 (Opened closes it)
-    try:
-        shutil.copyfileobj(file, spool, 1 << 20)
-    except BaseException:
-        spool.close()
-        raise
-    finally:
-        if owned:
-            file.close()
+    with ExitStack() as failing:
+        failing.callback(spool.close)
+        try:
+            shutil.copyfileobj(file, spool, 1 << 20)
+        finally:
+            if owned:
+                file.close()
+        failing.pop_all()
     spool.seek(0)
     return Opened(spool, label, owned=True)
