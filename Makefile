@@ -20,8 +20,9 @@ setup: .venv/.installed ## Set up .venv with all that development needs
 demo: setup ## Render a small dataset, run the three steps, compare, tag a song: make demo SONG=song.mp3
 	$(BIN)/python -m earmark evaluate recipes/demo.toml
 	$(BIN)/python -m earmark train recipes/demo.toml
-	$(BIN)/python -m earmark tag --model runs/demo/model --top 6 --over-time --picture runs/demo/tags-over-time.png \
-	    "$(or $(SONG),$(shell ls runs/rendered/audio/*.flac 2>/dev/null | head -n 1))"
+	song="$(SONG)"; [ -n "$$song" ] || song=$$(ls runs/rendered/audio/*.flac | head -n 1); \
+	    $(BIN)/python -m earmark tag --model runs/demo/model --top 6 --over-time \
+	    --picture runs/demo/tags-over-time.png "$$song"
 
 test: setup ## Check style and types, then run the tests
 	$(BIN)/ruff check .
