@@ -60,8 +60,9 @@ def test_numpy_says_what_torch_says(scale: int) -> None:
         levels = [level.amax(-1) for level in network.activations(segments)]
     expected = torch.cat([levels[level - 1] for level in extractor.levels], dim=1).numpy()
     found = LocalNetwork(extractor, arrays)(segments.numpy())
-    np.testing.assert_allclose(found.logits, logits, rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(found.levels, expected, rtol=1e-5, atol=1e-5)
+    # Relative to the largest value, as `TOLERANCE` has it: these levels go up to 7.
+    for numpy_says, torch_says in ((found.logits, logits), (found.levels, expected)):
+        np.testing.assert_allclose(numpy_says, torch_says, rtol=0, atol=1e-5 * max(1.0, np.abs(torch_says).max()))
     assert (expected > 0).mean() > 0.5, "the levels say something"
     check_local(network, arrays, segments.numpy())
 
