@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SONG ?=
 
-.PHONY: setup demo test lint bench clean
+.PHONY: help setup demo test lint bench clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made
@@ -24,10 +24,12 @@ demo: setup ## Render a small dataset, run the three steps, compare, tag a song:
 	    $(BIN)/python -m earmark tag --model runs/demo/model --top 6 --over-time \
 	    --picture runs/demo/tags-over-time.png "$$song"
 
-test: setup ## Check style and types, then run the tests
+lint: setup ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+test: lint ## Check style and types, then run the tests
 	$(BIN)/python -m pytest
 
 bench: setup ## Measure the front end, the networks, training and the whole path on this machine

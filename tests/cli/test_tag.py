@@ -161,7 +161,7 @@ def test_nothing_to_tag_is_a_failure(place: Path, tmp_path: Path) -> None:
 def test_a_window_shorter_than_a_segment_is_told(place: Path) -> None:
     result = run(place, sounds(place)[0], "--over-time", "--window-seconds", "0.5")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "window_seconds: found 0.5 s, expected at least" in result.stderr
+    assert "window_seconds: found 0.5 s, expected at least" in str(result.exception), "once, before any file"
 
 
 def test_no_model_is_the_clear_sentence(place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -83,8 +83,15 @@ def test_the_json_holds_every_tag(evaluation: Evaluation) -> None:
 
 
 def test_the_best_of_some_methods(evaluation: Evaluation) -> None:
-    best = best_of(evaluation, "global 27")
+    names = [result.name for result in evaluation.results if result.name.startswith("global 27")]
+    best = best_of(evaluation, names)
     assert best is not None
-    others = [result for result in evaluation.results if result.name.startswith("global 27")]
-    assert best.pooled.roc_auc == max(result.pooled.roc_auc for result in others)
-    assert best_of(evaluation, "nothing") is None
+    assert best.mean == max(result.mean for result in evaluation.results if result.name in names)
+    assert best_of(evaluation, ["global 99"]) is None
+
+
+def test_the_table_says_what_its_rows_mean(evaluation: Evaluation) -> None:
+    text = evaluation_text(evaluation)
+    assert "local: the mean of a CNN's own scores" in text
+    story = next(line for line in text.splitlines() if line.startswith("In one line:"))
+    assert f"all levels and scales {evaluation.result('global 18+27').mean:.3f}" in story

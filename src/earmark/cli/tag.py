@@ -44,7 +44,14 @@ def tag(
     as_jsonl: Annotated[bool, typer.Option("--jsonl", help="The same, one JSON object a line.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="A table: a row a track, a column a tag.")] = False,
     over_time: Annotated[bool, typer.Option("--over-time", help="Scores over time as well.")] = False,
-    window_seconds: Annotated[float, typer.Option(min=0.01, help="Length of a window over time.")] = 5.0,
+    window_seconds: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01,
+            help="Length of a window over time; without it 5 seconds, or the longest segment.",
+            show_default=False,
+        ),
+    ] = None,
     hop_seconds: Annotated[float, typer.Option(min=0.01, help="From the start of one window to the next.")] = 2.5,
     picture: Annotated[
         Path | None,
@@ -62,7 +69,12 @@ def tag(
     from earmark.tagging.windows import OverTimeSettings
 
     tagger = load(model)
-    windows = OverTimeSettings(window_seconds, hop_seconds) if over_time or picture is not None else None
+    windows: OverTimeSettings | None = None
+    if over_time or picture is not None:
+        longest = max(extractor.segment_length * extractor.row_seconds for extractor in tagger.card.extractors)
+        windows = OverTimeSettings(max(5.0, longest) if window_seconds is None else window_seconds, hop_seconds)
+        # Once, before any file: it is the model that the window does not fit.
+        windows.refuse_short_windows(tagger.card.extractors)
     writer: Writer = (
         _Json() if as_json else _JsonLines() if as_jsonl else _Table(over_time) if as_csv else _Text(top, over_time)
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from earmark.cli.console import progress, say
-from earmark.errors import MissingExtraError
+from earmark.errors import MissingExtraError, RecipeError
 
 if TYPE_CHECKING:
     from earmark.training.experiment import Experiment
@@ -37,7 +37,10 @@ def train(
     from earmark.tagging.bundle import write_bundle
     from earmark.training.bundling import bundle_of, model_metrics
 
-    chosen = split or experiment.recipe.data.splits[0]
+    splits = experiment.recipe.data.splits
+    chosen = split or splits[0]
+    if chosen not in splits:
+        raise RecipeError(f"The recipe has no split {chosen!r}; it has {', '.join(splits)}.")
     seed = experiment.recipe.evaluation.seeds[0]
     metrics = model_metrics(experiment, chosen, seed)
     bundle = bundle_of(experiment, chosen, seed, recipe.read_text(encoding="utf-8"), metrics)
@@ -45,6 +48,9 @@ def train(
     if not experiment.leads:
         return
     write_bundle(bundle, folder)
+    for side in ("valid", "test"):
+        if not any(name.startswith(side) for name in metrics):
+            say(f"{side}: no figures, as no tag has both positive and negative tracks there")
     for name, value in metrics.items():
         say(f"{name}: {value:.3f}")
     say(f'The model is in {folder}. Tag with it: earmark tag --model "{folder}" song.mp3')

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from earmark.errors import TrainingError
 from earmark.tagging.bundle import Bundle, seal
 from earmark.tagging.card import Card, Provenance
 from earmark.tagging.layout import layout_of
@@ -62,7 +63,10 @@ def bundle_of(experiment: Experiment, split: str, seed: int, recipe_text: str, m
 
 
 def model_metrics(experiment: Experiment, split: str, seed: int) -> dict[str, float]:
-    """How well the model that `bundle_of` makes tags the validation and test sides of its split, a value a metric."""
+    """How well the model that `bundle_of` makes tags the validation and test sides of its split, a value a metric.
+
+    A side that is empty, or on which no tag has both positives and negatives, has none.
+    """
     material = experiment.material
     dataset = material.dataset
     scores = experiment.model_scores(split, seed)
@@ -70,13 +74,17 @@ def model_metrics(experiment: Experiment, split: str, seed: int) -> dict[str, fl
     for side in _REPORTED_SIDES:
         if not len(material.clips_of(split, side)):
             continue
-        measured = measure(
-            material.by_track(scores, split, side),
-            material.by_track(material.clips.targets, split, side),
-            dataset.labels,
-            dataset.task,
-            dataset.positive_threshold,
-        )
+        try:
+            measured = measure(
+                material.by_track(scores, split, side),
+                material.by_track(material.clips.targets, split, side),
+                dataset.labels,
+                dataset.task,
+                dataset.positive_threshold,
+            )
+        except TrainingError:
+            # The model is none the worse for it; who trains it is told which side has no figures.
+            continue
         metrics |= {f"{side} ROC-AUC": measured.roc_auc, f"{side} PR-AUC": measured.pr_auc}
         if dataset.task == "one-label":
             metrics[f"{side} accuracy"] = measured.accuracy

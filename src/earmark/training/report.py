@@ -1,9 +1,14 @@
 """What an evaluation says: a table for a person, and JSON for a program."""
 
 import json
+import re
+from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from earmark import __version__
+from earmark.audio.logmel import LogMelSettings
 from earmark.training.evaluate import Evaluation, Result
 from earmark.training.provenance import commit, machine, versions
 
@@ -21,6 +26,8 @@ def evaluation_text(evaluation: Evaluation) -> str:
         "",
         *(f"- {dataset.split(split).text()}" for split in recipe.data.splits),
         "",
+        *_legend(evaluation),
+        "",
         f"| method | {number}, mean over splits and seeds | deviation over splits | over seeds "
         f"| pooled {number} | pooled PR-AUC |",
         "|---|---|---|---|---|---|",
@@ -32,6 +39,8 @@ def evaluation_text(evaluation: Evaluation) -> str:
     ]
     lines += ["", *_differences(evaluation)]
     left_out = sorted({label for result in evaluation.results for label in result.pooled.left_out})
+    for split, labels in left_out_by_split(evaluation).items():
+        lines += ["", f"{split}: without positives or negatives, and not in its mean: {', '.join(labels)}."]
     if left_out:
         lines += ["", f"Without positives or negatives, and in no mean: {', '.join(left_out)}."]
     if experiment.material.unreadable:
@@ -77,11 +86,49 @@ def evaluation_json(evaluation: Evaluation) -> str:
     return json.dumps(document, indent=1)
 
 
-def best_of(evaluation: Evaluation, prefix: str) -> Result | None:
-    """The method with the best pooled value among those whose name starts so."""
-    task = evaluation.experiment.material.dataset.task
-    candidates = [result for result in evaluation.results if result.name.startswith(prefix)]
-    return max(candidates, key=lambda result: result.pooled.value(task), default=None)
+def best_of(evaluation: Evaluation, names: Iterable[str]) -> Result | None:
+    """The method with the highest mean among those named that were measured; None where none was."""
+    wanted = set(names)
+    candidates = [result for result in evaluation.results if result.name in wanted]
+    return max(candidates, key=lambda result: result.mean, default=None)
+
+
+def left_out_by_split(evaluation: Evaluation) -> dict[str, list[str]]:
+    """The tags that a split's own mean leaves out, since all or none of its tracks have them."""
+    material, side = evaluation.experiment.material, evaluation.side
+    dataset = material.dataset
+    found: dict[str, list[str]] = {}
+    for split in evaluation.experiment.recipe.data.splits:
+        targets = material.by_track(material.clips.targets, split, side)
+        for label, column in zip(dataset.labels, targets.T, strict=True):
+            positive = column[~np.isnan(column)] >= dataset.positive_threshold
+            if positive.all() or not positive.any():
+                found.setdefault(split, []).append(label)
+    return found
+
+
+def _legend(evaluation: Evaluation) -> list[str]:
+    """What the rows mean, and the letter's claim in one line of these numbers."""
+    recipe = evaluation.experiment.recipe
+    scales = recipe.local.scales
+    row_milliseconds = 1000 * LogMelSettings().hop_samples / LogMelSettings().rate_hz
+    lengths = ", ".join(f"{scale} ({scale * row_milliseconds:.0f} ms)" for scale in scales)
+    names = [result.name for result in evaluation.results]
+    levels = [name for name in names if re.fullmatch(r"global \d+ L\d+", name)]
+    everything = "+".join(str(scale) for scale in scales)
+    steps = (
+        ("local, all scales", best_of(evaluation, [f"local {everything}"])),
+        ("best single level", best_of(evaluation, levels)),
+        ("all levels of the best scale", best_of(evaluation, [f"global {scale}" for scale in scales])),
+        ("all levels and scales", best_of(evaluation, [f"global {everything}"])),
+    )
+    story = " -> ".join(f"{what} {result.mean:.3f}" for what, result in steps if result is not None)
+    return [
+        f"local: the mean of a CNN's own scores over the segments of a track; segments have {lengths} frames.",
+        "global: a classifier on the levels (hidden layers) of the CNNs, the maximum over a segment, the mean over the "
+        "track; L1 is the first level alone, and without an L all of them.",
+        *([f"In one line: {story}."] if story else []),
+    ]
 
 
 def _differences(evaluation: Evaluation) -> list[str]:
