@@ -57,7 +57,11 @@ def only(folder: Path, pattern: str) -> Path:
 
 @pytest.mark.slow
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
-    """The same epochs, statistics and weights to rounding (measured: 5e-7 of each), all written and told once.
+    """The same curves within 5e-3, statistics and weights near, all written and told once.
+
+    Half a batch is summed in another order, and a few clips through batch norms make more of that: one process whose
+    first weights are moved by one part in ten million differs from itself by up to 2e-4 in the local step and 1e-3 in
+    the joint one.
 
     SGD, as AdamW makes whole steps of what rounding leaves of a gradient that is nothing, such as that of a bias before
     a batch norm. With dropout each process throws dice of its own: curves are then alike, not equal.
@@ -76,17 +80,17 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
         found = json.loads(only(runs, f"steps/{kind}-*/history.json").read_text(encoding="utf-8"))
         assert len(found) == len(history.epochs) == epochs
         for one, two in zip(found, history.epochs, strict=True):
-            assert one["training_loss"] == pytest.approx(two.training_loss, rel=1e-5)
-            assert one["validation_loss"] == pytest.approx(two.validation_loss, rel=1e-5)
+            assert one["training_loss"] == pytest.approx(two.training_loss, rel=5e-3)
+            assert one["validation_loss"] == pytest.approx(two.validation_loss, rel=5e-3)
     states = [torch.load(path / "network.pt") for path in (only(runs, "steps/local-*"), local.folder)]
     statistics = [name for name in states[1] if name.endswith(("running_mean", "running_var"))]
     assert len(statistics) == 8
     for name in statistics:
-        torch.testing.assert_close(states[0][name], states[1][name], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(states[0][name], states[1][name], rtol=1e-2, atol=1e-3)
     weights = read_bundle(runs / "together" / "model").weights
     for arrays in (*joint.local_arrays, joint.arrays):
         for name, array in arrays.items():
-            np.testing.assert_allclose(weights[name], array, rtol=1e-3, atol=1e-4, err_msg=name)
+            np.testing.assert_allclose(weights[name], array, rtol=1e-2, atol=1e-2, err_msg=name)
 
     assert said == f"{runs / 'together' / 'model'}\n"
     lines = [line for line in told.splitlines() if line.startswith(("default", "valid", "test", "The model"))]
@@ -98,7 +102,7 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
     rows = sum(track["rows"] for track in stored)
     assert only(runs, "store/*/frames.f16").stat().st_size == rows * 128 * 2
     kinds = sorted(path.name.rpartition("-")[0] for path in (runs / "steps").iterdir())
-    assert kinds == ["features", "features", "joint", "local", "standardisation"]
+    assert kinds == ["classifier", "features", "features", "joint", "local", "standardisation"]
 
 
 def test_the_others_wait_for_the_leader_for_days(monkeypatch: pytest.MonkeyPatch) -> None:
