@@ -57,7 +57,7 @@ def only(folder: Path, pattern: str) -> Path:
 
 @pytest.mark.slow
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
-    """The same curves within 5e-3, statistics and weights near, all written and told once.
+    """The same curves within 1e-3 (local step) and 5e-3 (joint), statistics and weights near, all told once.
 
     Half a batch is summed in another order, and a few clips through batch norms make more of that: one process whose
     first weights are moved by one part in ten million differs from itself by up to 2e-4 in the local step and 1e-3 in
@@ -76,17 +76,17 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
 
     alone = Workplace(text, tmp_path / "alone").experiment()
     local, joint = alone.local("default", 18), alone.joint("default", 0)
-    for kind, history, epochs in (("local", local.history, 4), ("joint", joint.history, 2)):
+    for kind, history, epochs, bound in (("local", local.history, 4, 1e-3), ("joint", joint.history, 2, 5e-3)):
         found = json.loads(only(runs, f"steps/{kind}-*/history.json").read_text(encoding="utf-8"))
         assert len(found) == len(history.epochs) == epochs
         for one, two in zip(found, history.epochs, strict=True):
-            assert one["training_loss"] == pytest.approx(two.training_loss, rel=5e-3)
-            assert one["validation_loss"] == pytest.approx(two.validation_loss, rel=5e-3)
+            assert one["training_loss"] == pytest.approx(two.training_loss, rel=bound)
+            assert one["validation_loss"] == pytest.approx(two.validation_loss, rel=bound)
     states = [torch.load(path / "network.pt") for path in (only(runs, "steps/local-*"), local.folder)]
     statistics = [name for name in states[1] if name.endswith(("running_mean", "running_var"))]
     assert len(statistics) == 8
     for name in statistics:
-        torch.testing.assert_close(states[0][name], states[1][name], rtol=1e-2, atol=1e-3)
+        torch.testing.assert_close(states[0][name], states[1][name], rtol=1e-3, atol=5e-4)
     weights = read_bundle(runs / "together" / "model").weights
     for arrays in (*joint.local_arrays, joint.arrays):
         for name, array in arrays.items():
