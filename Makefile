@@ -32,8 +32,22 @@ lint: setup ## Check style and types
 test: lint ## Check style and types, then run the tests
 	$(BIN)/python -m pytest
 
+# musicnn runs on an old TensorFlow with an old numpy: an environment of its own, without its own wishes for versions.
+.venv-peers/musicnn/.installed:
+	$(PYTHON) -m venv .venv-peers/musicnn
+	.venv-peers/musicnn/bin/python -m pip install --quiet --disable-pip-version-check \
+	    "tensorflow-cpu==2.15.*" "numpy<2" "librosa<0.11" "setuptools<80"
+	.venv-peers/musicnn/bin/python -m pip install --quiet --disable-pip-version-check --no-deps musicnn==0.1.0
+	touch $@
+
+bench-peers: .venv-peers/musicnn/.installed ## Set up musicnn in an environment of its own and take its vectors of Emotify
+	for model in MSD MTT; do \
+	    .venv-peers/musicnn/bin/python -W ignore benchmarks/peers/musicnn_vectors.py $${model}_musicnn \
+	        ../shared/data/emotify/audio runs/peers/$$(echo $$model | tr MDST mdst | sed s/mtt/mtat/) || exit 1; \
+	done
+
 bench: setup ## Measure the front end, the networks, training and the whole path on this machine
 	for benchmark in benchmarks/*.py; do $(BIN)/python $$benchmark || exit 1; done
 
-clean: ## Remove .venv and everything that was made in runs
-	rm -rf .venv runs
+clean: ## Remove the environments and everything that was made in runs
+	rm -rf .venv .venv-peers runs

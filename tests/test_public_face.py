@@ -6,6 +6,8 @@ import earmark
 
 PUBLIC = {
     "EarmarkError",
+    "Evidence",
+    "Library",
     "OverTime",
     "OverTimeSettings",
     "Prediction",
@@ -36,8 +38,22 @@ def test_public_names_are_documented_and_at_home(name: str) -> None:
     ("owner", "names"),
     [
         ("Tagger", {"tag", "embed", "card", "labels"}),
-        ("Prediction", {"scores", "labels", "top", "to_dict", "to_json", "csv_header", "csv_row"}),
+        (
+            "Prediction",
+            {
+                *("scores", "probabilities", "calibrated", "labels", "top", "promised", "evidence"),
+                *("to_dict", "to_json", "csv_header", "csv_row"),
+            },
+        ),
         ("OverTime", {"to_dict"}),
+        ("Evidence", {"to_dict"}),
+        (
+            "Library",
+            {
+                *("add", "failures", "track", "knows", "over_time", "left_out", "search", "similar", "playlist"),
+                *("map", "map_document", "export_to", "import_from", "close"),
+            },
+        ),
     ],
 )
 def test_public_members_are_the_documented_ones(owner: str, names: set[str]) -> None:

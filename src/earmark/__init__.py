@@ -7,7 +7,9 @@ from earmark.errors import EarmarkError
 
 if TYPE_CHECKING:
     from earmark.audio.waveform import Waveform
+    from earmark.library.library import Library
     from earmark.tagging.bundled import models
+    from earmark.tagging.evidence import Evidence
     from earmark.tagging.prediction import OverTime, Prediction, Tag
     from earmark.tagging.tagger import Tagger, load
     from earmark.tagging.windows import OverTimeSettings
@@ -16,6 +18,8 @@ __version__ = "0.1.0.dev0"
 
 __all__ = [
     "EarmarkError",
+    "Evidence",
+    "Library",
     "OverTime",
     "OverTimeSettings",
     "Prediction",
@@ -29,6 +33,8 @@ __all__ = [
 
 # Where the public names live. They are imported when first asked for, so that `import earmark` stays quick.
 _HOMES = {
+    "Evidence": "earmark.tagging.evidence",
+    "Library": "earmark.library.library",
     "OverTime": "earmark.tagging.prediction",
     "OverTimeSettings": "earmark.tagging.windows",
     "Prediction": "earmark.tagging.prediction",

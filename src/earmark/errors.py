@@ -10,6 +10,8 @@ EarmarkError
 ├── DatasetError            a dataset that is absent, incomplete or inconsistent
 ├── StoreError              prepared frames on disk that cannot be used
 ├── TrainingError           a training run that cannot start or go on
+├── LibraryError            a library of tracks that cannot be opened, filled or asked
+│   └── QueryError              a search that is not written correctly
 └── MissingExtraError       a part of earmark that is not installed
 
 Every message says what was found, what was expected and what to do.
@@ -54,6 +56,14 @@ class StoreError(EarmarkError):
 
 class TrainingError(EarmarkError):
     """A training run that cannot start or go on."""
+
+
+class LibraryError(EarmarkError):
+    """A library of tracks that cannot be opened, filled or asked as wanted."""
+
+
+class QueryError(LibraryError):
+    """A search that is not written correctly; the message points at the place."""
 
 
 class MissingExtraError(EarmarkError):

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -7,13 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tagging.builders import write_random_bundle
+from tagging.builders import make_bundle, write_random_bundle
 from training.sounds import write_noise
 from typer.testing import CliRunner, Result
 
 import earmark
 from earmark.cli.main import app
 from earmark.errors import BundleError, MissingExtraError, TagError
+from earmark.tagging.bundle import read_bundle, write_bundle
+from earmark.tagging.card import TagCalibration
 
 LABELS = [f"tag {number}" for number in range(1, 6)]
 
@@ -50,7 +53,7 @@ def test_text_shows_the_strongest_tags(place: Path) -> None:
     assert [lines[0], lines[4]] == [str(path) for path in sounds(place)]
     for start, path in ((1, sounds(place)[0]), (5, sounds(place)[1])):
         top = earmark.load(place / "model").tag(path).top(3)
-        assert lines[start : start + 3] == [f"  {tag.score:.2f}  {tag.label}" for tag in top]
+        assert lines[start : start + 3] == [f"  {tag.probability:.2f}  {tag.label}" for tag in top]
 
 
 def test_a_folder_is_searched_and_one_failure_stops_nothing(place: Path) -> None:
@@ -180,3 +183,86 @@ def test_every_option_is_documented() -> None:
     text = CliRunner().invoke(app, ["tag", "--help"], env=environment).stdout
     for option in ("--model", "--top", "--json", "--jsonl", "--csv", "--over-time", "--window-seconds", "--picture"):
         assert option in text
+    for option in ("--precision", "--explain"):
+        assert option in text
+
+
+@pytest.fixture(scope="module")
+def calibrated(place: Path) -> Path:
+    """The same model with a calibration: tag 2 and tag 4 promise 0.9, the others nothing."""
+    bundle = make_bundle()
+    thresholds = {"tag 2": {"0.9": 0.0}, "tag 4": {"0.8": 0.0, "0.9": 0.001}}
+    calibration = tuple(TagCalibration(label, 0.5, -1.0, thresholds.get(label, {})) for label in LABELS)
+    card = dataclasses.replace(bundle.card, calibration=calibration)
+    write_bundle(dataclasses.replace(bundle, card=card), place / "calibrated")
+    return place / "calibrated"
+
+
+def run_calibrated(model: Path, *arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, ["tag", "--model", str(model), *(str(argument) for argument in arguments)])
+
+
+def test_only_tags_that_promise_the_precision_are_shown(place: Path, calibrated: Path) -> None:
+    path = sounds(place)[0]
+    prediction = earmark.load(calibrated).tag(path)
+    result = run_calibrated(calibrated, path, "--precision", "0.9")
+    promised = prediction.promised(0.9)
+    assert {tag.label for tag in promised} == {"tag 2", "tag 4"}
+    assert result.stdout.splitlines() == [str(path), *(f"  {tag.probability:.2f}  {tag.label}" for tag in promised)]
+    record = json.loads(run_calibrated(calibrated, path, "--precision", "0.9", "--jsonl").stdout)
+    assert record["promised"] == {"precision": 0.9, "tags": [tag.label for tag in promised]}
+    assert record["calibrated"] is True
+    assert list(record["probabilities"].values()) == pytest.approx(prediction.probabilities.tolist(), abs=1e-7)
+    row = next(csv.DictReader(io.StringIO(run_calibrated(calibrated, path, "--precision", "0.9", "--csv").stdout)))
+    assert [label for label in LABELS if row[label]] == ["tag 2", "tag 4"]
+    windows = ("--over-time", "--window-seconds", "2", "--hop-seconds", "2")
+    rows = list(
+        csv.DictReader(io.StringIO(run_calibrated(calibrated, path, *windows, "--precision", "0.9", "--csv").stdout))
+    )
+    assert [label for label in LABELS if rows[0][label]] == ["tag 2", "tag 4"]
+    text = run_calibrated(calibrated, path, *windows, "--precision", "0.9", "--top", "1").stdout.splitlines()
+    assert text[2].split("  ")[1:] == ["seconds", promised[0].label]
+
+
+def test_where_nothing_can_be_promised_it_is_said(place: Path, calibrated: Path) -> None:
+    bundle = read_bundle(calibrated)
+    unsure = tuple(dataclasses.replace(entry, thresholds={"0.9": 1.0}) for entry in bundle.card.calibration)
+    write_bundle(
+        dataclasses.replace(bundle, card=dataclasses.replace(bundle.card, calibration=unsure)), place / "unsure"
+    )
+    path = sounds(place)[0]
+    result = run_calibrated(place / "unsure", path, "--precision", "0.9", "--over-time")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == [str(path), "  no tag can be promised at precision 0.9"]
+
+
+def test_a_promise_that_the_model_cannot_make_is_refused(place: Path, calibrated: Path) -> None:
+    result = run(place, sounds(place)[0], "--precision", "0.9")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert isinstance(result.exception, TagError)
+    assert "the model stores no thresholds" in str(result.exception)
+    higher = run_calibrated(calibrated, sounds(place)[0], "--precision", "0.95")
+    assert "found 0.95, expected up to 0.9" in str(higher.exception)
+    assert run(place, sounds(place)[0], "--precision", "1.5").exit_code == 2
+
+
+def test_a_tag_is_explained(place: Path) -> None:
+    path = sounds(place)[0]
+    evidence = earmark.load(place / "model").tag(path, keep_features=True).evidence("tag 3")
+    lines = run(place, path, "--explain", "tag 3", "--top", "1").stdout.splitlines()
+    assert lines[2].startswith(f"  why tag 3: its log odds are {evidence.base:+.2f} when nothing is known of a track")
+    assert lines[3].split() == ["scale", "L1", "L2", "L3", "L4"]
+    assert [line.split()[0] for line in lines[4:7]] == ["18", "27", "54"]
+    shown = [float(cell) for line in lines[4:7] for cell in line.split()[1:]]
+    assert sum(shown) == pytest.approx(evidence.log_odds - evidence.base, abs=0.06), "ten numbers of two digits"
+    assert lines[7].startswith("  strongest 0:0") or lines[7].startswith("    strongest 0:0")
+    record = json.loads(run(place, path, "--explain", "tag 3", "--explain", "tag 1", "--jsonl").stdout)
+    assert list(record["evidence"]) == ["tag 3", "tag 1"]
+    assert record["evidence"]["tag 3"] == evidence.to_dict()
+
+
+def test_an_explanation_that_cannot_be_had_is_refused(place: Path) -> None:
+    absent = run(place, sounds(place)[0], "--explain", "tag 33")
+    assert (absent.exit_code, absent.stdout) == (1, "")
+    assert "Did you mean 'tag 3'?" in str(absent.exception)
+    assert run(place, sounds(place)[0], "--explain", "tag 3", "--csv").exit_code == 2

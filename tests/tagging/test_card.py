@@ -1,6 +1,7 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 from tagging.builders import log_mel_extractor, make_bundle, make_bundle_of, raw_extractor
 
@@ -8,6 +9,7 @@ from earmark.errors import BundleError
 from earmark.tagging.card import Convolution, TagCalibration, TagName
 from earmark.tagging.card_check import check_card, layer_lengths
 from earmark.tagging.card_json import card_from_json, card_to_json
+from earmark.tagging.tensors import extractor_hash
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +156,15 @@ def changed(card, **changes):
         ({"convolutions": ()}, "convolutions: found none"),
         ({"convolutions": (Convolution(3, 8, 0),)}, "convolution 1: pool_length: found 0"),
         ({"convolutions": (Convolution(3, 8, 3, stride=2),)}, "convolution 1: stride: found 2, expected 1 or"),
+        ({"convolutions": (Convolution(3, 8, 3, squeeze_units=-1),)}, "convolution 1: squeeze_units: found -1"),
+        (
+            {"convolutions": (Convolution(3, 8, 3, residual_convolutions=3),)},
+            "residual_convolutions: found 3, expected 0",
+        ),
+        (
+            {"convolutions": (Convolution(3, 8, 1, stride=3, residual_convolutions=1),)},
+            "convolution 1: stride: found 3, expected 1, as its input is added",
+        ),
         ({"levels": ()}, r"levels: found \[\]"),
         ({"levels": (2, 1)}, "levels: found"),
         ({"levels": (1, 1)}, "levels: found"),
@@ -208,3 +219,28 @@ def test_mixed_rates_are_refused(card):
 def test_layers_of_the_letter_and_of_the_raw_family():
     assert layer_lengths(make_bundle(scales=(54,)).card.extractors[0]) == (54, 18, 6, 2, 1)
     assert layer_lengths(raw_extractor(["a"], samples=27)) == (27, 9, 3, 1, 1)
+
+
+def test_what_came_later_is_absent_from_a_card_that_does_not_need_it(card, data):
+    assert set(data["extractors"][1]["convolutions"][1]) == {"filter_length", "channels", "pool_length", "stride"}
+    first, second = card.extractors
+    blocks = (
+        second.convolutions[0],
+        *(
+            dataclasses.replace(block, squeeze_units=128, residual_convolutions=2)
+            for block in second.convolutions[1:-1]
+        ),
+        second.convolutions[-1],
+    )
+    newer = dataclasses.replace(card, extractors=(first, dataclasses.replace(second, convolutions=blocks)))
+    written = json.loads(card_to_json(newer))["extractors"][1]["convolutions"]
+    assert [block.get("squeeze_units") for block in written] == [None, *[128] * (len(written) - 2), None]
+    assert card_from_json(card_to_json(newer), "card.json") == newer
+
+
+def test_the_hash_of_a_card_from_before_is_the_same():
+    """Pinned before blocks of the follow-up were possible."""
+    bundle = make_bundle_of([log_mel_extractor(18, ["a"], 16)], ["a"])
+    weights = {name: np.zeros_like(weight) for name, weight in bundle.weights.items()}
+    found = extractor_hash(bundle.card.extractors[0], weights)
+    assert found == "4e603b5d26fe4d0543ee6c9c1b8070ee029de3d5ffc9c930ccb18a3d36f4b63e"

@@ -11,34 +11,76 @@ from earmark.tagging.network import Classifier, LocalNetwork
 LABELS = ["a", "b", "c"]
 
 
+def slow_convolution(rows, weights, name, stride=1):
+    """One convolution on (rows, columns), one output at a time; a stride of 1 pads to "same" length."""
+    weight, bias = weights[f"{name}.weight"].astype(np.float64), weights[f"{name}.bias"].astype(np.float64)
+    length = weight.shape[2]
+    if stride == 1:
+        left = (length - 1) // 2
+        rows = np.pad(rows, ((left, length - 1 - left), (0, 0)))
+    windows = (rows[start : start + length].T for start in range(0, len(rows) - length + 1, stride))
+    return np.array(
+        [[np.sum(window * weight[channel]) + bias[channel] for channel in range(len(bias))] for window in windows]
+    )
+
+
+def slow_factors(rows, weights, name):
+    """What every channel is multiplied with, from its mean over the segment."""
+    hidden = weights[f"{name}.squeeze.weight"] @ rows.mean(axis=0) + weights[f"{name}.squeeze.bias"]
+    return 1 / (
+        1 + np.exp(-(weights[f"{name}.excite.weight"] @ np.maximum(hidden, 0) + weights[f"{name}.excite.bias"]))
+    )
+
+
+def slow_block(convolution, weights, name, rows):
+    """One block on (rows, columns): what comes before its pool, and what leaves it."""
+    outputs = slow_convolution(rows, weights, name, convolution.stride)
+    if convolution.residual_convolutions:
+        if convolution.residual_convolutions == 2:
+            outputs = slow_convolution(np.maximum(outputs, 0.0), weights, f"{name}.second")
+        if convolution.squeeze_units:
+            outputs = outputs * slow_factors(outputs, weights, name)
+        if f"{name}.shortcut.weight" in weights:
+            rows = slow_convolution(rows, weights, f"{name}.shortcut")
+        outputs = outputs + rows
+    outputs = np.maximum(outputs, 0.0)
+    pool = convolution.pool_length
+    pooled = np.array([outputs[start : start + pool].max(axis=0) for start in range(0, len(outputs), pool)])
+    if convolution.squeeze_units and not convolution.residual_convolutions:
+        factors = slow_factors(pooled, weights, name)
+        return outputs * factors, pooled * factors
+    return outputs, pooled
+
+
 def slow_network(extractor, weights, segment):
     """The network on one segment, written for reading: float64, one output at a time."""
     prefix = f"extractor.{extractor.name}"
     rows = (segment.astype(np.float64) - extractor.input_mean) / extractor.input_deviation
     levels = []
     for number, convolution in enumerate(extractor.convolutions, start=1):
-        weight = weights[f"{prefix}.convolution.{number}.weight"].astype(np.float64)
-        bias = weights[f"{prefix}.convolution.{number}.bias"].astype(np.float64)
-        length = convolution.filter_length
-        if convolution.stride == 1:
-            left = (length - 1) // 2
-            rows = np.pad(rows, ((left, length - 1 - left), (0, 0)))
-        outputs = []
-        for start in range(0, len(rows) - length + 1, convolution.stride):
-            window = rows[start : start + length]
-            outputs.append([np.sum(window.T * weight[channel]) + bias[channel] for channel in range(len(bias))])
-        rows = np.maximum(np.array(outputs), 0.0)
+        outputs, rows = slow_block(convolution, weights, f"{prefix}.convolution.{number}", rows)
         if number in extractor.levels:
-            levels.append(rows.max(axis=0) if extractor.segment_statistic == "max" else rows.mean(axis=0))
-        rows = np.array(
-            [rows[i : i + convolution.pool_length].max(axis=0) for i in range(0, len(rows), convolution.pool_length)]
-        )
+            levels.append(outputs.max(axis=0) if extractor.segment_statistic == "max" else outputs.mean(axis=0))
     vector = rows.T.reshape(-1)
     if extractor.hidden_units:
         vector = weights[f"{prefix}.hidden.weight"] @ vector + weights[f"{prefix}.hidden.bias"]
         vector = np.maximum(vector, 0.0)
     logits = weights[f"{prefix}.output.weight"] @ vector + weights[f"{prefix}.output.bias"]
     return np.concatenate(levels), logits
+
+
+def of_kind(squeeze_units, residual_convolutions, samples=243, statistic="max"):
+    """A raw extractor with blocks of the follow-up, of which the second widens; all levels are used."""
+    first, *blocks, last = raw_extractor(LABELS, samples=samples, channels=4).convolutions
+    kind = {"squeeze_units": squeeze_units, "residual_convolutions": residual_convolutions}
+    blocks = [dataclasses.replace(block, channels=4 + 2 * (place > 0), **kind) for place, block in enumerate(blocks)]
+    convolutions = (first, *blocks, last)
+    return dataclasses.replace(
+        raw_extractor(LABELS, samples=samples),
+        convolutions=convolutions,
+        levels=tuple(range(1, len(convolutions) + 1)),
+        segment_statistic=statistic,
+    )
 
 
 EXTRACTORS = {
@@ -52,6 +94,31 @@ EXTRACTORS = {
     "rows left at the end": dataclasses.replace(
         log_mel_extractor(54, LABELS, 16), convolutions=(Convolution(3, 8, 3),), levels=(1,)
     ),
+    "raw, long": raw_extractor(LABELS, samples=2187, channels=4),
+    "raw, long, mean": dataclasses.replace(
+        raw_extractor(LABELS, samples=2187, channels=4), segment_statistic="mean", levels=(1, 2, 3)
+    ),
+    "raw, of 2s": dataclasses.replace(
+        raw_extractor(LABELS, samples=512),
+        segment_length=512,
+        convolutions=(Convolution(2, 4, 1, stride=2), Convolution(2, 5, 2), Convolution(2, 6, 2), Convolution(1, 3, 1)),
+        levels=(1, 2, 3, 4),
+    ),
+    "an even filter shorter than its pool, long": dataclasses.replace(
+        raw_extractor(LABELS),
+        segment_length=810,
+        convolutions=(Convolution(2, 5, 3), Convolution(3, 4, 270)),
+        levels=(1, 2),
+    ),
+    "SE": of_kind(32, 0),
+    "SE, long": of_kind(32, 0, samples=729),
+    "SE, mean": of_kind(32, 0, statistic="mean"),
+    "Res-1": of_kind(0, 1),
+    "Res-1, mean": of_kind(0, 1, statistic="mean"),
+    "Res-2": of_kind(0, 2),
+    "ReSE-1, long": of_kind(32, 1, samples=729),
+    "ReSE-2": of_kind(32, 2),
+    "ReSE-2, long": of_kind(32, 2, samples=729),
     "filters longer than their input": dataclasses.replace(
         log_mel_extractor(18, LABELS, 16),
         segment_length=2,
@@ -98,7 +165,7 @@ def test_equals_torch():
     np.testing.assert_allclose(activations.logits, logits.numpy(), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["18 frames", "54 frames", "raw"])
+@pytest.mark.parametrize("name", ["18 frames", "54 frames", "raw", "raw, long", "ReSE-2, long"])
 def test_a_segments_numbers_do_not_depend_on_its_batch(name):
     extractor = EXTRACTORS[name]
     network = LocalNetwork(extractor, make_bundle_of([extractor], LABELS).weights)
@@ -113,13 +180,15 @@ def test_a_segments_numbers_do_not_depend_on_its_batch(name):
         np.testing.assert_allclose(logits, whole.logits, rtol=1e-5, atol=1e-5)
 
 
-def test_a_used_workspace_changes_nothing():
-    extractor = EXTRACTORS["27 frames"]
+@pytest.mark.parametrize("name", ["27 frames", "raw, long", "ReSE-2, long"])
+def test_a_used_workspace_changes_nothing(name):
+    extractor = EXTRACTORS[name]
     network = LocalNetwork(extractor, make_bundle_of([extractor], LABELS).weights)
-    segments = np.random.default_rng(4).random((7, 27, 128), dtype=np.float32)
+    shape = (7, extractor.segment_length, extractor.input_columns)
+    segments = np.random.default_rng(4).random(shape, dtype=np.float32)
     space = network.workspace()
-    space.unrolled.fill(np.nan)
-    space.product.fill(np.nan)
+    for memory in (space.unrolled, space.product, *space.rows):
+        memory.fill(np.nan)
     kept = segments.copy()
     used, fresh = network(segments, space), network(segments)
     np.testing.assert_array_equal(used.levels, fresh.levels)

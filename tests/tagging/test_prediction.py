@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.errors import TagError
-from earmark.tagging.card import TagName
+from earmark.tagging.card import TagCalibration, TagName
 from earmark.tagging.prediction import ModelIdentity, OverTime, Prediction, Tag, activate
 
 
@@ -46,8 +46,8 @@ def test_activations_are_their_definitions():
 
 def test_top():
     assert prediction().top(2) == [
-        Tag("slow, calm", pytest.approx(0.8808, abs=1e-4), "tempo"),
-        Tag("guitar", 0.5, "instrument"),
+        Tag("slow, calm", pytest.approx(0.8808, abs=1e-4), "tempo", pytest.approx(0.8808, abs=1e-4)),
+        Tag("guitar", 0.5, "instrument", 0.5),
     ]
     assert [tag.label for tag in prediction().top(10)] == ["slow, calm", "guitar", "ťažký"]
 
@@ -55,6 +55,57 @@ def test_top():
 def test_top_goes_by_logits_where_scores_are_equal_and_keeps_the_order_of_ties():
     saturated = prediction(logits=np.array([100.0, 200.0, 100.0], dtype=np.float32))
     assert [tag.label for tag in saturated.top(3)] == ["slow, calm", "guitar", "ťažký"]
+
+
+CALIBRATION = (
+    TagCalibration("guitar", 2.0, 1.5, {"0.7": 0.5, "0.9": 0.8}),
+    TagCalibration("slow, calm", 0.5, -1.0, {"0.7": 0.4}),
+    TagCalibration("ťažký", 1.0, 0.0, {}),
+)
+
+
+def test_top_goes_by_probabilities_where_the_model_is_calibrated():
+    found = prediction(calibration=CALIBRATION)
+    assert found.calibrated
+    assert not prediction().calibrated
+    assert found.top(2) == [
+        Tag("guitar", 0.5, "instrument", pytest.approx(1 / (1 + np.exp(-1.5)), abs=1e-6)),
+        Tag("slow, calm", pytest.approx(0.8808, abs=1e-4), "tempo", 0.5),
+    ]
+    np.testing.assert_array_equal(found.scores, prediction().scores)
+    saturated = prediction(calibration=CALIBRATION, logits=np.array([300.0, 2000.0, 610.0], dtype=np.float32))
+    assert [tag.label for tag in saturated.top(3)] == ["slow, calm", "ťažký", "guitar"]
+    assert repr(found).endswith("guitar 0.82, slow, calm 0.50, ťažký 0.27>")
+
+
+def test_promised_tags_are_those_at_their_threshold():
+    found = prediction(calibration=CALIBRATION)
+    assert [tag.label for tag in found.promised(0.7)] == ["guitar", "slow, calm"]
+    assert [tag.label for tag in found.promised(0.9)] == ["guitar"]
+    assert found.promised(0.95) == []
+    assert prediction().promised(0.5) == []
+
+
+def test_what_cannot_be_promised_is_an_empty_cell():
+    found = prediction(calibration=CALIBRATION)
+    assert found.csv_row(0.9)[-3:] == ("0.817575", "", "")
+    assert found.csv_row()[-4:] == ("true", "0.817575", "0.500000", "0.268941")
+
+
+def test_json_says_whether_probabilities_are_calibrated():
+    plain, calibrated = prediction().to_dict(), prediction(calibration=CALIBRATION).to_dict()
+    assert plain["calibrated"] is False
+    assert plain["probabilities"] == plain["scores"]
+    assert calibrated["calibrated"] is True
+    assert calibrated["probabilities"]["slow, calm"] == 0.5
+    assert calibrated["scores"] == plain["scores"]
+
+
+def test_evidence_needs_features():
+    with pytest.raises(TagError, match="keep_features=True"):
+        prediction().evidence("guitar")
+    with pytest.raises(TagError, match=r"found the tag 'gitar'.*Did you mean 'guitar'"):
+        prediction().evidence("gitar")
 
 
 def test_no_tags_cannot_be_asked_for():
@@ -69,7 +120,12 @@ def test_softmax_scores_sum_to_one():
 def test_json_round_trip():
     found = prediction(
         over_time=OverTime(
-            np.array([0.0, 1.0]), np.full((2, 3), 0.5, dtype=np.float32), ("guitar", "slow, calm", "ťažký"), 3.0, 1.0
+            np.array([0.0, 1.0]),
+            np.full((2, 3), 0.5, dtype=np.float32),
+            ("guitar", "slow, calm", "ťažký"),
+            3.0,
+            1.0,
+            np.full((2, 3), 0.25, dtype=np.float32),
         ),
         short=("54",),
     )
@@ -81,6 +137,7 @@ def test_json_round_trip():
     assert record["groups"]["ťažký"] == "genre"
     assert record["embedding"] == [0.25, 0.5]
     assert record["over_time"]["scores"] == [[0.5] * 3] * 2
+    assert record["over_time"]["probabilities"] == [[0.25] * 3] * 2
     assert record["model"] == {"name": "demo", "extractor_hashes": ["aa", "bb"], "head_hash": "cc", "version": "1.0"}
     assert record["short"] == ["54"]
 
@@ -116,5 +173,6 @@ def test_repr_is_short_and_says_the_top():
     assert text == (
         "<Prediction of 'song.mp3' (1.5 s, truncated, short) by 'demo': slow, calm 0.88, guitar 0.50, ťažký 0.27>"
     )
-    over_time = OverTime(np.zeros(2), np.zeros((2, 1), dtype=np.float32), ("a",), 3.0, 0.5)
+    zeros = np.zeros((2, 1), dtype=np.float32)
+    over_time = OverTime(np.zeros(2), zeros, ("a",), 3.0, 0.5, zeros)
     assert repr(over_time) == "OverTime(2 windows of 3 s every 0.5 s, 1 tags)"

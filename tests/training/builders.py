@@ -15,7 +15,7 @@ def make_clips(rows: Sequence[int], tags: int = 2, gap: int = 3) -> Clips:
     """Clips of these lengths with some rows between them; the targets of clip i are all i."""
     starts = np.cumsum([gap, *(length + gap for length in rows)])[:-1]
     targets = np.repeat(np.arange(len(rows), dtype=np.float32)[:, None], tags, axis=1)
-    return Clips(
+    return Clips.with_constant_targets(
         tuple(f"track {index}" for index in range(len(rows))),
         np.array(starts, np.int64),
         np.array(rows, np.int64),
@@ -51,7 +51,7 @@ def make_material(
     of_track = np.repeat(np.arange(tracks), clips_a_track)
     for tag in range(tags):
         frames[:, :, 20 * tag : 20 * tag + 20] += targets[of_track, tag][:, None, None]
-    table = Clips(
+    table = Clips.with_constant_targets(
         tuple(names[track] for track in of_track),
         np.arange(clips, dtype=np.int64) * rows,
         np.full(clips, rows, np.int64),

@@ -7,13 +7,12 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch", reason="needs the extra train")
 
-from earmark.audio.logmel import log_mel
 from earmark.audio.segments import SegmentRule
+from earmark.training.augmentation import Augmentation
 from earmark.training.batches import (
     SegmentBatches,
     Share,
     VectorBatches,
-    louder,
     shuffled_batches,
     updates_an_epoch,
     windows_of_rows,
@@ -99,7 +98,7 @@ def test_an_epoch_follows_from_seed_and_number() -> None:
 
 
 def test_two_processes_train_on_what_one_would() -> None:
-    gain = {"gain_deviation": 0.3}
+    gain = {"augmentation": Augmentation(gain_deviation=0.3)}
     whole = list(big(**gain).epoch(1))
     first, second = (list(big(**gain, share=Share(rank, 2)).epoch(1)) for rank in range(2))
     for (inputs, targets), one, two in zip(whole, first, second, strict=True):
@@ -110,7 +109,7 @@ def test_two_processes_train_on_what_one_would() -> None:
 
 def test_validation_is_neither_shared_nor_louder() -> None:
     plain = list(big(shuffle=False).epoch(0))
-    other = list(big(shuffle=False, share=Share(1, 2), gain_deviation=0.5).epoch(7))
+    other = list(big(shuffle=False, share=Share(1, 2), augmentation=Augmentation(gain_deviation=0.5)).epoch(7))
     assert all(torch.equal(one[0], two[0]) for one, two in zip(plain, other, strict=True))
 
 
@@ -120,8 +119,9 @@ def test_each_segment_has_one_gain() -> None:
     frames = generator.uniform(0.1, 2, counted_frames(clips).shape).astype(np.float16)
 
     def epoch(deviation: float) -> torch.Tensor:
+        augmentation = Augmentation(gain_deviation=deviation)
         batches = SegmentBatches(
-            frames, clips, np.arange(3), SegmentRule(4, 4), 30, shuffle=True, seed=1, gain_deviation=deviation
+            frames, clips, np.arange(3), SegmentRule(4, 4), 30, shuffle=True, seed=1, augmentation=augmentation
         )
         return next(batches.epoch(0))[0]
 
@@ -130,14 +130,6 @@ def test_each_segment_has_one_gain() -> None:
     gains = ratio[:, 0, 0].log()
     assert 0.25 < float(gains.std()) < 0.6
     assert len(gains.unique()) == 30
-
-
-@pytest.mark.parametrize("gain", [0.25, 0.7, 3.0])
-def test_louder_is_the_log_mel_of_the_scaled_sound(gain: float) -> None:
-    samples = (0.2 * np.random.default_rng(0).standard_normal(20_000)).astype(np.float32)
-    expected = log_mel((gain * samples).astype(np.float32))
-    found = louder(torch.from_numpy(log_mel(samples)), torch.tensor(gain))
-    np.testing.assert_allclose(found.numpy(), expected, atol=1e-4, rtol=0)
 
 
 def test_a_window_of_rows_is_a_view_that_cannot_be_written() -> None:

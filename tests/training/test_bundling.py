@@ -8,7 +8,9 @@ import pytest
 pytest.importorskip("lightning", reason="needs the extra train")
 
 import earmark
+from earmark.errors import TrainingError
 from earmark.tagging.bundle import read_bundle, write_bundle
+from earmark.training import bundling
 from earmark.training.bundling import bundle_of, model_metrics
 from earmark.training.features import Selection, clip_vectors
 from earmark.training.metrics import measure
@@ -100,3 +102,56 @@ def test_a_second_bundle_trains_nothing(
     assert second.card.head == first.card.head
     assert second.card.extractors == first.card.extractors
     assert model_metrics(again, "default", 0) == figures
+
+
+def test_a_recipe_chooses_what_becomes_the_bundle(
+    tiny: Workplace, experiment: "Experiment", no_training: Callable[[], None], tmp_path: Path
+) -> None:
+    whole = bundle_of(experiment, "default", 0, tiny.recipe, {})
+    group = whole.card.tags[0].group
+    recipe = tiny.recipe + f'[bundle]\nname = "chosen"\ngroups = ["{group}"]\ncalibrate = true\nhalf_precision = true\n'
+    chosen = Workplace(recipe, tiny.folder).experiment()
+    bundle = bundle_of(chosen, "default", 0, recipe, {})
+    write_bundle(bundle, tmp_path / "model")
+    write_bundle(whole, tmp_path / "whole")
+    kept = [place for place, tag in enumerate(whole.card.tags) if tag.group == group]
+    assert 0 < len(kept) < len(whole.card.tags)
+    assert bundle.card.name == "chosen"
+    assert bundle.card.tags == tuple(whole.card.tags[place] for place in kept)
+    assert [curve.label for curve in bundle.card.calibration] == list(bundle.card.labels)
+    sizes = [(tmp_path / name / "weights.safetensors").stat().st_size for name in ("model", "whole")]
+    assert sizes[0] < 0.55 * sizes[1]
+    path = chosen.material.dataset.tracks[0].path
+    found, expected = (earmark.load(tmp_path / name).tag(path) for name in ("model", "whole"))
+    np.testing.assert_allclose(found.logits, expected.logits[kept], atol=0.02)
+    assert found.local_scores is not None and expected.local_scores is not None
+    np.testing.assert_allclose(found.local_scores, expected.local_scores[kept], atol=0.005)
+
+
+def test_a_group_that_the_dataset_lacks_is_refused(
+    tiny: Workplace, experiment: "Experiment", no_training: Callable[[], None]
+) -> None:
+    recipe = tiny.recipe + '[bundle]\ngroups = ["smells"]\n'
+    chosen = Workplace(recipe, tiny.folder).experiment()
+    with pytest.raises(TrainingError, match=r"bundle\.groups names smells; the groups of rendered are"):
+        bundle_of(chosen, "default", 0, recipe, {})
+
+
+def test_the_calibration_is_of_validation_tracks_alone(
+    tiny: Workplace, experiment: "Experiment", no_training: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = tiny.recipe + "[bundle]\ncalibrate = true\n"
+    chosen = Workplace(recipe, tiny.folder).experiment()
+    seen: dict[str, np.ndarray] = {}
+
+    def fit(logits: np.ndarray, targets: np.ndarray, labels: list[str], groups: list[str], **_: object) -> tuple:
+        seen.update(logits=logits, targets=targets)
+        assert len(groups) == len(logits) and list(labels) == list(chosen.material.dataset.labels)
+        return ()
+
+    monkeypatch.setattr(bundling, "fit_calibration", fit)
+    bundle_of(chosen, "default", 0, recipe, {})
+    material = chosen.material
+    valid = material.clips_of("default", "valid")
+    np.testing.assert_array_equal(seen["logits"], chosen.model_logits("default", 0)[valid])
+    np.testing.assert_array_equal(seen["targets"], material.clips.targets[valid] >= 0.5)

@@ -10,6 +10,7 @@ from earmark.errors import TrainingError
 from earmark.tagging.card import TagName
 from earmark.training.clips import Clips, cut_clips
 from earmark.training.datasets.base import Dataset, Split, Track
+from earmark.training.datasets.windowed import WindowTargets
 from earmark.training.recipe import DataSection
 from earmark.training.store import FrameStore
 from training.builders import make_clips
@@ -82,3 +83,22 @@ def test_clips_of_some_tracks() -> None:
     assert clips.of(["c", "a"]).tolist() == [0, 2, 3]
     assert clips.of([]).dtype == np.int64
     assert len(clips) == 4
+
+
+def test_a_moment_has_the_targets_of_its_window(prepared: tuple[Dataset, FrameStore]) -> None:
+    dataset, store = prepared
+    values = np.array([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]], np.float32)
+    changing = dataclasses.replace(dataset.tracks[2], targets=(0.3, 0.4), windows=WindowTargets(0.2, values))
+    dataset = dataclasses.replace(dataset, tracks=(*dataset.tracks[:2], changing))
+    clips = cut_clips(dataset, store, section(clip_frames=14, clips_per_track=2), {})
+    first, second = clips.of(["t2"])
+    moments = np.array([0.0, 0.19, 0.21, 5.0])
+    np.testing.assert_allclose(clips.table[clips.entry_at(int(first), moments)][:, 0], [0.1, 0.1, 0.3, 0.5])
+    # The second clip begins 14 frames into the track, after .325 s.
+    np.testing.assert_allclose(clips.table[clips.entry_at(int(second), moments)][:, 0], [0.3, 0.5, 0.5, 0.5])
+    (plain,) = clips.of(["t1"])
+    np.testing.assert_array_equal(
+        clips.table[clips.entry_at(int(plain), moments)], np.tile(clips.targets[plain], (4, 1))
+    )
+    both = clips.entry_at(np.array([plain, second]), np.array([9.0, 0.0]))
+    np.testing.assert_array_equal(both, [clips.first_entry[plain], clips.first_entry[second] + 1])

@@ -135,8 +135,8 @@ class Stub:
         self.material = dataclasses.replace(material, dataset=dataset)
         self._scores = scores
 
-    def depth(self, scale: int) -> int:
-        return 3
+    def levels(self, scale: int) -> tuple[int, ...]:
+        return (1, 2, 3)
 
     def global_scores(self, split: str, selection: object, seed: int) -> np.ndarray:
         return self._scores[split, seed]

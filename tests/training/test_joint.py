@@ -52,7 +52,7 @@ def test_it_starts_where_the_three_steps_ended(tmp_path: Path, levels: tuple[int
         folder = tmp_path / network.extractor.name
         folder.mkdir()
         exported = LocalNetwork(network.extractor, local_arrays(network))
-        extract_features(exported, lambda logits: logits, material.frames, material.clips, folder)
+        extract_features(exported, lambda logits: logits, material.clip_rows("log-mel"), folder)
         features.append(read_features(network.extractor, folder))
     vectors = clip_vectors(features, levels)
     expected = Classifier(Head((16, 8), ""), classifier_arrays(classifier))(vectors)

@@ -10,8 +10,9 @@ from tagging.builders import raw_extractor
 
 from earmark.tagging.card import Convolution
 from earmark.training.batches import VectorBatches
+from earmark.training.blocks import ConvolutionBlock
 from earmark.training.fit import fit, tag_loss
-from earmark.training.networks import ConvolutionBlock, GlobalClassifier, LocalCNN, output_length
+from earmark.training.networks import GlobalClassifier, LocalCNN, output_length
 from earmark.training.recipe import OneCycleSchedule
 from earmark.training.scales import LETTER_SCALES, log_mel_extractor
 

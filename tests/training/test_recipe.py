@@ -71,3 +71,44 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_the_modern_schedule_is_an_option() -> None:
     recipe = parse_recipe(SMALLEST + "[local.schedule]\nkind = 'one-cycle'\nepochs = 3")
     assert recipe.local.schedule == OneCycleSchedule(kind="one-cycle", epochs=3)
+
+
+def test_raw_scales_have_their_own_networks_batches_and_schedule() -> None:
+    raw = "[local]\nscales = [27, 59049]\nbatch_segments = 100\n[local.raw]\nbatch_segments = 23\nblock = 'se'\n"
+    recipe = parse_recipe(SMALLEST + raw + "top_levels = 1\n[local.raw.schedule]\nkind = 'one-cycle'")
+    assert (recipe.needs_frames, recipe.needs_waveforms) == (True, True)
+    assert (recipe.local.raw.shape.block, recipe.local.raw.shape.top_levels) == ("se", 1)
+    log_mel, sound = (recipe.local.for_scale(scale) for scale in recipe.local.scales)
+    assert (log_mel.batch_segments, sound.batch_segments) == (100, 23)
+    assert isinstance(log_mel.schedule, StagedSchedule)
+    assert isinstance(sound.schedule, OneCycleSchedule)
+
+
+@pytest.mark.parametrize(
+    ("addition", "frames", "waveforms"),
+    [
+        ("", True, False),
+        ("[local]\nscales = [59049]", False, True),
+        ("[local]\nscales = [59049]\n[evaluation]\ncompare = ['baselines']", True, True),
+    ],
+)
+def test_what_a_recipe_looks_at_is_prepared(addition: str, frames: bool, waveforms: bool) -> None:
+    recipe = parse_recipe(SMALLEST + addition)
+    assert (recipe.needs_frames, recipe.needs_waveforms) == (frames, waveforms)
+
+
+@pytest.mark.parametrize(
+    ("addition", "part"),
+    [
+        ("[local]\nscales = [59049]\n[evaluation]\ncompare = ['joint']", "joint training is of log-mel scales"),
+        ("model = 'joint'\n[local]\nscales = [27, 59049]", "joint training is of log-mel scales"),
+        ("[local]\nscales = [59049]\n[local.augmentation]\nnoise_share = 0.1", "raw ones have gain_deviation"),
+        ("[local.raw]\nblock = 'res-3'", "local.raw.block"),
+        ("[local.raw]\nchannels = 3", "'top_channels'"),
+    ],
+)
+def test_what_raw_scales_cannot_do_is_refused(addition: str, part: str) -> None:
+    # A key of the whole recipe stands before its sections.
+    model, _, local = addition.rpartition("[local]\n") if addition.startswith("model") else ("", "", "")
+    with pytest.raises(RecipeError, match=part):
+        parse_recipe(f"{model}{SMALLEST}[local]\n{local}" if model else SMALLEST + addition)

@@ -85,11 +85,11 @@ def test_an_interruption_loses_only_the_track_at_hand(
     decoded: list[Path] = []
     real = store_module.prepare_track
 
-    def interrupt(path: Path, settings: LogMelSettings) -> store_module.PreparedTrack:
+    def interrupt(path: Path, settings: LogMelSettings, keep_frames: bool) -> store_module.PreparedTrack:
         if len(decoded) == 2:
             raise KeyboardInterrupt
         decoded.append(path)
-        return real(path, settings)
+        return real(path, settings, keep_frames)
 
     monkeypatch.setattr(store_module, "prepare_track", interrupt)
     with pytest.raises(KeyboardInterrupt):
@@ -208,3 +208,15 @@ def test_the_index_says_what_was_decoded(tmp_path: Path, sounds: list[Path]) -> 
     file = json.loads((store.folder / "files.jsonl").read_text())
     assert file["content"] == line["content"]
     assert file["size"] == sounds[0].stat().st_size
+
+
+def test_without_frames_only_lengths_are_kept(tmp_path: Path, sounds: list[Path]) -> None:
+    whole, lengths = FrameStore(tmp_path / "store"), FrameStore(tmp_path / "store", keep_frames=False)
+    assert whole.prepare(sounds) == lengths.prepare(sounds) == {}
+    assert [lengths.track(path).rows for path in sounds] == [whole.track(path).rows for path in sounds]
+    assert [lengths.track(path).content for path in sounds] == [whole.track(path).content for path in sounds]
+    assert lengths.frames().shape == (0, 128)
+    assert (lengths.folder / "frames.f16").stat().st_size == 0
+    again = FrameStore(tmp_path / "store", keep_frames=False)
+    assert again.prepare(sounds) == {}
+    assert again.rows == whole.rows

@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch", reason="needs the extra train")
 
 from earmark.audio.segments import SegmentRule
 from earmark.training.batches import Share
+from earmark.training.clips import Clips
 from earmark.training.features import ScaleFeatures, clip_vectors
 from earmark.training.recipe import WindowSection
 from earmark.training.scales import log_mel_extractor
@@ -55,7 +56,7 @@ def test_a_window_is_the_mean_of_the_segments_centred_in_it(
     scale: tuple[int, int | None], levels: tuple[int, ...], clip: int, start: float, seconds: float
 ) -> None:
     features = make_features(scale[0], hop=scale[1])
-    found = _Scale(features, levels).mean(clip, start, start + seconds)
+    (found,) = _Scale(features, levels).means(np.array([clip]), np.array([start]), np.array([start + seconds]))
     assert found.dtype == np.float32
     expected = naive_mean(features, clip, start, start + seconds, features.columns(levels))
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
@@ -64,8 +65,9 @@ def test_a_window_is_the_mean_of_the_segments_centred_in_it(
 def batches(windows: WindowSection, batch: int = 2, **values: object) -> WindowBatches:
     features = [make_features(18), make_features(54)]
     chosen = np.array([2, 0, 1])
-    targets = torch.from_numpy(chosen.astype(np.float32))[:, None]
-    return WindowBatches(features, (), chosen, targets, windows, batch, **values)  # type: ignore[arg-type]
+    targets = np.arange(3, dtype=np.float32)[:, None]
+    clips = Clips.with_constant_targets(("a", "b", "c"), np.zeros(3, np.int64), np.zeros(3, np.int64), targets)
+    return WindowBatches(features, (), chosen, clips, windows, batch, **values)  # type: ignore[arg-type]
 
 
 def test_windows_as_long_as_the_clip_are_the_clip() -> None:

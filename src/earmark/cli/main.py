@@ -10,9 +10,11 @@ import typer
 from earmark import __version__
 from earmark.cli.data import data
 from earmark.cli.figures import figures
+from earmark.cli.library import library
 from earmark.cli.models import models
+from earmark.cli.robustness import calibrate, robustness
 from earmark.cli.tag import tag
-from earmark.cli.train import evaluate, train
+from earmark.cli.train import evaluate, model_card, train
 from earmark.errors import EarmarkError
 
 app = typer.Typer(
@@ -25,9 +27,13 @@ app = typer.Typer(
 app.command()(tag)
 app.command()(train)
 app.command()(evaluate)
+app.command()(calibrate)
+app.command()(robustness)
 app.command()(figures)
+app.command("model-card")(model_card)
 app.command()(models)
 app.add_typer(data, name="data")
+app.add_typer(library, name="library")
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,16 +1,14 @@
 """`earmark tag`: files in, tags out."""
 
-import csv
 import dataclasses
-import json
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from earmark.cli.console import progress, say
+from earmark.cli.results import JsonArray, JsonLines, Shown, Table, Text, Writer
 from earmark.cli.sources import sound_files
 from earmark.errors import EarmarkError, MissingExtraError
 
@@ -18,16 +16,6 @@ if TYPE_CHECKING:
     from earmark.tagging.prediction import Prediction
     from earmark.tagging.tagger import Tagger
     from earmark.tagging.windows import OverTimeSettings
-
-
-class Writer(Protocol):
-    """A form of results on stdout."""
-
-    def write(self, prediction: "Prediction") -> None:
-        """Write one track."""
-
-    def close(self) -> None:
-        """Write what only the end can say."""
 
 
 def tag(
@@ -43,7 +31,20 @@ def tag(
     ] = False,
     as_jsonl: Annotated[bool, typer.Option("--jsonl", help="The same, one JSON object a line.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="A table: a row a track, a column a tag.")] = False,
-    over_time: Annotated[bool, typer.Option("--over-time", help="Scores over time as well.")] = False,
+    precision: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01,
+            max=1.0,
+            help="Keep only tags that promise this precision, such as 0.9; without it all.",
+            show_default=False,
+        ),
+    ] = None,
+    explain: Annotated[
+        list[str] | None,
+        typer.Option(help="A tag: say where and why it was found; again for more.", show_default=False),
+    ] = None,
+    over_time: Annotated[bool, typer.Option("--over-time", help="Probabilities over time as well.")] = False,
     window_seconds: Annotated[
         float | None,
         typer.Option(
@@ -61,27 +62,37 @@ def tag(
     """Tag tracks. Results go to stdout, all else to stderr; exit status 1 when any file failed."""
     if as_json + as_jsonl + as_csv > 1:
         raise typer.BadParameter("choose one of --json, --jsonl and --csv")
+    tags_to_explain = tuple(dict.fromkeys(explain or ()))
+    if as_csv and tags_to_explain:
+        raise typer.BadParameter("--explain has no place in a table; choose --json, --jsonl or text")
     sources = sound_files(files)
     if picture is not None and len(sources) != 1:
         raise typer.BadParameter(f"--picture draws one track, but {len(sources)} are named")
     # What runs a model is imported here, so that --help and a wrong option answer at once.
+    from earmark.tagging.calibration import refuse_unpromised
+    from earmark.tagging.evidence import place_of
     from earmark.tagging.tagger import load
     from earmark.tagging.windows import OverTimeSettings
 
     tagger = load(model)
+    # Once, before any file: it is the model that has no such tag, or no such promise.
+    for label in tags_to_explain:
+        place_of(label, tagger.labels)
+    if precision is not None:
+        refuse_unpromised(tagger.card, precision)
     windows: OverTimeSettings | None = None
     if over_time or picture is not None:
         longest = max(extractor.segment_length * extractor.row_seconds for extractor in tagger.card.extractors)
         windows = OverTimeSettings(max(5.0, longest) if window_seconds is None else window_seconds, hop_seconds)
         # Once, before any file: it is the model that the window does not fit.
         windows.refuse_short_windows(tagger.card.extractors)
-    writer: Writer = (
-        _Json() if as_json else _JsonLines() if as_jsonl else _Table(over_time) if as_csv else _Text(top, over_time)
-    )
+    shown = Shown(top, over_time, precision, tags_to_explain)
+    form = JsonArray if as_json else JsonLines if as_jsonl else Table if as_csv else Text
+    writer: Writer = form(shown)
     failed = 0
     latest: Prediction | None = None
     with progress("tagging") as done:
-        for number, result in enumerate(_tagged(tagger, sources, windows), start=1):
+        for number, result in enumerate(_tagged(tagger, sources, windows, bool(tags_to_explain)), start=1):
             if isinstance(result, EarmarkError):
                 failed += 1
                 say(f"earmark: {result}")
@@ -104,87 +115,13 @@ def tag(
 
 
 def _tagged(
-    tagger: "Tagger", sources: Sequence[Path], windows: "OverTimeSettings | None"
+    tagger: "Tagger", sources: Sequence[Path], windows: "OverTimeSettings | None", keep_features: bool
 ) -> "Iterator[Prediction | EarmarkError]":
     """Each track's prediction or the error that stopped it, in order; one broken file never stops the others."""
     for source in sources:
         try:
             # By its path: many folders have a 01.mp3.
-            yield dataclasses.replace(tagger.tag(source, over_time=windows), source=str(source))
+            found = tagger.tag(source, over_time=windows, keep_features=keep_features)
+            yield dataclasses.replace(found, source=str(source))
         except EarmarkError as error:
             yield error
-
-
-class _Text:
-    """For a person: a block a track."""
-
-    def __init__(self, top: int, over_time: bool) -> None:
-        self._top, self._over_time = top, over_time
-
-    def write(self, prediction: "Prediction") -> None:
-        strongest = prediction.top(self._top)
-        marks = [
-            mark for mark, there in (("truncated", prediction.truncated), ("short", bool(prediction.short))) if there
-        ]
-        typer.echo(f"{prediction.source}{''.join(f'  [{mark}]' for mark in marks)}")
-        for found in strongest:
-            typer.echo(f"  {found.score:.2f}  {found.label}")
-        if self._over_time and prediction.over_time is not None:
-            places = [prediction.labels.index(found.label) for found in strongest]
-            typer.echo("  " + "  ".join(["seconds", *(found.label for found in strongest)]))
-            for second, scores in zip(prediction.over_time.seconds, prediction.over_time.scores, strict=True):
-                row = "  ".join(
-                    f"{scores[place]:{len(found.label)}.2f}" for place, found in zip(places, strongest, strict=True)
-                )
-                typer.echo(f"  {second:7.1f}  {row}")
-
-    def close(self) -> None:
-        """Nothing is left to say."""
-
-
-class _Json:
-    """For a program: one array."""
-
-    def __init__(self) -> None:
-        self._opened = False
-
-    def write(self, prediction: "Prediction") -> None:
-        typer.echo(("," if self._opened else "[") + "\n" + json.dumps(prediction.to_dict(), indent=1))
-        self._opened = True
-
-    def close(self) -> None:
-        typer.echo("]" if self._opened else "[]")
-
-
-class _JsonLines:
-    """For a program that reads as results come: one object a line."""
-
-    def write(self, prediction: "Prediction") -> None:
-        typer.echo(prediction.to_json())
-
-    def close(self) -> None:
-        """Nothing is left to say."""
-
-
-class _Table:
-    """For a spreadsheet: a row a track (or a window of one), a column a tag."""
-
-    def __init__(self, over_time: bool) -> None:
-        self._over_time = over_time
-        self._writer = csv.writer(sys.stdout, lineterminator="\n")
-        self._headed = False
-
-    def write(self, prediction: "Prediction") -> None:
-        windowed = prediction.over_time if self._over_time else None
-        if not self._headed:
-            header = prediction.csv_header()
-            self._writer.writerow(header if windowed is None else ["source", "seconds", *prediction.labels])
-            self._headed = True
-        if windowed is None:
-            self._writer.writerow(prediction.csv_row())
-        else:
-            for second, scores in zip(windowed.seconds, windowed.scores, strict=True):
-                self._writer.writerow([prediction.source, f"{second:.3f}", *(f"{score:.6f}" for score in scores)])
-
-    def close(self) -> None:
-        sys.stdout.flush()

@@ -22,7 +22,8 @@ PrecisionOption = Annotated[str, typer.Option(help="32-true, or bf16-mixed on a 
 def train(
     recipe: RecipeArgument,
     split: Annotated[
-        str | None, typer.Option(help="Which split of the recipe; without it the first.", show_default=False)
+        str | None,
+        typer.Option(help="Which split; without it the recipe's bundle.split, or its first.", show_default=False),
     ] = None,
     output: Annotated[
         Path | None, typer.Option(help="Folder of the trained model; without it RUNS/NAME/model.", show_default=False)
@@ -37,10 +38,11 @@ def train(
     from earmark.tagging.bundle import write_bundle
     from earmark.training.bundling import bundle_of, model_metrics
 
-    splits = experiment.recipe.data.splits
-    chosen = split or splits[0]
-    if chosen not in splits:
-        raise RecipeError(f"The recipe has no split {chosen!r}; it has {', '.join(splits)}.")
+    described = experiment.recipe
+    chosen = split or described.bundle.split or described.data.splits[0]
+    known = list(experiment.material.dataset.splits)
+    if chosen not in known:
+        raise RecipeError(f"There is no split {chosen!r}; {described.data.dataset} has {', '.join(known)}.")
     seed = experiment.recipe.evaluation.seeds[0]
     metrics = model_metrics(experiment, chosen, seed)
     bundle = bundle_of(experiment, chosen, seed, recipe.read_text(encoding="utf-8"), metrics)
@@ -82,6 +84,22 @@ def evaluate(
     typer.echo(document if as_json else text)
 
 
+def model_card(
+    recipe: RecipeArgument,
+    prose: Annotated[Path, typer.Argument(help="What people have to say of the model, in Markdown.")],
+    runs: RunsOption = Path("runs"),
+    processes: ProcessesOption = 2,
+    accelerator: AcceleratorOption = "auto",
+    precision: PrecisionOption = "32-true",
+) -> None:
+    """Print the card of the model that a recipe makes: prose, then what it heard and how well it tells each tag."""
+    experiment = _experiment(recipe, runs, processes, accelerator, precision)
+    from earmark.training.model_card import model_card as written
+
+    text = prose.read_text(encoding="utf-8")
+    typer.echo(written(experiment, experiment.recipe.evaluation.seeds[0], text), nl=False)
+
+
 def _experiment(recipe: Path, runs: Path, processes: int, accelerator: str, precision: str) -> "Experiment":
     """A recipe with its data prepared, ready to train."""
     try:
@@ -100,7 +118,17 @@ def _experiment(recipe: Path, runs: Path, processes: int, accelerator: str, prec
     sections = [described.data] if described.local.data is None else [described.data, described.local.data]
     # One process decodes; the others find everything prepared.
     with progress("decoding") as done, fabric.rank_zero_first():
-        materials = [prepare_material(section, runs / "store", processes, done) for section in sections]
+        materials = [
+            prepare_material(
+                section,
+                runs / "store",
+                processes,
+                done,
+                frames=described.needs_frames,
+                waveforms=described.needs_waveforms,
+            )
+            for section in sections
+        ]
     for note in dict.fromkeys(note for material in materials for note in material.dataset.left_out):
         tell(note)
     return Experiment(described, materials[0], Steps(runs / "steps", fabric), fabric, tell, materials[-1])

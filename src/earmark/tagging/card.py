@@ -5,7 +5,7 @@ column means, calibration, hashes), so that no later work has to change it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -30,12 +30,19 @@ class Convolution:
     With `stride` 1 the input is zero padded to "same" (one zero more on the right for an even filter). Any
     other stride must equal `filter_length` and pads nothing: the first layer of the raw family ([SL], [SMC]).
     `pool_length` is also the pool's stride; 1 means no pool.
+
+    What the follow-up of the raw family adds (Kim, Lee, Nam 2018) may be absent from card.json, and is where it
+    is 0: cards from before it are read, and hashed, as they were.
     """
 
     filter_length: int
     channels: int
     pool_length: int
     stride: int = 1
+    squeeze_units: int = field(default=0, metadata={"optional": True})
+    """Units between the two dense layers that scale every channel by what the segment holds; 0: no scaling."""
+    residual_convolutions: int = field(default=0, metadata={"optional": True})
+    """Convolutions, 1 or 2, whose sum with the block's own input goes on; 0: an ordinary block, without that sum."""
 
 
 @dataclass(frozen=True)

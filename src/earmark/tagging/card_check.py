@@ -103,6 +103,11 @@ def _check_extractor(extractor: Extractor, card_place: str) -> None:
             _refuse_below(1, getattr(convolution, name), where, name)
         if convolution.stride not in (1, convolution.filter_length):
             raise _refusal(where, "stride", convolution.stride, f"1 or filter_length, {convolution.filter_length}")
+        _refuse_below(0, convolution.squeeze_units, where, "squeeze_units")
+        if convolution.residual_convolutions not in (0, 1, 2):
+            raise _refusal(where, "residual_convolutions", convolution.residual_convolutions, "0, 1 or 2")
+        if convolution.residual_convolutions and convolution.stride != 1:
+            raise _refusal(where, "stride", convolution.stride, "1, as its input is added to its output")
     layer_lengths(extractor, card_place)
     levels = extractor.levels
     if (

@@ -1,6 +1,7 @@
 """card.json to a Card and back, strictly: an unknown, missing or ill-typed key is refused, both ways.
 
-The dataclasses' own annotations are the schema, so that the two cannot differ.
+The dataclasses' own annotations are the schema, so that the two cannot differ. A field whose metadata say `optional`
+came to the format later: it is absent where it has its default, so that older cards keep their text and their hashes.
 """
 
 import dataclasses
@@ -65,27 +66,35 @@ def to_plain(record: Any, place: str) -> dict[str, Any]:
     return {
         field.name: _encode(hints[field.name], getattr(record, field.name), f"{place}.{field.name}")
         for field in dataclasses.fields(record)
+        if not (_is_optional(field) and getattr(record, field.name) == field.default)
     }
 
 
 def from_plain(kind: type[Record], data: object, place: str) -> Record:
-    """A dataclass from plain dictionaries and lists, every key of it named once and no other key."""
+    """A dataclass from plain dictionaries and lists: every key of it once, optional ones at most once, and no other."""
     if not isinstance(data, dict):
         raise BundleError(f"{place}: found {_kind(data)}, expected an object. Export the model again.")
-    known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    fields = dataclasses.fields(kind)  # type: ignore[arg-type]
+    known = [field.name for field in fields]
     path = place if place.endswith(": ") else f"{place}."
     for key in data:
         if key not in known:
             raise BundleError(f"{path}{key}: found an unknown key, {_nearest(key, known)}. Export the model again.")
-    for key in known:
-        if key not in data:
-            raise BundleError(f"{path}{key}: this key is missing, expected it to be there. Export the model again.")
+    for field in fields:
+        if field.name not in data and not _is_optional(field):
+            raise BundleError(
+                f"{path}{field.name}: this key is missing, expected it to be there. Export the model again."
+            )
     hints = get_type_hints(kind)
-    values = {key: _decode(hints[key], data[key], f"{path}{key}") for key in known}
+    values = {key: _decode(hints[key], data[key], f"{path}{key}") for key in known if key in data}
     try:
         return kind(**values)
     except EarmarkError as error:  # a record that checks itself, as the front end's settings do
         raise BundleError(f"{place}: {error} Export the model again.") from error
+
+
+def _is_optional(field: "dataclasses.Field[Any]") -> bool:
+    return bool(field.metadata.get("optional"))
 
 
 def _decode(hint: Any, value: Any, place: str) -> Any:

@@ -8,12 +8,14 @@ import numpy.typing as npt
 
 from earmark.audio.logmel import LogMel, LogMelSettings
 from earmark.audio.segments import SegmentRule, Segments
+from earmark.tagging.activation import activate
 from earmark.tagging.aggregate import TrackStatistics
 from earmark.tagging.batches import Batches
-from earmark.tagging.card import Activation
+from earmark.tagging.calibration import probabilities
+from earmark.tagging.card import Activation, Card
 from earmark.tagging.kept import FeatureKeeper
 from earmark.tagging.network import Classifier, LocalNetwork
-from earmark.tagging.prediction import OverTime, activate
+from earmark.tagging.prediction import OverTime
 from earmark.tagging.windows import OverTimeSettings, Windows, WindowVectors
 
 Array = npt.NDArray[np.float32]
@@ -112,13 +114,13 @@ class Listening:
 
 
 class TagsOverTime:
-    """Windows of one sound through the classifier; keeps their scores, not their features."""
+    """Windows of one sound through the classifier; keeps their logits, not their features."""
 
     def __init__(
         self,
         networks: Sequence[LocalNetwork],
         classifier: Classifier,
-        activation: Activation,
+        card: Card,
         settings: OverTimeSettings,
     ) -> None:
         """Raises TagError where a window is shorter than the longest segment."""
@@ -127,9 +129,9 @@ class TagsOverTime:
         self._windows = Windows(extractors, settings)
         self._batches = Batches(WINDOWS_IN_BATCH, (sum(extractor.columns for extractor in extractors),))
         self._classifier = classifier
-        self._activation = activation
+        self._card = card
         self._seconds: list[npt.NDArray[np.float64]] = []
-        self._scores: list[Array] = []
+        self._logits: list[Array] = []
 
     def add(self, scale: int, levels: Array) -> None:
         """Take the next segments of one scale and classify the windows that they complete."""
@@ -142,14 +144,16 @@ class TagsOverTime:
         for batch in self._batches.rest():
             self._classify(batch)
 
-    def result(self, labels: tuple[str, ...]) -> OverTime:
-        """Scores and starts of all windows, after `finish`."""
+    def result(self) -> OverTime:
+        """Scores, probabilities and starts of all windows, after `finish`."""
+        logits = np.concatenate(self._logits)
         return OverTime(
             np.concatenate(self._seconds),
-            np.concatenate(self._scores),
-            labels,
+            activate(logits, self._card.activation),
+            self._card.labels,
             self._settings.window_seconds,
             self._settings.hop_seconds,
+            probabilities(logits, self._card),
         )
 
     def _take(self, windows: WindowVectors) -> None:
@@ -158,4 +162,4 @@ class TagsOverTime:
             self._classify(batch)
 
     def _classify(self, batch: Array) -> None:
-        self._scores.append(activate(self._classifier(batch), self._activation))
+        self._logits.append(self._classifier(batch))

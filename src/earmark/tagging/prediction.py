@@ -1,37 +1,39 @@
-"""What a tagger says about a sound: logits kept, scores made when asked for, and who said it."""
+"""What a tagger says about a sound: logits kept, scores and probabilities made when asked for, and who said it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from earmark.errors import TagError
-from earmark.tagging.card import Activation, TagName
+
+# Known here too, where it was first.
+from earmark.tagging.activation import activate as activate
+from earmark.tagging.calibration import probabilities, promised, ranks
+from earmark.tagging.card import Activation, TagCalibration, TagName
+from earmark.tagging.evidence import Evidence, Explainer, TrackEvidence, place_of
 from earmark.tagging.kept import KeptFeatures
 
 Array = npt.NDArray[np.float32]
 
-
-def activate(logits: Array, activation: Activation) -> Array:
-    """Logits (..., tags) to scores of the same shape, 0 to 1: float32; softmax over the last axis."""
-    values = logits.astype(np.float64)
-    if activation == "softmax":
-        powers = np.exp(values - values.max(axis=-1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=-1, keepdims=True), dtype=np.float32)
-    # By the absolute value, so that no exponential overflows.
-    small = np.exp(-np.abs(values))
-    return np.where(values >= 0, 1.0 / (1.0 + small), small / (1.0 + small)).astype(np.float32)
+_CSV_COLUMNS = ("source", "duration_seconds", "truncated", "short", "decoder", "model", "head_hash", "calibrated")
 
 
 @dataclass(frozen=True)
 class Tag:
-    """One tag with its score, 0 to 1, and the group that the model puts it in."""
+    """One tag, and the group that the model puts it in.
+
+    `probability`, 0 to 1, is what a person is shown: calibrated where the model is, else the score. `score`, 0 to 1, is
+    what came out of the classifier.
+    """
 
     label: str
     score: float
     group: str
+    probability: float
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,14 @@ class ModelIdentity:
 
 @dataclass(frozen=True, eq=False)
 class OverTime:
-    """Scores of windows along a sound.
+    """Scores and probabilities of windows along a sound.
 
-    `seconds`: (windows,) float64, where each window starts; it ends `window_seconds` later. `scores`: (windows,
-    tags) float32, 0 to 1, the tags in the order of `labels`. `hop_seconds`: from one start to the next.
+    `seconds`: (windows,) float64, where each window starts; it ends `window_seconds` later. `scores` and
+    `probabilities`: (windows, tags) float32, 0 to 1, the tags in the order of `labels`; both are the same where the
+    model is not calibrated. `hop_seconds`: from one start to the next.
+
+    Choice: a window has the calibration of the whole track, so that its bars can stand beside the track's. It was
+    fitted on tracks: a window's probability says what a track that sounds like this throughout would have.
     """
 
     seconds: npt.NDArray[np.float64]
@@ -57,6 +63,7 @@ class OverTime:
     labels: tuple[str, ...]
     window_seconds: float
     hop_seconds: float
+    probabilities: Array
 
     def __repr__(self) -> str:
         return (
@@ -71,13 +78,17 @@ class OverTime:
             "hop_seconds": self.hop_seconds,
             "seconds": self.seconds.tolist(),
             "labels": list(self.labels),
+            "probabilities": self.probabilities.tolist(),
             "scores": self.scores.tolist(),
         }
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """A tagger's answer about one sound."""
+    """A tagger's answer about one sound.
+
+    Logits are what is kept; scores and probabilities are made from them when asked for.
+    """
 
     tags: tuple[TagName, ...]
     logits: Array
@@ -98,6 +109,10 @@ class Prediction:
     decoder: str
     over_time: OverTime | None = None
     features: KeptFeatures | None = None
+    calibration: tuple[TagCalibration, ...] = ()
+    """The model's, one a tag; or empty: not calibrated."""
+    explainer: Explainer | None = None
+    """What finds evidence; there where features were kept."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -109,18 +124,64 @@ class Prediction:
         """(tags,) float32, 0 to 1, in the model's order of tags: each by itself, or of one sum (softmax)."""
         return activate(self.logits, self.activation)
 
+    @property
+    def calibrated(self) -> bool:
+        """Whether probabilities are calibrated; if not they are the scores, and no tag can be promised."""
+        return bool(self.calibration)
+
+    @property
+    def probabilities(self) -> Array:
+        """(tags,) float32, 0 to 1, in the model's order of tags: each by itself, calibrated where the model is."""
+        return probabilities(self.logits, self)
+
     def top(self, k: int = 5) -> list[Tag]:
-        """The k tags with the highest scores, highest first, equal ones in the model's order; raises TagError."""
+        """The k most probable tags, most probable first, equal ones in the model's order; raises TagError."""
         if k < 1:
             raise TagError(f"top: found k = {k}, expected at least 1. Ask for one tag or more.")
-        order = np.argsort(-self.logits, kind="stable")[:k].tolist()
-        scores = self.scores.tolist()
-        return [Tag(self.tags[index].label, scores[index], self.tags[index].group) for index in order]
+        return [self._tag(place) for place in self._order()[:k]]
 
-    def to_dict(self, *, embedding: bool = False) -> dict[str, object]:
-        """Plain dictionaries, lists, text and numbers, for JSON; scores by label, in the model's order.
+    def promised(self, precision: float) -> list[Tag]:
+        """The tags that keep a promised precision, such as 0.9, most probable first; none where none can be promised.
 
-        `embedding` adds the track vector; `over_time` is there where it was asked for; kept features never.
+        Of all tracks for which the model promises a tag at 0.9, nine in ten truly have it, as far as its validation
+        tracks could tell. Raises TagError for a precision that is not above 0 and up to 1.
+        """
+        kept = promised(self.probabilities, self, precision)
+        return [self._tag(place) for place in self._order() if kept[place]]
+
+    def evidence(self, tag: str) -> Evidence:
+        """Why the track got a tag, or did not: which scale and level decided, and when it sounds.
+
+        All tags' evidence is computed when the first is asked for: only the classifier runs again. Raises TagError for
+        a tag that the model does not have, and where no features were kept (`tag(..., keep_features=True)`).
+        """
+        place = place_of(tag, self.labels)
+        return self._evidence.of(place)
+
+    @cached_property
+    def _evidence(self) -> TrackEvidence:
+        if self.explainer is None or self.features is None:
+            raise TagError(
+                "evidence: no features of this sound were kept, and evidence is found in them. "
+                "Tag it again with keep_features=True."
+            )
+        return self.explainer.explain(self.embedding, self.features)
+
+    def _order(self) -> list[int]:
+        """The places of all tags, most probable first."""
+        order: list[int] = np.argsort(-ranks(self.logits, self), kind="stable").tolist()
+        return order
+
+    def _tag(self, place: int) -> Tag:
+        tag = self.tags[place]
+        return Tag(tag.label, float(self.scores[place]), tag.group, float(self.probabilities[place]))
+
+    def to_dict(self, *, embedding: bool = False, evidence: Sequence[str] = ()) -> dict[str, object]:
+        """Plain dictionaries, lists, text and numbers, for JSON; numbers by label, in the model's order.
+
+        `probabilities` are what to show, and `calibrated` says whether they are more than the scores. `embedding` adds
+        the track vector, `evidence` that of the tags named; `over_time` is there where it was asked for; kept features
+        never. Raises TagError as `evidence` does.
         """
         record: dict[str, object] = {
             "source": self.source,
@@ -135,6 +196,8 @@ class Prediction:
                 "version": self.model.version,
             },
             "activation": self.activation,
+            "calibrated": self.calibrated,
+            "probabilities": self._by_label(self.probabilities),
             "scores": self._by_label(self.scores),
             "logits": self._by_label(self.logits),
             "groups": {tag.label: tag.group for tag in self.tags},
@@ -144,6 +207,8 @@ class Prediction:
             record["embedding"] = self.embedding.tolist()
         if self.over_time is not None:
             record["over_time"] = self.over_time.to_dict()
+        if evidence:
+            record["evidence"] = {tag: self.evidence(tag).to_dict() for tag in evidence}
         return record
 
     def to_json(self, *, embedding: bool = False, indent: int | None = None) -> str:
@@ -152,10 +217,15 @@ class Prediction:
 
     def csv_header(self) -> tuple[str, ...]:
         """The names of `csv_row`'s cells: the same for every prediction of a model."""
-        return ("source", "duration_seconds", "truncated", "short", "decoder", "model", "head_hash", *self.labels)
+        return (*_CSV_COLUMNS, *self.labels)
 
-    def csv_row(self) -> tuple[str, ...]:
-        """The prediction as the cells of one row, for csv.writer: what was heard, by whom, and all scores."""
+    def csv_row(self, precision: float | None = None) -> tuple[str, ...]:
+        """The prediction as the cells of one row, for csv.writer: what was heard, by whom, and all probabilities.
+
+        With a precision, the cells of tags that cannot be promised at it are empty.
+        """
+        values = self.probabilities
+        kept = np.ones(len(values), np.bool_) if precision is None else promised(values, self, precision)
         return (
             self.source,
             f"{self.duration_seconds:.3f}",
@@ -164,14 +234,15 @@ class Prediction:
             self.decoder,
             self.model.name,
             self.model.head_hash,
-            *(f"{score:.6f}" for score in self.scores.tolist()),
+            "true" if self.calibrated else "false",
+            *(f"{value:.6f}" if keeps else "" for value, keeps in zip(values.tolist(), kept.tolist(), strict=True)),
         )
 
     def _by_label(self, values: Array) -> Mapping[str, float]:
         return dict(zip(self.labels, values.tolist(), strict=True))
 
     def __repr__(self) -> str:
-        top = ", ".join(f"{tag.label} {tag.score:.2f}" for tag in self.top(3))
+        top = ", ".join(f"{tag.label} {tag.probability:.2f}" for tag in self.top(3))
         more = ", …" if len(self.tags) > 3 else ""
         marks = "".join([", truncated" if self.truncated else "", ", short" if self.short else ""])
         return (

@@ -1,6 +1,7 @@
 """The tagger: a sound in, a Prediction out, in constant memory, whatever the length."""
 
 import os
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from earmark.errors import BundleError, TagError
 from earmark.tagging.bundle import Bundle, read_bundle
 from earmark.tagging.bundled import models, read_bundled
 from earmark.tagging.card import Card
+from earmark.tagging.evidence import Explainer
 from earmark.tagging.kept import kept_features
 from earmark.tagging.listening import Heard, Listening, TagsOverTime
 from earmark.tagging.network import Classifier, LocalNetwork
@@ -84,14 +86,14 @@ class Tagger:
         """Listen to a sound once and tag it.
 
         `source`: a path, bytes, a binary stream, a Waveform, or an array with its rate. `over_time`: also tag
-        windows of that many seconds. `keep_features`: also keep what `KeptFeatures` needs, 10 MB an hour.
+        windows of that many seconds. `keep_features`: also keep what evidence and other windows need, 10 MB an hour.
         Raises DecodeError or WaveformError for sound that cannot be used, and TagError where a window is shorter
         than the model's longest segment.
         """
         card = self.card
         windows = None
         if over_time is not None:
-            windows = TagsOverTime(self.networks, self.classifier, card.activation, over_time)
+            windows = TagsOverTime(self.networks, self.classifier, card, over_time)
         listening = Listening(self.networks, card.activation, windows, keep_features)
         with decode(source, card.rate_hz) as sound:
             for block in sound:
@@ -117,13 +119,19 @@ class Tagger:
             short=tuple(e.name for e, scale in zip(card.extractors, heard, strict=True) if scale.short),
             model=self.identity,
             decoder=decoder,
-            over_time=windows.result(self.labels) if windows is not None else None,
+            over_time=windows.result() if windows is not None else None,
             features=kept_features(listening.keepers, duration_seconds) if keep_features else None,
+            calibration=card.calibration,
+            explainer=self._explainer if keep_features else None,
         )
 
     def embed(self, source: Source) -> Array:
         """Listen to a sound once and return its track vector: (columns,) float32; raises as `tag` does."""
         return self.tag(source).embedding
+
+    @cached_property
+    def _explainer(self) -> Explainer:
+        return Explainer(self.bundle)
 
     def _local_scores(self, heard: list[Heard]) -> Array | None:
         if any(extractor.output_tags != self.labels for extractor in self.card.extractors):

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark.errors import BundleError
-from earmark.tagging.card import Card, Extractor, Weights
+from earmark.tagging.card import Card, Convolution, Extractor, Weights
 from earmark.tagging.card_check import layer_lengths
 from earmark.tagging.card_json import to_plain
 
@@ -18,7 +18,9 @@ def expected_shapes(card: Card) -> dict[str, tuple[int, ...]]:
 
     Convolutions are (out channels, in channels, filter), dense layers (out, in), biases (out,). Where a
     dense layer follows a convolution that leaves more than one row, its inputs are the channels' rows one
-    after the other: (channels, rows) flattened, as torch flattens it.
+    after the other: (channels, rows) flattened, as torch flattens it. A residual block may have a `second`
+    convolution, and has a `shortcut` (1 × 1) where its channels differ from its input's; a block that scales its
+    channels has the dense layers `squeeze` and `excite`.
     """
     shapes: dict[str, tuple[int, ...]] = {}
     for extractor in card.extractors:
@@ -64,9 +66,7 @@ def _extractor_shapes(extractor: Extractor) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
     columns = extractor.input_columns
     for number, convolution in enumerate(extractor.convolutions, start=1):
-        name = f"{prefix}.convolution.{number}"
-        shapes[f"{name}.weight"] = (convolution.channels, columns, convolution.filter_length)
-        shapes[f"{name}.bias"] = (convolution.channels,)
+        shapes.update(_block_shapes(convolution, columns, f"{prefix}.convolution.{number}"))
         columns = convolution.channels
     columns *= layer_lengths(extractor)[-1]
     if extractor.hidden_units:
@@ -76,6 +76,25 @@ def _extractor_shapes(extractor: Extractor) -> dict[str, tuple[int, ...]]:
     if extractor.output_tags:
         shapes[f"{prefix}.output.weight"] = (len(extractor.output_tags), columns)
         shapes[f"{prefix}.output.bias"] = (len(extractor.output_tags),)
+    return shapes
+
+
+def _block_shapes(convolution: Convolution, columns: int, name: str) -> dict[str, tuple[int, ...]]:
+    """A convolution's own tensors, and those of a second one, of a shortcut, and of the scaling of its channels."""
+    channels, units = convolution.channels, convolution.squeeze_units
+    shapes: dict[str, tuple[int, ...]] = {
+        f"{name}.weight": (channels, columns, convolution.filter_length),
+        f"{name}.bias": (channels,),
+    }
+    if convolution.residual_convolutions == 2:
+        shapes[f"{name}.second.weight"] = (channels, channels, convolution.filter_length)
+        shapes[f"{name}.second.bias"] = (channels,)
+    if convolution.residual_convolutions and columns != channels:
+        shapes[f"{name}.shortcut.weight"] = (channels, columns, 1)
+        shapes[f"{name}.shortcut.bias"] = (channels,)
+    if units:
+        shapes[f"{name}.squeeze.weight"], shapes[f"{name}.squeeze.bias"] = (units, channels), (units,)
+        shapes[f"{name}.excite.weight"], shapes[f"{name}.excite.bias"] = (channels, units), (channels,)
     return shapes
 
 

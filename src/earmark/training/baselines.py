@@ -7,7 +7,8 @@
 Their regularisation is chosen on the validation side, like everything else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -25,7 +26,10 @@ from earmark.training.metrics import measure
 Baseline = Literal["log-mel + SVM", "MFCC + logistic"]
 BASELINES: tuple[Baseline, ...] = ("log-mel + SVM", "MFCC + logistic")
 
-_REGULARISATIONS = (0.01, 0.1, 1.0, 10.0, 100.0)
+Machine = Literal["svm", "logistic"]
+REGULARISATIONS: Mapping[Machine, tuple[float, ...]] = MappingProxyType(
+    {"svm": (0.01, 0.1, 1.0, 10.0, 100.0), "logistic": (1e-4, 1e-3, 0.01, 0.1, 1.0, 10.0, 100.0)}
+)
 _COEFFICIENTS = 20
 
 
@@ -35,11 +39,6 @@ def baseline_scores(baseline: Baseline, material: Material, split: str) -> npt.N
     Raises:
         TrainingError: a clip's targets are unknown; baselines are for fully labelled datasets.
     """
-    if np.isnan(material.clips.targets).any():
-        raise TrainingError(
-            f"{material.dataset.name} has unknown targets; the baselines need every target known. "
-            'Leave "baselines" out of evaluation.compare.'
-        )
     statistics = _log_mel_statistics if baseline == "log-mel + SVM" else _mfcc_statistics
     vectors = np.stack(
         [
@@ -47,6 +46,24 @@ def baseline_scores(baseline: Baseline, material: Material, split: str) -> npt.N
             for first, rows in zip(material.clips.first_row, material.clips.rows, strict=True)
         ]
     )
+    return machine_scores("svm" if baseline == "log-mel + SVM" else "logistic", vectors, material, split)
+
+
+def machine_scores(
+    machine: Machine, vectors: npt.NDArray[np.float32], material: Material, split: str
+) -> npt.NDArray[np.float32]:
+    """The scores of every clip by a machine on standardised vectors (clips, columns): (clips, tags) float32.
+
+    It is fitted on the training side of the split; its regularisation is chosen on the validation side.
+
+    Raises:
+        TrainingError: a clip's targets are unknown.
+    """
+    if np.isnan(material.clips.targets).any():
+        raise TrainingError(
+            f"{material.dataset.name} has unknown targets; machines on vectors need every target known. "
+            'Leave "baselines" and "vectors" out of evaluation.compare.'
+        )
     dataset = material.dataset
     truth = material.by_track(material.clips.targets, split, "valid")
 
@@ -55,13 +72,13 @@ def baseline_scores(baseline: Baseline, material: Material, split: str) -> npt.N
         return measure(valid, truth, dataset.labels, dataset.task, dataset.positive_threshold).value(dataset.task)
 
     candidates = [
-        _fitted_scores(baseline, regularisation, vectors, material, split) for regularisation in _REGULARISATIONS
+        _fitted_scores(machine, regularisation, vectors, material, split) for regularisation in REGULARISATIONS[machine]
     ]
     return max(candidates, key=value)
 
 
 def _fitted_scores(
-    baseline: Baseline,
+    kind: Machine,
     regularisation: float,
     vectors: npt.NDArray[np.float32],
     material: Material,
@@ -71,7 +88,7 @@ def _fitted_scores(
     dataset, targets = material.dataset, material.clips.targets[train]
 
     def machine() -> Any:
-        if baseline == "log-mel + SVM":
+        if kind == "svm":
             return make_pipeline(StandardScaler(), SVC(C=regularisation, random_state=0))
         return make_pipeline(StandardScaler(), LogisticRegression(C=regularisation, max_iter=2000))
 

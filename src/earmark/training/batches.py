@@ -12,8 +12,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from earmark.audio.logmel import LogMelSettings
 from earmark.audio.segments import SegmentRule
+from earmark.training.augmentation import Augmentation, Draws
 from earmark.training.clips import Clips
+
+ROW_SECONDS = LogMelSettings().hop_samples / LogMelSettings().rate_hz
+"""From one frame to the next with the letter's front end."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,8 +53,8 @@ def updates_an_epoch(items: int, batch_items: int) -> int:
 class SegmentBatches:
     """Segments of one length, shuffled across clips, each with the targets of its clip ([SPL] section II-B).
 
-    Frames come from the memory map a batch at a time as float16 and leave as (n, length, mel_bands) float32. With
-    `gain_deviation` the sound of each segment is made louder or softer by exp(N(0, deviation)) before the compression.
+    Where targets change along a track a segment has those of the moment in its middle. Frames come from the memory map
+    a batch at a time as float16 and leave as (n, length, mel_bands) float32, varied by the augmentation in training.
     """
 
     def __init__(
@@ -62,19 +67,25 @@ class SegmentBatches:
         *,
         shuffle: bool,
         seed: int = 0,
-        gain_deviation: float = 0.0,
+        augmentation: Augmentation | None = None,
+        row_seconds: float = ROW_SECONDS,
         share: Share = Share(),
     ) -> None:
         self._batch_segments = batch_segments
         self._shuffle, self._seed, self._share = shuffle, seed, share
-        self._gain_deviation = gain_deviation
+        self._augmentation = (augmentation or Augmentation()) if shuffle else None
         counts = [int(clips.rows[clip]) // rule.length and rule.count(int(clips.rows[clip])) for clip in chosen]
-        starts = [
-            clips.first_row[clip] + rule.hop * np.arange(count) for clip, count in zip(chosen, counts, strict=True)
+        places = [rule.hop * np.arange(count) for count in counts]
+        starts = [clips.first_row[clip] + place for clip, place in zip(chosen, places, strict=True)]
+        entries = [
+            clips.entry_at(int(clip), np.asarray((place + rule.centre(0)) * row_seconds, np.float64))
+            for clip, place in zip(chosen, places, strict=True)
         ]
         self._starts = np.concatenate([np.zeros(0, np.int64), *starts])
-        self._targets = np.repeat(clips.targets[chosen], counts, axis=0)
+        self._entries = np.concatenate([np.zeros(0, np.int64), *entries])
+        self._targets = clips.table
         self._length = rule.length
+        self._frames = frames
         self._segments = windows_of_rows(frames, rule.length)
 
     def __len__(self) -> int:
@@ -85,23 +96,45 @@ class SegmentBatches:
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of an epoch: (n, length, mel_bands) float32 and (n, tags) float32."""
         generator = np.random.default_rng([self._seed, number])
-        if self._shuffle:
-            for batch in shuffled_batches(len(self._starts), self._batch_segments, generator):
-                # Every process draws the gains of the whole batch, so that they do not depend on the shares.
-                gains = np.exp(self._gain_deviation * generator.standard_normal(len(batch), np.float32))
-                position = self._share.of(np.arange(len(batch)))
-                yield self._take(batch[position], gains[position])
-        else:
+        if self._augmentation is None:
             for first in range(0, len(self._starts), self._batch_segments):
                 batch = np.arange(first, min(first + self._batch_segments, len(self._starts)))
-                yield self._take(batch, np.ones(len(batch), np.float32))
+                yield self._rows(batch), self._targets_of(batch)
+            return
+        for batch in shuffled_batches(len(self._starts), self._batch_segments, generator):
+            # Every process draws for the whole batch, so that an item's draws do not depend on the shares.
+            draws = self._augmentation.draw(len(batch), generator)
+            yield self._varied(self._augmentation, batch, draws.of(self._share.of(np.arange(len(batch)))))
 
-    def _take(self, batch: npt.NDArray[np.int64], gains: npt.NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+    def _varied(self, augmentation: Augmentation, batch: npt.NDArray[np.int64], draws: Draws) -> tuple[Tensor, Tensor]:
+        chosen = self._share.of(batch)
+        targets = self._targets_of(chosen)
+        if not augmentation.mixes:
+            return augmentation.apply(self._read(chosen, augmentation, draws), draws, None), targets
+        partners = batch[draws.partner]
+        others = self._read(partners, augmentation, draws)
+        rows = augmentation.apply(self._read(chosen, augmentation, draws), draws, others)
+        return rows, augmentation.mixed(targets, draws, self._targets_of(partners))
+
+    def _read(self, batch: npt.NDArray[np.int64], augmentation: Augmentation, draws: Draws) -> Tensor:
+        if not augmentation.changes_tempo:
+            return self._rows(batch)
+        # Around the middle, where the targets are; a segment at the end of the store leans back.
+        middle = (self._length - 1) / 2
+        place = self._starts[batch][:, None] + middle
+        place = place + (np.arange(self._length)[None, :] - middle) * draws.tempo[:, None]
+        place = np.clip(place, 0, len(self._frames) - 1)
+        low = np.minimum(place.astype(np.int64), len(self._frames) - 2)
+        part = torch.from_numpy((place - low).astype(np.float32)).unsqueeze(-1)
+        below, above = (torch.from_numpy(self._frames[at]).float() for at in (low, low + 1))
+        return torch.lerp(below, above, part)
+
+    def _rows(self, batch: npt.NDArray[np.int64]) -> Tensor:
         rows = torch.from_numpy(self._segments[self._starts[batch]]).float()
-        rows = rows.reshape(len(batch), self._length, -1)
-        if self._gain_deviation and self._shuffle:
-            rows = louder(rows, torch.from_numpy(gains).reshape(-1, 1, 1))
-        return rows, torch.from_numpy(self._targets[batch])
+        return rows.reshape(len(batch), self._length, -1)
+
+    def _targets_of(self, batch: npt.NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(self._targets[self._entries[batch]])
 
 
 class VectorBatches:
@@ -150,8 +183,3 @@ def windows_of_rows(frames: npt.NDArray[np.float16], length: int) -> npt.NDArray
     return np.lib.stride_tricks.as_strided(
         frames, (rows - length + 1, length * bands), (stride, frames.itemsize), writeable=False
     )
-
-
-def louder(log_mel: Tensor, gain: Tensor) -> Tensor:
-    """The log-mel that the sound would have had, made `gain` times as loud: undo log10(1 + c·x), scale, redo."""
-    return torch.log10(1 + gain * (torch.pow(10.0, log_mel) - 1))

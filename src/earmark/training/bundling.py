@@ -1,12 +1,17 @@
 """A finished experiment -> the bundle that tags: networks, layout, head and where all of it came from."""
 
+import dataclasses
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+import numpy as np
+
 from earmark.errors import TrainingError
 from earmark.tagging.bundle import Bundle, seal
-from earmark.tagging.card import Card, Provenance
+from earmark.tagging.card import Card, Extractor, Provenance, TagCalibration, TagName
 from earmark.tagging.layout import layout_of
+from earmark.training.calibrate import fit_calibration
+from earmark.training.datasets.base import Dataset
 from earmark.training.experiment import Experiment
 from earmark.training.export import Arrays
 from earmark.training.features import with_levels
@@ -21,6 +26,10 @@ def bundle_of(experiment: Experiment, split: str, seed: int, recipe_text: str, m
     """Gather the local CNNs of a recipe and its global classifier into a sealed bundle.
 
     `seed` is that of the classifier; `metrics` are figures of exactly this model, a name each.
+
+    Choice: where the recipe wants a calibration, it is fitted on the validation tracks of the recipe's splits, each
+    scored by the model of its split, which heard neither it nor its artist; the bundle's own model, trained the same
+    way on other tracks, is taken to score alike.
     """
     recipe, dataset = experiment.recipe, experiment.material.dataset
     arrays: Arrays = {}
@@ -39,14 +48,21 @@ def bundle_of(experiment: Experiment, split: str, seed: int, recipe_text: str, m
         for local_network in trained:
             arrays |= local_network.arrays
         arrays |= classifier.arrays
+    kept = _kept_tags(dataset, recipe.bundle.groups)
+    extractors = tuple(_with_outputs(extractor, arrays, kept) for extractor in extractors)
+    last = f"head.layer.{len(head.hidden_units) + 1}"
+    rows = [dataset.labels.index(tag.label) for tag in kept]
+    arrays |= {f"{last}.{part}": arrays[f"{last}.{part}"][rows] for part in ("weight", "bias")}
+    if recipe.bundle.half_precision:
+        arrays = {name: array.astype(np.float16).astype(np.float32) for name, array in arrays.items()}
     card = Card(
-        name=recipe.name,
+        name=recipe.bundle.name or recipe.name,
         extractors=extractors,
         layout=layout_of(extractors),
         head=head,
         activation=experiment.activation,
-        tags=dataset.tags,
-        calibration=(),
+        tags=kept,
+        calibration=_calibration(experiment, seed, rows) if recipe.bundle.calibrate else (),
         provenance=Provenance(
             recipe=recipe_text,
             data_hash=experiment.material.hash,
@@ -60,6 +76,42 @@ def bundle_of(experiment: Experiment, split: str, seed: int, recipe_text: str, m
         licence=recipe.licence,
     )
     return seal(card, arrays)
+
+
+def _kept_tags(dataset: Dataset, groups: tuple[str, ...]) -> tuple[TagName, ...]:
+    unknown = sorted(set(groups) - {tag.group for tag in dataset.tags})
+    if unknown:
+        known = ", ".join(dict.fromkeys(tag.group for tag in dataset.tags))
+        raise TrainingError(f"bundle.groups names {', '.join(unknown)}; the groups of {dataset.name} are {known}.")
+    return tuple(tag for tag in dataset.tags if not groups or tag.group in groups)
+
+
+def _with_outputs(extractor: Extractor, arrays: Arrays, kept: tuple[TagName, ...]) -> Extractor:
+    """An extractor whose local output gives only the tags kept, where it knows all of them."""
+    labels = tuple(tag.label for tag in kept)
+    if not set(labels) <= set(extractor.output_tags):
+        return extractor
+    rows = [extractor.output_tags.index(label) for label in labels]
+    for part in ("weight", "bias"):
+        name = f"extractor.{extractor.name}.output.{part}"
+        arrays[name] = arrays[name][rows]
+    return dataclasses.replace(extractor, output_tags=labels)
+
+
+def _calibration(experiment: Experiment, seed: int, columns: list[int]) -> tuple[TagCalibration, ...]:
+    """Of yes and no: a target at or above the dataset's threshold is a yes, as in every evaluation."""
+    material = experiment.material
+    dataset = material.dataset
+    group_of = {track.identifier: track.group for track in dataset.tracks}
+    logits, targets, groups = [], [], []
+    for split in experiment.recipe.data.splits:
+        logits.append(material.by_track(experiment.model_logits(split, seed), split, "valid")[:, columns])
+        targets.append(material.by_track(material.clips.targets, split, "valid")[:, columns])
+        groups += [group_of[track] for track in material.tracks_of(split, "valid")]
+    soft = np.concatenate(targets)
+    yes = np.where(np.isnan(soft), soft, soft >= dataset.positive_threshold).astype(np.float32)
+    labels = [dataset.labels[column] for column in columns]
+    return fit_calibration(np.concatenate(logits), yes, labels, groups, activation=experiment.activation)
 
 
 def model_metrics(experiment: Experiment, split: str, seed: int) -> dict[str, float]:

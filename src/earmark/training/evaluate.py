@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark.errors import TrainingError
-from earmark.training.baselines import BASELINES, baseline_scores
+from earmark.training.baselines import BASELINES, Machine, baseline_scores, machine_scores
 from earmark.training.bootstrap import Difference, paired_bootstrap
 from earmark.training.experiment import Experiment
 from earmark.training.features import Selection
 from earmark.training.metrics import Metrics, measure, quick_value
+from earmark.training.peers import peer_vectors
 from earmark.training.recipe import Side
 
 Scores = npt.NDArray[np.float32]
@@ -149,8 +150,36 @@ def methods(experiment: Experiment) -> Iterator[Method]:
             lambda split, seed, selection=selection: experiment.global_scores(split, selection, seed),  # type: ignore[misc]
             seeds,
         )
+    if "vectors" in wanted:
+        yield from _machines(experiment)
     if "joint" in wanted:
         yield Method(f"joint {experiment.selection().label}", "joint", experiment.joint_scores, seeds)
+
+
+def _machines(experiment: Experiment) -> Iterator[Method]:
+    """A plain machine on the vectors of all scales, of each, and of peers: what the vectors themselves tell."""
+    recipe, material = experiment.recipe, experiment.material
+    machine: Machine = "svm" if material.dataset.task == "one-label" else "logistic"
+    scales, seeds = recipe.local.scales, recipe.evaluation.seeds[:1]
+    levels = experiment.selection().levels
+    for chosen in dict.fromkeys([scales, *((scale,) for scale in scales)]):
+        selection = Selection(chosen, levels)
+        yield Method(
+            f"vectors {selection.label} + {machine}",
+            "vectors",
+            lambda split, _, selection=selection: machine_scores(  # type: ignore[misc]
+                machine, experiment.vectors(split, selection), material, split
+            ),
+            seeds,
+        )
+    for name, path in recipe.evaluation.peers.items():
+        vectors = peer_vectors(path, material.clips.tracks)
+        yield Method(
+            f"{name} + {machine}",
+            "peer",
+            lambda split, _, vectors=vectors: machine_scores(machine, vectors, material, split),  # type: ignore[misc]
+            seeds,
+        )
 
 
 def _local_scores(experiment: Experiment, split: str, scales: tuple[int, ...]) -> Scores:
@@ -175,12 +204,12 @@ def _selections(experiment: Experiment, kind: str) -> list[Selection]:
     recipe = experiment.recipe
     scales = recipe.local.scales
     chosen = () if recipe.global_.levels == "all" else recipe.global_.levels
-    depth = {scale: experiment.depth(scale) for scale in scales}
+    levels_of = {scale: experiment.levels(scale) for scale in scales}
     if kind == "single-levels":
-        return [Selection((scale,), (level,)) for scale in scales for level in range(1, depth[scale] + 1)]
+        return [Selection((scale,), (level,)) for scale in scales for level in levels_of[scale]]
     if kind == "level-subsets":
         wanted = recipe.evaluation.level_subset_scales or scales
-        return [Selection((scale,), levels) for scale in wanted for levels in _subsets(range(1, depth[scale] + 1))]
+        return [Selection((scale,), levels) for scale in wanted for levels in _subsets(levels_of[scale])]
     if kind == "multi-level":
         return [Selection((scale,), chosen) for scale in scales]
     if kind == "scale-subsets":
@@ -190,6 +219,6 @@ def _selections(experiment: Experiment, kind: str) -> list[Selection]:
     return []
 
 
-def _subsets(items: "range | tuple[int, ...]") -> list[tuple[int, ...]]:
+def _subsets(items: tuple[int, ...]) -> list[tuple[int, ...]]:
     """All subsets but the empty one, small ones first."""
     return [subset for size in range(1, len(items) + 1) for subset in combinations(items, size)]

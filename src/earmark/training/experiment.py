@@ -20,6 +20,7 @@ import numpy.typing as npt
 from lightning.fabric import Fabric
 
 from earmark.tagging.card import Activation, Extractor
+from earmark.tagging.card_json import to_plain
 from earmark.tagging.network import Classifier, LocalNetwork
 from earmark.tagging.prediction import activate
 from earmark.tagging.tensors import extractor_hash
@@ -49,8 +50,9 @@ from earmark.training.local_step import (
     write_standardisation,
 )
 from earmark.training.material import Material
-from earmark.training.recipe import Recipe
-from earmark.training.scales import convolutions_of, log_mel_extractor
+from earmark.training.recipe import AugmentationSection, LocalSection, Recipe
+from earmark.training.sample_level import is_raw, raw_extractor
+from earmark.training.scales import levels_of, log_mel_extractor
 from earmark.training.steps import Steps
 
 
@@ -83,9 +85,9 @@ class Experiment:
         """What turns the classifier's logits into scores."""
         return activation_of(self.material.dataset.task)
 
-    def depth(self, scale: int) -> int:
-        """How many levels the local CNN of a scale has."""
-        return len(convolutions_of(scale))
+    def levels(self, scale: int) -> tuple[int, ...]:
+        """The levels that the local CNN of a scale gives."""
+        return levels_of(scale, self.recipe.local.raw.shape)
 
     def selection(self) -> Selection:
         """All scales of the recipe, with the levels that it names."""
@@ -95,24 +97,23 @@ class Experiment:
     @lru_cache(maxsize=64)  # noqa: B019  an experiment lives as long as its command
     def local(self, split: str, scale: int) -> TrainedLocal:
         """Step 1: the local CNN of a scale, trained on one side of a split and chosen on another."""
-        material, section = self.local_material, self.recipe.local
+        material, section = self.local_material, self.recipe.local.for_scale(scale)
         split = self._local_split(split)
         data = _data_inputs(material, split)
-        values = self._steps.done(
-            "standardisation", data, lambda folder: write_standardisation(material, split, folder)
-        )
-        extractor = log_mel_extractor(scale, material.dataset.labels, *read_standardisation(values))
+        extractor = self._untrained(split, scale)
+        # Which of its levels enter a vector is no matter of its training.
+        whole = dataclasses.replace(extractor, levels=tuple(range(1, len(extractor.convolutions) + 1)))
         inputs = {
             **data,
-            "extractor": dataclasses.asdict(extractor),
-            "local": section.model_dump(mode="json", exclude={"scales", "data"}),
+            "extractor": to_plain(whole, "extractor"),
+            "local": _settings(section, exclude={"scales", "data"}),
             "seed": self.recipe.seed,
         }
         folder = self._steps.done(
             "local",
             inputs,
             lambda folder: train_local(
-                extractor, material, split, section, self.recipe.seed, self._fabric, folder, self._say
+                whole, material, split, section, self.recipe.seed, self._fabric, folder, self._say
             ),
             together=True,
         )
@@ -121,6 +122,19 @@ class Experiment:
         trained = read_local(pooled, folder)
         described = dataclasses.replace(pooled, hash=extractor_hash(pooled, trained.arrays))
         return dataclasses.replace(trained, extractor=described)
+
+    def _untrained(self, split: str, scale: int) -> Extractor:
+        """What the local CNN of a scale is before it is trained; raw sound is not standardised (authors' code)."""
+        material = self.local_material
+        labels = material.dataset.labels
+        if is_raw(scale):
+            return raw_extractor(scale, labels, self.recipe.local.raw.shape)
+        values = self._steps.done(
+            "standardisation",
+            _data_inputs(material, split),
+            lambda folder: write_standardisation(material, split, folder),
+        )
+        return log_mel_extractor(scale, labels, *read_standardisation(values))
 
     @lru_cache(maxsize=64)  # noqa: B019  an experiment lives as long as its command
     def features(self, split: str, scale: int) -> ScaleFeatures:
@@ -145,7 +159,7 @@ class Experiment:
         def make(folder: Path) -> None:
             trained = self._train_classifier(split, selection, seed)
             if self.leads:
-                np.save(folder / "scores.npy", self._scores(trained, self._vectors(split, selection)))
+                np.save(folder / "scores.npy", self._scores(trained, self.vectors(split, selection)))
                 write_history(trained.history, folder)
 
         inputs = self._global_inputs(split, selection, seed)
@@ -153,19 +167,26 @@ class Experiment:
         scores: npt.NDArray[np.float32] = np.load(folder / "scores.npy")
         return scores
 
-    def model_scores(self, split: str, seed: int) -> npt.NDArray[np.float32]:
-        """The scores of every clip by the very model that the recipe makes a bundle of: (clips, tags)."""
+    def model_logits(self, split: str, seed: int) -> npt.NDArray[np.float32]:
+        """What every clip gets from the very model that the recipe makes a bundle of: (clips, tags)."""
         if self.recipe.model == "joint":
-            return self.joint_scores(split, seed)
+            joint = self.joint(split, seed)
+            return Classifier(joint.head, joint.arrays)(self._joint_vectors(joint))
         selection = self.selection()
-        return self._scores(self.classifier(split, selection, seed), self._vectors(split, selection))
+        trained = self.classifier(split, selection, seed)
+        return Classifier(trained.head, trained.arrays)(self.vectors(split, selection))
+
+    def model_scores(self, split: str, seed: int) -> npt.NDArray[np.float32]:
+        """The scores that belong to `model_logits`, in 0..1: (clips, tags)."""
+        return activate(self.model_logits(split, seed), self.activation)
 
     def _train_classifier(self, split: str, selection: Selection, seed: int) -> TrainedClassifier:
         features = [self.features(split, scale) for scale in selection.scales]
         section = self.recipe.global_
         return train_classifier(self.material, split, features, selection.levels, section, seed, self._fabric)
 
-    def _vectors(self, split: str, selection: Selection) -> npt.NDArray[np.float32]:
+    def vectors(self, split: str, selection: Selection) -> npt.NDArray[np.float32]:
+        """The letter's vectors of every clip, by the local CNNs of a split: (clips, columns) float32."""
         return clip_vectors([self.features(split, scale) for scale in selection.scales], selection.levels)
 
     def _global_inputs(self, split: str, selection: Selection, seed: int) -> Mapping[str, Any]:
@@ -224,8 +245,7 @@ class Experiment:
             lambda folder: extract_features(
                 network,
                 lambda logits: activate(logits, activation),
-                self.material.frames,
-                self.material.clips,
+                self.material.clip_rows(extractor.family),
                 folder,
             ),
         )
@@ -248,6 +268,16 @@ class Experiment:
 def activation_of(task: Task) -> Activation:
     """Softmax where a track has one label, sigmoid elsewhere."""
     return "softmax" if task == "one-label" else "sigmoid"
+
+
+def _settings(section: LocalSection, exclude: set[str]) -> Mapping[str, Any]:
+    """A section as an input of a step: what came to recipes later is left out where it is off.
+
+    So steps that were done before it came are found again. The shape of raw networks is in their extractors.
+    """
+    off = {"augmentation"} if section.augmentation == AugmentationSection() else set()
+    off |= {"raw"}
+    return section.model_dump(mode="json", exclude=exclude | off)
 
 
 def _data_inputs(material: Material, split: str) -> Mapping[str, Any]:

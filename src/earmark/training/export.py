@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from earmark.errors import TrainingError
 from earmark.tagging.card import Head
 from earmark.tagging.network import Classifier, LocalNetwork
-from earmark.training.networks import ConvolutionBlock, DenseBlock, GlobalClassifier, LocalCNN
+from earmark.training.blocks import ChannelScaling, ConvolutionBlock, ResidualBlock
+from earmark.training.networks import DenseBlock, GlobalClassifier, LocalCNN
 
 Arrays = dict[str, npt.NDArray[np.float32]]
 
@@ -21,16 +22,33 @@ def local_arrays(network: LocalCNN) -> Arrays:
     prefix = f"extractor.{network.extractor.name}"
     arrays: Arrays = {}
     for index, block in enumerate(network.blocks, start=1):
-        if not isinstance(block, ConvolutionBlock):
-            raise TrainingError(f"Found a block of type {type(block).__name__}; expected ConvolutionBlock.")
-        weight, bias = _fold(block.convolution.weight.squeeze(-1), block.convolution.bias, block.norm)
-        arrays[f"{prefix}.convolution.{index}.weight"] = _array(weight)
-        arrays[f"{prefix}.convolution.{index}.bias"] = _array(bias)
+        if not isinstance(block, ConvolutionBlock | ResidualBlock):
+            raise TrainingError(
+                f"Found a block of type {type(block).__name__}; expected ConvolutionBlock or ResidualBlock."
+            )
+        arrays |= _block_arrays(block, f"{prefix}.convolution.{index}")
     if isinstance(network.hidden, DenseBlock):
         weight, bias = _fold(network.hidden.dense.weight, network.hidden.dense.bias, network.hidden.norm)
         arrays[f"{prefix}.hidden.weight"], arrays[f"{prefix}.hidden.bias"] = _array(weight), _array(bias)
     arrays[f"{prefix}.output.weight"] = _array(network.output.weight)
     arrays[f"{prefix}.output.bias"] = _array(network.output.bias)
+    return arrays
+
+
+def _block_arrays(block: ConvolutionBlock | ResidualBlock, name: str) -> Arrays:
+    """The weights of one block, by the names of `tagging/tensors.py`."""
+    convolutions = {name: (block.convolution, block.norm)}
+    if isinstance(block, ResidualBlock):
+        for part, module in (("second", block.second), ("shortcut", block.shortcut)):
+            if module is not None:
+                convolutions[f"{name}.{part}"] = (module.convolution, module.norm)
+    arrays: Arrays = {}
+    for place, (convolution, norm) in convolutions.items():
+        weight, bias = _fold(convolution.weight.squeeze(-1), convolution.bias, norm)
+        arrays[f"{place}.weight"], arrays[f"{place}.bias"] = _array(weight), _array(bias)
+    if isinstance(block.scaling, ChannelScaling):
+        for part, layer in (("squeeze", block.scaling.squeeze), ("excite", block.scaling.excite)):
+            arrays[f"{name}.{part}.weight"], arrays[f"{name}.{part}.bias"] = _array(layer.weight), _array(layer.bias)
     return arrays
 
 

@@ -5,7 +5,7 @@ mean over the segments of a clip, or of a window of it; a recipe may choose othe
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,6 @@ from earmark.tagging.aggregate import TrackStatistics
 from earmark.tagging.card import Extractor
 from earmark.tagging.layout import Block, layout_of
 from earmark.tagging.network import LocalNetwork
-from earmark.training.clips import Clips
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,8 +71,9 @@ class ScaleFeatures:
         chosen = [np.arange(block.start, block.stop) for block in blocks if not levels or block.level in levels]
         if not chosen:
             raise TrainingError(
-                f"The network of scale {self.extractor.name} has levels 1 to {max(self.extractor.levels)}; found "
-                f"{list(levels)} asked for. Name at least one that it has in global.levels."
+                f"The network of scale {self.extractor.name} has levels {min(self.extractor.levels)} to "
+                f"{max(self.extractor.levels)}; found {list(levels)} asked for. "
+                "Name at least one that it has in global.levels."
             )
         return np.concatenate(chosen)
 
@@ -81,24 +81,24 @@ class ScaleFeatures:
 def extract_features(
     network: LocalNetwork,
     scores_of: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]],
-    frames: npt.NDArray[np.float16],
-    clips: Clips,
+    clips: Iterable[npt.NDArray[np.float32]],
     folder: Path,
 ) -> None:
     """Run every clip through a local CNN and keep the features in a folder; the numpy network is the one that tags.
 
-    `scores_of` turns logits (n, tags) into scores.
+    `scores_of` turns logits (n, tags) into scores; `clips` are the rows of every clip, (rows, columns) float32.
     """
     extractor = network.extractor
     rule = SegmentRule(extractor.segment_length, extractor.segment_hop)
+    space = network.workspace()
     vectors, local_scores, first = [], [], [0]
     with (folder / "segments.f16").open("wb") as file:
-        for row, count in zip(clips.first_row, clips.rows, strict=True):
-            cutter = Segments(rule, frames.shape[1])
-            whole = cutter.push(np.asarray(frames[row : row + count], np.float32))
+        for rows in clips:
+            cutter = Segments(rule, extractor.input_columns)
+            whole = cutter.push(rows)
             segments = np.concatenate([whole, cutter.finish()])
             batches = [
-                network(segments[at : at + network.batch_segments])
+                network(segments[at : at + network.batch_segments], space)
                 for at in range(0, len(segments), network.batch_segments)
             ]
             levels = np.concatenate([batch.levels for batch in batches])

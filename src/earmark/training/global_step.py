@@ -61,7 +61,7 @@ def train_classifier(
             features,
             levels,
             train,
-            targets[torch.from_numpy(train)],
+            material.clips,
             section.windows,
             section.batch_clips,
             seed,

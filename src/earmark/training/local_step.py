@@ -13,13 +13,15 @@ from safetensors.numpy import load_file, save_file
 from earmark.audio.segments import SegmentRule
 from earmark.errors import TrainingError
 from earmark.tagging.card import Extractor
+from earmark.training.augmentation import Augmentation
 from earmark.training.batches import SegmentBatches, Share
 from earmark.training.export import Arrays, check_local, local_arrays
-from earmark.training.fit import Epoch, History, fit, tag_loss
+from earmark.training.fit import Batches, Epoch, History, fit, tag_loss
 from earmark.training.history import read_history, write_history
 from earmark.training.material import Material
 from earmark.training.networks import LocalCNN
-from earmark.training.recipe import LocalSection
+from earmark.training.recipe import LocalSection, Side
+from earmark.training.waveform_batches import WaveformBatches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,21 +45,9 @@ def train_local(
     say: Callable[[str], None],
 ) -> None:
     """Train a local CNN on one side of a split, choose its weights on another, and keep it in a folder."""
-    rule = SegmentRule(extractor.segment_length, extractor.segment_hop)
-    training, validation = (
-        SegmentBatches(
-            material.frames,
-            material.clips,
-            material.clips_of(split, side),
-            rule,
-            section.batch_segments,
-            shuffle=side == "train",
-            seed=seed,
-            gain_deviation=section.gain_deviation,
-            share=Share(fabric.global_rank, fabric.world_size),
-        )
-        for side in ("train", "valid")
-    )
+    share = Share(fabric.global_rank, fabric.world_size)
+    training = _batches(extractor, material, split, "train", section, seed, share)
+    validation = _batches(extractor, material, split, "valid", section, seed, share)
     torch.manual_seed(seed)
     network = LocalCNN(extractor, section.dropout)
     history = fit(
@@ -78,6 +68,38 @@ def train_local(
         torch.save(network.state_dict(), folder / "network.pt")
         write_history(history, folder)
         (folder / "checkpoint.pt").unlink(missing_ok=True)
+
+
+def _batches(
+    extractor: Extractor, material: Material, split: str, side: Side, section: LocalSection, seed: int, share: Share
+) -> Batches:
+    """The segments of one side, shuffled where they train, of the family that the network takes."""
+    rule = SegmentRule(extractor.segment_length, extractor.segment_hop)
+    chosen = material.clips_of(split, side)
+    if extractor.log_mel is None:
+        return WaveformBatches(
+            material.sound,
+            material.clips,
+            chosen,
+            rule,
+            section.batch_segments,
+            shuffle=side == "train",
+            seed=seed,
+            gain_deviation=section.gain_deviation,
+            share=share,
+        )
+    return SegmentBatches(
+        material.frames,
+        material.clips,
+        chosen,
+        rule,
+        section.batch_segments,
+        shuffle=side == "train",
+        seed=seed,
+        augmentation=Augmentation(section.augmentation, section.gain_deviation, extractor.log_mel),
+        row_seconds=extractor.row_seconds,
+        share=share,
+    )
 
 
 def read_local(extractor: Extractor, folder: Path) -> TrainedLocal:

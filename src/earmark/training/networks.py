@@ -1,4 +1,4 @@
-"""The networks that are trained: local CNNs, one a scale, and the global classifier.
+"""The networks that are trained: local CNNs, one a scale, and the global classifier; the blocks are in `blocks.py`.
 
 Segments are rows: (segments, length, inputs), with the mel bands (or the one waveform) last. In memory that is
 what torch calls channels-last, so the convolutions are written as 2-D ones of width 1 with weights in that order: the
@@ -10,38 +10,10 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from earmark.tagging.card import Convolution, Extractor
-from earmark.training.norms import BatchNorm1d, BatchNorm2d
-
-
-class ConvolutionBlock(nn.Module):
-    """Convolution, batch norm, ReLU, max-pool with stride equal to its length ([SPL] section II-A).
-
-    A stride of 1 pads with zeros to "same" length (an even filter pads one more at the end); a larger one, the first
-    layer of the sample-level family, pads nothing.
-    """
-
-    def __init__(self, inputs: int, shape: Convolution) -> None:
-        super().__init__()
-        same = shape.stride == 1
-        before = (shape.filter_length - 1) // 2 if same else 0
-        # The convolution pads both ends alike; what an even filter wants more is added at the end by hand.
-        self._zeros_after = shape.filter_length - 1 - 2 * before if same else 0
-        self.convolution = nn.Conv2d(
-            inputs, shape.channels, (shape.filter_length, 1), stride=(shape.stride, 1), padding=(before, 0)
-        )
-        self.convolution.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.norm = BatchNorm2d(shape.channels)
-        self.pool = nn.MaxPool2d((shape.pool_length, 1)) if shape.pool_length > 1 else nn.Identity()
-
-    def forward(self, rows: Tensor) -> Tensor:
-        """(segments, inputs, time, 1) -> (segments, channels, shorter time, 1)."""
-        if self._zeros_after:
-            rows = functional.pad(rows, (0, 0, 0, self._zeros_after))
-        pooled: Tensor = self.pool(torch.relu(self.norm(self.convolution(rows))))
-        return pooled
+from earmark.tagging.card import Extractor
+from earmark.training.blocks import ChannelScaling, ConvolutionBlock, ResidualBlock, block_of
+from earmark.training.norms import BatchNorm1d
 
 
 class DenseBlock(nn.Module):
@@ -74,9 +46,9 @@ class LocalCNN(nn.Module):
         self.register_buffer("input_mean", torch.tensor(extractor.input_mean))
         self.register_buffer("input_deviation", torch.tensor(extractor.input_deviation))
         channels = extractor.input_columns
-        blocks: list[ConvolutionBlock] = []
+        blocks: list[ConvolutionBlock | ResidualBlock] = []
         for shape in extractor.convolutions:
-            blocks.append(ConvolutionBlock(channels, shape))
+            blocks.append(block_of(channels, shape))
             channels = shape.channels
         self.blocks = nn.ModuleList(blocks)
         inputs = channels * output_length(extractor)
@@ -129,12 +101,17 @@ class GlobalClassifier(nn.Module):
 
 
 def initialise(modules: Iterable[nn.Module]) -> None:
-    """He-uniform weights, zero biases (authors' code)."""
+    """He-uniform weights, zero biases (authors' code); layers that scale channels as they initialise themselves."""
+    scalings = []
     for module in modules:
+        if isinstance(module, ChannelScaling):
+            scalings.append(module)
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.kaiming_uniform_(module.weight, nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+    for scaling in scalings:
+        scaling.initialise()
 
 
 def output_length(extractor: Extractor) -> int:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from earmark.errors import RecipeError
+from earmark.training.sample_level import BlockKind, SampleLevelShape, is_raw
 
 Side = Literal["train", "valid", "test"]
 
@@ -69,8 +70,53 @@ class OneCycleSchedule(Section):
 Schedule = Annotated[StagedSchedule | OneCycleSchedule, Field(discriminator="kind")]
 
 
+class AugmentationSection(Section):
+    """How training segments are varied beside their gain; all off by default.
+
+    `equalisation_decibels` is the deviation of each of three smooth curves over frequency; `mixing_share`,
+    `noise_share` and `band_limit_share` are the shares of segments that are mixed with another (targets too, by up to
+    a half), get noise (10 to 40 dB below), or lose all above a random frequency from 3 kHz on, as codecs do;
+    `pitch_semitones` and `tempo_deviation` (0.1: up to a tenth faster or slower) are the largest changes.
+    """
+
+    equalisation_decibels: float = Field(0.0, ge=0)
+    mixing_share: float = Field(0.0, ge=0, le=1)
+    noise_share: float = Field(0.0, ge=0, le=1)
+    band_limit_share: float = Field(0.0, ge=0, le=1)
+    pitch_semitones: float = Field(0.0, ge=0, le=12)
+    tempo_deviation: float = Field(0.0, ge=0, le=1)
+
+    @property
+    def changes_magnitudes(self) -> bool:
+        """Whether anything here is a matter of magnitudes."""
+        return bool(self.equalisation_decibels or self.mixing_share or self.noise_share or self.band_limit_share)
+
+
+class RawSection(Section):
+    """The sample-level networks of a recipe: the fields of `SampleLevelShape`.
+
+    `batch_segments` and `schedule` are those of the raw scales where they differ from the others' in a mixed recipe.
+    """
+
+    top_channels: int = Field(256, gt=0)
+    channel_multiplier: float = Field(1.0, gt=0)
+    block: BlockKind = "basic"
+    top_levels: int = Field(3, gt=0)
+    batch_segments: int | None = Field(None, gt=1)
+    schedule: Schedule | None = None
+
+    @property
+    def shape(self) -> SampleLevelShape:
+        """What builds the networks."""
+        return SampleLevelShape(self.top_channels, self.channel_multiplier, self.block, self.top_levels)
+
+
 class LocalSection(Section):
     """The local CNNs: one a scale, all trained alike.
+
+    A scale is a segment's length: below 2048 in frames of log-mel, from there on in samples of raw sound, with the
+    networks that `raw` describes. Both may stand in one recipe (a mixed extractor). Augmentation is for log-mel;
+    raw segments have the gain alone.
 
     With `data` they are trained on that dataset and only the classifier on the recipe's own (transfer, Table I of the
     letter): on its one split, or on as many as the recipe has, taken in pairs.
@@ -81,7 +127,20 @@ class LocalSection(Section):
     batch_segments: int = Field(512, gt=1)
     dropout: float = Field(0.5, ge=0, lt=1)
     gain_deviation: float = Field(0.0, ge=0)
+    augmentation: AugmentationSection = AugmentationSection()
+    raw: RawSection = RawSection()
     schedule: Schedule = StagedSchedule()
+
+    def for_scale(self, scale: int) -> "LocalSection":
+        """How one scale is trained: a raw one with its own batches and schedule, where it has them."""
+        if not is_raw(scale):
+            return self
+        own = {
+            "batch_segments": self.raw.batch_segments or self.batch_segments,
+            "schedule": self.raw.schedule or self.schedule,
+            "augmentation": AugmentationSection(),
+        }
+        return self.model_copy(update=own)
 
 
 class PoolingSection(Section):
@@ -92,10 +151,14 @@ class PoolingSection(Section):
 
 
 class WindowSection(Section):
-    """Windows of random length for the global classifier, so that it is at home on short stretches too."""
+    """Windows of random length for the global classifier, so that it is at home on short stretches too.
+
+    An epoch takes `windows_per_clip` of every clip.
+    """
 
     shortest_seconds: float = Field(5.0, gt=0)
     longest_seconds: float = Field(29.1, gt=0)
+    windows_per_clip: int = Field(1, gt=0)
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -138,6 +201,7 @@ Comparison = Literal[
     "scale-subsets",
     "multi-scale",
     "joint",
+    "vectors",
 ]
 
 
@@ -145,11 +209,31 @@ class EvaluationSection(Section):
     """What is compared, and with how many seeds of the global step.
 
     `level_subset_scales` are the scales of which "level-subsets" takes every combination of levels; empty means all.
+    "vectors" asks what a plain machine (as in the baselines) makes of the vectors of all scales and of each. `peers`
+    are vectors of other systems to ask the same of: a name and an .npz file with a vector a track. `truths` names
+    groups of tags that listeners said, and the group of the teacher to compare with on them.
     """
 
     compare: tuple[Comparison, ...] = ("local", "single-levels", "multi-level", "multi-scale")
     level_subset_scales: tuple[int, ...] = ()
+    peers: dict[str, Path] = {}
+    truths: dict[str, str] = {}
     seeds: tuple[int, ...] = Field((0,), min_length=1)
+
+
+class BundleSection(Section):
+    """What of a trained model becomes a bundle, and under which name; without `name`, the recipe's.
+
+    `split` is the one that the model is trained on, where it is none of those that are reported. `groups` are the
+    groups of tags that it keeps (empty: all); the others only helped to learn. With `calibrate` probabilities are
+    fitted on the validation sides of the recipe's splits. With `half_precision` weights are rounded to float16.
+    """
+
+    name: str | None = Field(None, pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    split: str | None = None
+    groups: tuple[str, ...] = ()
+    calibrate: bool = False
+    half_precision: bool = False
 
 
 class Recipe(Section):
@@ -165,12 +249,29 @@ class Recipe(Section):
     global_: GlobalSection = Field(GlobalSection(), alias="global")
     joint: JointSection = JointSection()
     evaluation: EvaluationSection = EvaluationSection()
+    bundle: BundleSection = BundleSection()
+
+    @property
+    def needs_waveforms(self) -> bool:
+        """Whether a local CNN hears raw sound."""
+        return any(is_raw(scale) for scale in self.local.scales)
+
+    @property
+    def needs_frames(self) -> bool:
+        """Whether anything looks at log-mel frames."""
+        return not all(is_raw(scale) for scale in self.local.scales) or "baselines" in self.evaluation.compare
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.global_.windows is not None and self.pooling.track != "mean":
             raise ValueError(f"global.windows takes means over windows, but pooling.track is {self.pooling.track!r}")
         joint = self.model == "joint" or "joint" in self.evaluation.compare
+        if joint and self.needs_waveforms:
+            raise ValueError("joint training is of log-mel scales; local.scales has raw ones too")
+        if all(is_raw(scale) for scale in self.local.scales) and self.local.augmentation != AugmentationSection():
+            raise ValueError(
+                "local.augmentation is of log-mel segments, but local.scales has none; raw ones have gain_deviation"
+            )
         if joint and self.pooling != PoolingSection():
             raise ValueError(
                 "joint training takes the maximum over segments and the mean over clips, but pooling is "
@@ -240,11 +341,14 @@ def _known_keys(location: tuple[Any, ...]) -> list[str]:
     names: dict[str, type[Section]] = {
         "data": DataSection,
         "local": LocalSection,
+        "augmentation": AugmentationSection,
+        "raw": RawSection,
         "global": GlobalSection,
         "pooling": PoolingSection,
         "windows": WindowSection,
         "joint": JointSection,
         "evaluation": EvaluationSection,
+        "bundle": BundleSection,
     }
     for part in location:
         section = kinds.get(part) or names.get(part) or section

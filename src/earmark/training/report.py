@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from earmark import __version__
-from earmark.audio.logmel import LogMelSettings
+from earmark.training.agreement import agreements, truth
 from earmark.training.evaluate import Evaluation, Result
 from earmark.training.provenance import commit, machine, versions
+from earmark.training.scales import seconds_of, unit_of
 
 
 def evaluation_text(evaluation: Evaluation) -> str:
@@ -43,6 +44,7 @@ def evaluation_text(evaluation: Evaluation) -> str:
         lines += ["", f"{split}: without positives or negatives, and not in its mean: {', '.join(labels)}."]
     if left_out:
         lines += ["", f"Without positives or negatives, and in no mean: {', '.join(left_out)}."]
+    lines += _agreement(evaluation)
     if experiment.material.unreadable:
         lines += ["", "Left out, as they could not be read:", *experiment.material.unreadable]
     return "\n".join(lines)
@@ -51,7 +53,7 @@ def evaluation_text(evaluation: Evaluation) -> str:
 def evaluation_json(evaluation: Evaluation) -> str:
     """The evaluation as JSON, tag by tag."""
     experiment = evaluation.experiment
-    dataset = experiment.material.dataset
+    dataset, local = experiment.material.dataset, experiment.local_material.dataset
     document: dict[str, Any] = {
         "recipe": experiment.recipe.model_dump(mode="json", by_alias=True),
         "dataset": {
@@ -63,6 +65,7 @@ def evaluation_json(evaluation: Evaluation) -> str:
         "splits": {name: dataset.split(name).hash for name in experiment.recipe.data.splits},
         "side": evaluation.side,
         "tracks": len(evaluation.targets),
+        "local": {"tags": len(local.tags), "task": local.task},
         "provenance": {"earmark": __version__, "commit": commit(), "versions": versions(), "machine": machine()},
         "results": [
             {
@@ -107,12 +110,52 @@ def left_out_by_split(evaluation: Evaluation) -> dict[str, list[str]]:
     return found
 
 
+def _agreement(evaluation: Evaluation) -> list[str]:
+    """Where targets are another tagger's scores: how far each method agrees with them, and with listeners."""
+    dataset = evaluation.experiment.material.dataset
+    if dataset.task == "one-label":
+        return []
+    found = {
+        result.name: agreements(result.scores, evaluation.targets, dataset.tags)
+        for result in evaluation.results
+        if result.kind != "peer"
+    }
+    groups = [agreement.group for agreement in next(iter(found.values()), ())]
+    if not groups:
+        return []
+    lines = [
+        "",
+        "Rank correlation with the targets, mean over the tags of a group; in brackets the share of the three "
+        "strongest tags of a track that are the same:",
+        "",
+        "| method | " + " | ".join(groups) + " |",
+        "|---" * (1 + len(groups)) + "|",
+    ]
+    for name, by_group in found.items():
+        cells = [
+            f"{one.correlation:.3f}" + ("" if np.isnan(one.strongest) else f" ({one.strongest:.2f})")
+            for one in by_group
+        ]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    for listeners, teacher in evaluation.experiment.recipe.evaluation.truths.items():
+        lines += ["", f"| against {listeners} | ROC-AUC | {teacher} | difference, 95 % interval |", "|---|---|---|---|"]
+        for result in evaluation.results:
+            said = truth(result.scores, evaluation.targets, dataset.tags, listeners, teacher)
+            lines.append(f"| {result.name} | {said.student:.3f} | {said.teacher:.3f} | {said.difference.text} |")
+        lines.append(f"(mean over {len(said.tags)} tags: {', '.join(said.tags)})")
+    return lines
+
+
 def _legend(evaluation: Evaluation) -> list[str]:
     """What the rows mean, and the letter's claim in one line of these numbers."""
     recipe = evaluation.experiment.recipe
     scales = recipe.local.scales
-    row_milliseconds = 1000 * LogMelSettings().hop_samples / LogMelSettings().rate_hz
-    lengths = ", ".join(f"{scale} ({scale * row_milliseconds:.0f} ms)" for scale in scales)
+    units = dict.fromkeys(unit_of(scale) for scale in scales)
+    lengths = "; ".join(
+        ", ".join(f"{scale} ({1000 * seconds_of(scale):.0f} ms)" for scale in scales if unit_of(scale) == unit)
+        + f" {unit}"
+        for unit in units
+    )
     names = [result.name for result in evaluation.results]
     levels = [name for name in names if re.fullmatch(r"global \d+ L\d+", name)]
     everything = "+".join(str(scale) for scale in scales)
@@ -124,7 +167,7 @@ def _legend(evaluation: Evaluation) -> list[str]:
     )
     story = " -> ".join(f"{what} {result.mean:.3f}" for what, result in steps if result is not None)
     return [
-        f"local: the mean of a CNN's own scores over the segments of a track; segments have {lengths} frames.",
+        f"local: the mean of a CNN's own scores over the segments of a track; segments have {lengths}.",
         "global: a classifier on the levels (hidden layers) of the CNNs, the maximum over a segment, the mean over the "
         "track; L1 is the first level alone, and without an L all of them.",
         *([f"In one line: {story}."] if story else []),

@@ -1,8 +1,14 @@
-"""The log-mel scales of the letter, and any other length by the same rule (method section 3)."""
+"""Scales: the log-mel ones of the letter, any other length by the same rule (method section 3), and raw ones.
+
+A scale is a number: below 2048 in frames of log-mel, from there on in samples of raw sound (`sample_level.py`).
+"""
 
 from earmark.audio.logmel import LogMelSettings
+from earmark.audio.segments import SegmentRule
 from earmark.errors import RecipeError
 from earmark.tagging.card import Convolution, Extractor
+from earmark.training import sample_level
+from earmark.training.sample_level import SampleLevelShape, is_raw
 
 LETTER_SCALES = (18, 27, 54, 108, 216)
 """The segment lengths of the letter, in frames."""
@@ -33,6 +39,46 @@ def convolutions_of(segment_frames: int) -> tuple[Convolution, ...]:
             f"The letter's lengths are {', '.join(str(frames) for frames in LETTER_SCALES)}; 36, 81 and 162 work too."
         )
     return tuple(Convolution(pool, 128 if block < 2 else 256, pool) for block, pool in enumerate(pools))
+
+
+def blocks_of(scale: int, shape: SampleLevelShape) -> tuple[Convolution, ...]:
+    """The layers of a scale of either family; `shape` is that of raw ones.
+
+    Raises:
+        RecipeError: there is no network for that length.
+    """
+    return sample_level.convolutions_of(scale, shape) if is_raw(scale) else convolutions_of(scale)
+
+
+def levels_of(scale: int, shape: SampleLevelShape) -> tuple[int, ...]:
+    """The hidden layers whose activations enter the vector: all of a log-mel scale, the top ones of a raw scale.
+
+    Raises:
+        RecipeError: there is no network for that length.
+    """
+    return sample_level.levels_of(scale, shape) if is_raw(scale) else tuple(range(1, len(convolutions_of(scale)) + 1))
+
+
+def seconds_of(scale: int) -> float:
+    """How long a segment of a scale is."""
+    return scale / sample_level.RATE_HZ if is_raw(scale) else frames_seconds(scale)
+
+
+def frames_seconds(frames: int) -> float:
+    """How long so many frames are, by the front end's hop and rate."""
+    settings = LogMelSettings()
+    return frames * settings.hop_samples / settings.rate_hz
+
+
+def segments_of(scale: int, clip_frames: int) -> int:
+    """How many segments of a scale a clip of so many frames has; raw ones end at its last frame's middle."""
+    rows = max(1, (clip_frames - 1) * LogMelSettings().hop_samples) if is_raw(scale) else clip_frames
+    return SegmentRule(scale, scale).count(rows)
+
+
+def unit_of(scale: int) -> str:
+    """What a scale counts: frames, or samples."""
+    return "samples" if is_raw(scale) else "frames"
 
 
 def log_mel_extractor(

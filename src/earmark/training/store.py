@@ -46,9 +46,10 @@ class StoredTrack:
 
 @dataclasses.dataclass(frozen=True)
 class PreparedTrack:
-    """What a worker hands back: the frames of a file, or the reason why there are none."""
+    """What a worker hands back: the frames of a file, or how many they would be, or the reason why there are none."""
 
     content: str
+    rows: int
     frames: npt.NDArray[np.float16]
     decoder: str
     truncated: bool
@@ -58,14 +59,20 @@ class PreparedTrack:
 class FrameStore:
     """Log-mel frames of many tracks: (rows, mel_bands) float16, memory-mapped.
 
+    Without `keep_frames` the store knows how many frames every track has, and holds none: that is what networks on
+    raw sound need, whose training must not unpack a dataset on disk.
+
     Raises:
         StoreError: the folder holds a store that cannot be read or that belongs to another front end.
     """
 
-    def __init__(self, root: Path, settings: LogMelSettings = LogMelSettings()) -> None:
+    def __init__(self, root: Path, settings: LogMelSettings = LogMelSettings(), *, keep_frames: bool = True) -> None:
         described = json.dumps(dataclasses.asdict(settings), sort_keys=True)
         self.settings = settings
-        self.folder = root / f"log-mel-{hashlib.sha256(described.encode()).hexdigest()[:12]}"
+        self._keep_frames = keep_frames
+        self._row_bytes = settings.mel_bands * 2 if keep_frames else 0
+        kind = "log-mel" if keep_frames else "lengths"
+        self.folder = root / f"{kind}-{hashlib.sha256(described.encode()).hexdigest()[:12]}"
         self.folder.mkdir(parents=True, exist_ok=True)
         self._frames_file = self.folder / "frames.f16"
         self._tracks_file = self.folder / "tracks.jsonl"
@@ -103,7 +110,7 @@ class FrameStore:
                         stored = StoredTrack(
                             prepared.content,
                             self.rows,
-                            len(prepared.frames),
+                            prepared.rows,
                             prepared.decoder,
                             prepared.truncated,
                         )
@@ -128,8 +135,8 @@ class FrameStore:
         return self._tracks[content]
 
     def frames(self) -> npt.NDArray[np.float16]:
-        """All frames as one read-only memory map: (rows, mel_bands) float16."""
-        if not self.rows:
+        """All frames as one read-only memory map: (rows, mel_bands) float16; no rows where none are kept."""
+        if not self.rows or not self._keep_frames:
             return np.zeros((0, self.settings.mel_bands), np.float16)
         return np.memmap(self._frames_file, np.float16, "r", shape=(self.rows, self.settings.mel_bands))
 
@@ -150,7 +157,7 @@ class FrameStore:
         """Decode files in order, a few ahead, so that memory stays small whatever their number."""
         if processes == 1:
             for path in paths:
-                yield path, self._copy_of_stored(path) or prepare_track(path, self.settings)
+                yield path, self._copy_of_stored(path) or prepare_track(path, self.settings, self._keep_frames)
             return
         # Spawned, as a process that has loaded torch has threads, which do not survive a fork.
         with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
@@ -158,7 +165,9 @@ class FrameStore:
             remaining = iter(paths)
             while True:
                 for path in islice(remaining, 2 * processes - len(ahead)):
-                    prepared = self._copy_of_stored(path) or pool.submit(prepare_track, path, self.settings)
+                    prepared = self._copy_of_stored(path) or pool.submit(
+                        prepare_track, path, self.settings, self._keep_frames
+                    )
                     ahead.append((path, prepared))
                 if not ahead:
                     return
@@ -177,7 +186,7 @@ class FrameStore:
         stored = self._tracks.get(content)
         if stored is None:
             return None
-        return PreparedTrack(content, _no_frames(self.settings), stored.decoder, stored.truncated, None)
+        return PreparedTrack(content, 0, _no_frames(self.settings), stored.decoder, stored.truncated, None)
 
     def _read_index(self) -> None:
         """Take up what other runs stored."""
@@ -192,7 +201,7 @@ class FrameStore:
         self._sizes = {size for _, size, _ in self._contents}
         self.rows = max((track.first_row + track.rows for track in self._tracks.values()), default=0)
         """Frames in the store, of all tracks together."""
-        expected = self.rows * self.settings.mel_bands * 2
+        expected = self.rows * self._row_bytes
         found = self._frames_file.stat().st_size if self._frames_file.exists() else 0
         if found < expected:
             raise StoreError(
@@ -210,23 +219,28 @@ class FrameStore:
                     index.write_bytes(complete)
         if self._frames_file.exists():
             with self._frames_file.open("r+b") as frames:
-                frames.truncate(self.rows * self.settings.mel_bands * 2)
+                frames.truncate(self.rows * self._row_bytes)
 
 
-def prepare_track(path: Path, settings: LogMelSettings) -> PreparedTrack:
-    """Decode one file into float16 log-mel frames; a file that cannot be decoded is told with its reason."""
+def prepare_track(path: Path, settings: LogMelSettings, keep_frames: bool = True) -> PreparedTrack:
+    """Decode one file into float16 log-mel frames, or only count them; where it cannot be decoded, say why."""
     empty = _no_frames(settings)
     try:
         content = _content_of(path)
-        front_end = LogMel(settings)
+        frames = [empty]
         with decode(path, settings.rate_hz) as sound:
-            frames = [front_end.push(block).astype(np.float16) for block in sound]
-            frames.append(front_end.finish().astype(np.float16))
+            if keep_frames:
+                front_end = LogMel(settings)
+                frames += [front_end.push(block).astype(np.float16) for block in sound]
+                frames.append(front_end.finish().astype(np.float16))
+                rows = sum(len(part) for part in frames)
+            else:
+                rows = 1 + sum(len(block) for block in sound) // settings.hop_samples
     except OSError as error:
-        return PreparedTrack("", empty, "", False, f"{path} cannot be read: {error.strerror}.")
+        return PreparedTrack("", 0, empty, "", False, f"{path} cannot be read: {error.strerror}.")
     except AudioError as error:
-        return PreparedTrack("", empty, "", False, str(error))
-    return PreparedTrack(content, np.concatenate(frames), sound.decoder, sound.truncated, None)
+        return PreparedTrack("", 0, empty, "", False, str(error))
+    return PreparedTrack(content, rows, np.concatenate(frames), sound.decoder, sound.truncated, None)
 
 
 def _no_frames(settings: LogMelSettings) -> npt.NDArray[np.float16]:

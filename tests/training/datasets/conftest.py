@@ -136,11 +136,11 @@ TEACHER_LABELS = ("guitar", "slow", "no vocals")
 
 def _teacher(folder: Path) -> Miniature:
     root = folder / "teachers"
-    lines = ["track,file,fold,source,may_ship"]
+    lines = ["track,file,fold,source,licence,may_ship"]
     names = [f"m{index}" for index in range(10)]
     for index, name in enumerate(names):
         write_tone(root / "free" / "audio" / f"{name}.flac")
-        lines.append(f"{name},audio/{name}.flac,{index // 2},source {index // 2},yes")
+        lines.append(f"{name},audio/{name}.flac,{index // 2},source {index // 2},CC0,yes")
     (root / "free" / "tracks.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (root / "teacher").mkdir()
     generator = np.random.default_rng(0)
@@ -150,6 +150,41 @@ def _teacher(folder: Path) -> Miniature:
         np.savez(root / "teacher" / f"{teacher}.npz", labels=np.array(TEACHER_LABELS), **scores)
     wrong = (folder, folder / "nowhere")
     return Miniature("teacher", root, root / "free" / "audio" / "m3.flac", wrong, {"teachers": ["one", "two"]})
+
+
+VOCABULARY = """
+name = "small"
+[[tags]]
+label = "guitar"
+group = "instruments"
+sources = { musicnn-mtat = ["guitar", "slow"], musicnn-msd = ["guitar"], magnatagatune = ["guitar"] }
+[[tags]]
+label = "classical"
+group = "genres"
+sources = { emotify-genre = ["classical"] }
+"""
+
+
+def _taught(folder: Path, **options: object) -> Miniature:
+    root = _teacher(folder).root
+    _emotify(root)
+    table = root / "emotify" / "tracks.csv"
+    header, *rows = table.read_text(encoding="utf-8").splitlines()
+    said = ("guitar;noVocals,train", "", "rock,valid", "harp,test")
+    rows = [f"{row},{said[index % 4] or ','}" for index, row in enumerate(rows)]
+    table.write_text("\n".join([f"{header},mtat_tags,mtat_split", *rows]) + "\n", encoding="utf-8")
+    names = [f"m{index}" for index in range(10)] + [f"t{index}" for index in range(10)]
+    generator = np.random.default_rng(1)
+    for teacher in ("musicnn-mtat", "musicnn-msd"):
+        scores = {name: generator.uniform(0, 1, (1 + index % 3, 3)).astype("f2") for index, name in enumerate(names)}
+        np.savez(root / "teacher" / f"{teacher}.npz", labels=np.array(TEACHER_LABELS), **scores)
+    words = folder / "words.toml"
+    words.write_text(VOCABULARY, encoding="utf-8")
+    wrong = (folder, folder / "nowhere")
+    audio = root / "emotify" / "audio" / "t3.flac"
+    folders = options.get("folders", ["emotify"])
+    audio = audio if "emotify" in folders else root / "free" / "audio" / "m3.flac"  # type: ignore[operator]
+    return Miniature("taught", root, audio, wrong, {"vocabulary": str(words), **options})
 
 
 MINIATURES: dict[str, Callable[[Path], Miniature]] = {
@@ -169,6 +204,8 @@ MINIATURES: dict[str, Callable[[Path], Miniature]] = {
     "fma small": lambda folder: _fma(folder, "small"),
     "fma medium": lambda folder: _fma(folder, "medium"),
     "teacher": _teacher,
+    "taught": _taught,
+    "taught teachers alone": lambda folder: _taught(folder, folders=["free"], listeners=False, sources=False),
 }
 
 
@@ -215,3 +252,9 @@ def table_folders(tmp_path: Path) -> Miniature:
 def rendered(tmp_path: Path) -> Miniature:
     """Six tracks of two and a half seconds, not rendered yet."""
     return MINIATURES["rendered"](tmp_path)
+
+
+@pytest.fixture
+def taught_files(tmp_path: Path) -> Miniature:
+    """Ten tracks of five sources and ten of five artists, with two teachers' scores, listeners and a vocabulary."""
+    return MINIATURES["taught"](tmp_path)

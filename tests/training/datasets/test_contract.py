@@ -21,7 +21,7 @@ def _load(miniature: Any) -> Dataset:
 def test_every_dataset_has_a_miniature_here(miniature: Any) -> None:
     assert miniature.name in DATASETS
     published = {"magnatagatune", "million_song", "tagtraum", "gtzan", "jamendo", "fma"}
-    assert {"emotify", "rendered", "table", "teacher"} | published == set(DATASETS)
+    assert {"emotify", "rendered", "table", "taught", "teacher"} | published == set(DATASETS)
 
 
 def test_it_says_what_it_is(miniature: Any) -> None:
@@ -63,7 +63,8 @@ def test_no_track_and_no_group_is_in_two_sides(miniature: Any) -> None:
     for name, split in dataset.splits.items():
         assert name == split.name
         sides = [set(side) for side in (split.train, split.valid, split.test)]
-        assert all(sides)
+        # A split to ship a model with tests on nothing.
+        assert all(sides if name != "ship" else sides[:2])
         assert sum(map(len, sides)) == len(set.union(*sides)) == sum(split.counts.values())
         groups = [{track.group for track in dataset.select(side)} for side in sides]
         assert sum(map(len, groups)) == len(set.union(*groups))

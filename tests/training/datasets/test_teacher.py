@@ -35,21 +35,21 @@ def test_targets_are_means_over_windows_teacher_by_teacher(teacher_files: Any) -
 
 
 def test_only_what_may_ship_is_taken_unless_asked(teacher_files: Any) -> None:
-    _rewrite(teacher_files.root, "source 2,yes", "source 2,no")
-    _rewrite(teacher_files.root, "source 4,yes", "source 4,perhaps")
+    _rewrite(teacher_files.root, "source 2,CC0,yes", "source 2,CC0,no")
+    _rewrite(teacher_files.root, "source 4,CC0,yes", "source 4,CC0,perhaps")
     dataset = load(teacher_files.root, teachers=["one"])
     assert [track.identifier for track in dataset.tracks] == [name for name in NAMES if name not in ("m4", "m8")]
     assert sum(dataset.splits["fold-2"].counts.values()) == 8
     everything = load(teacher_files.root, teachers=["one"], may_ship_only=False)
     assert tuple(track.identifier for track in everything.tracks) == NAMES
     for row in range(5):
-        _rewrite(teacher_files.root, f"source {row},yes", f"source {row},no", count=-1)
+        _rewrite(teacher_files.root, f"source {row},CC0,yes", f"source {row},CC0,no", count=-1)
     with pytest.raises(DatasetError, match=r"No row of .* says yes in the column may_ship"):
         load(teacher_files.root, teachers=["one"])
 
 
 def test_a_track_that_may_not_ship_needs_no_file_and_no_scores(teacher_files: Any) -> None:
-    _rewrite(teacher_files.root, "m4,audio/m4.flac,2,source 2,yes", "m4,audio/gone.flac,2,source 2,no")
+    _rewrite(teacher_files.root, "m4,audio/m4.flac,2,source 2,CC0,yes", "m4,audio/gone.flac,2,source 2,CC0,no")
     _write_scores(teacher_files.root, lambda scores: scores.pop("m4"))
     assert len(load(teacher_files.root, teachers=["one"]).tracks) == 9
     assert check(teacher_files.root).missing == ("audio/gone.flac",)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from earmark.training.recipe import parse_recipe
-from earmark.training.scales import convolutions_of
+from earmark.training.sample_level import SampleLevelShape
+from earmark.training.scales import levels_of
 
 COMPARISONS = ("local", "single-levels", "multi-level", "multi-scale", "level-subsets", "scale-subsets")
 
@@ -20,7 +21,7 @@ def subsets(items: Sequence[int]) -> list[tuple[int, ...]]:
 
 def method_names(scales: Sequence[int], compare: Sequence[str], levels: str = "") -> list[str]:
     """The names that `earmark.training.evaluate.methods` gives, in its order; `levels` such as " L1+L2"."""
-    depth = {scale: range(1, len(convolutions_of(scale)) + 1) for scale in scales}
+    depth = {scale: levels_of(scale, SampleLevelShape()) for scale in scales}
     whole = "+".join(str(scale) for scale in scales)
     names = ["log-mel + SVM", "MFCC + logistic"] if "baselines" in compare else []
     if "local" in compare:
@@ -102,6 +103,7 @@ def make_document(
         "splits": {name: f"{number}5e43ecf0b0" + "1" * 53 for number, name in enumerate(names)},
         "side": "test",
         "tracks": 4332,
+        "local": {"tags": len(tags), "task": task},
         "provenance": {"earmark": "0.1.0", "commit": "b4f0cbcf43", "versions": {}, "machine": "x86_64, 2 threads"},
         "results": [result(name) for name in method_names(scales, compare, suffix)],
     }

@@ -55,3 +55,14 @@ def test_a_tag_with_a_long_name_or_dollars_is_text(made_up: Make) -> None:
     check_layout(figure)
     assert "$money$ rap" in texts(figure)
     assert not any("x" * 13 in text for text in texts(figure))
+
+
+def test_both_families(made_up: Make) -> None:
+    figure = draw_architecture(made_up(scales=(27, 59_049), compare=("local",)))
+    check_layout(figure)
+    written = texts(figure)
+    for part in ("59049 samples", "2.68 s", "raw sound", "3×128 /3", "mean over\n10 segments", "1280"):
+        assert part in written
+    assert written.count("3×256 –3") == 8, "seven of them raw"
+    assert written.count("dense\n256") == 1, "a raw network has no hidden dense layer"
+    assert "L11  256" in written and "L8  256" not in written

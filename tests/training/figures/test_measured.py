@@ -98,7 +98,8 @@ def test_the_made_up_document_is_json_as_evaluate_writes_it(tmp_path: Path) -> N
     from earmark.training.metrics import measure
     from earmark.training.recipe import parse_recipe
     from earmark.training.report import evaluation_json
-    from earmark.training.scales import convolutions_of
+    from earmark.training.sample_level import SampleLevelShape
+    from earmark.training.scales import levels_of
     from training.builders import make_material
 
     compare = ("baselines", "local", "single-levels", "multi-level", "multi-scale", "level-subsets", "scale-subsets")
@@ -111,7 +112,12 @@ def test_the_made_up_document_is_json_as_evaluate_writes_it(tmp_path: Path) -> N
         evaluation = {{ compare = {list(compare)}, seeds = [0, 1] }}
         """
     )
-    experiment: Any = SimpleNamespace(recipe=recipe, material=material, depth=lambda scale: len(convolutions_of(scale)))
+    experiment: Any = SimpleNamespace(
+        recipe=recipe,
+        material=material,
+        local_material=material,
+        levels=lambda scale: levels_of(scale, SampleLevelShape()),
+    )
     names = [method.name for method in methods(experiment)]
     made_up = make_document((18, 54), compare)
     assert [result["name"] for result in made_up["results"]] == sorted(

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from earmark.errors import DatasetError
 from earmark.tagging.card import TagName
 from earmark.training.datasets.nearest import did_you_mean, listed
+from earmark.training.datasets.windowed import WindowTargets
 
 Task = Literal["multi-label", "one-label"]
 SIDES = ("train", "valid", "test")
@@ -27,7 +28,8 @@ class Track:
     """One piece of sound with its targets.
 
     `targets` holds one value a tag in the order of `Dataset.tags`, each in 0..1, or NaN where it is unknown.
-    `group` is what may never be in two sides of a split: the artist or the source.
+    `group` is what may never be in two sides of a split: the artist or the source. `windows`: the same targets along
+    the track, where they change; `targets` is then their mean. `licence`: its own, where those of a dataset differ.
 
     Raises DatasetError for an empty identifier or group, one with a tab or a line break, or a target
     outside 0..1.
@@ -37,6 +39,8 @@ class Track:
     path: Path
     targets: tuple[float, ...]
     group: str
+    windows: WindowTargets | None = None
+    licence: str = ""
 
     def __post_init__(self) -> None:
         for what, text in (("identifier", self.identifier), ("group", self.group)):

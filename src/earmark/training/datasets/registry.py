@@ -19,6 +19,7 @@ from earmark.training.datasets import (
     rendered,
     table,
     tagtraum,
+    taught,
     teacher,
 )
 from earmark.training.datasets.base import Dataset, Report
@@ -53,7 +54,19 @@ def _options_of(function: Callable[..., object]) -> tuple[str, ...]:
 DATASETS: Mapping[str, Entry] = MappingProxyType(
     {
         module.NAME: Entry(module.load, module.check, module.LICENCE, module.CITATION, module.LAYOUT)
-        for module in (emotify, fma, gtzan, jamendo, magnatagatune, million_song, rendered, table, tagtraum, teacher)
+        for module in (
+            emotify,
+            fma,
+            gtzan,
+            jamendo,
+            magnatagatune,
+            million_song,
+            rendered,
+            table,
+            tagtraum,
+            taught,
+            teacher,
+        )
     }
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +69,7 @@ def load(
     tags: list[TagName] = []
     targets: dict[str, list[float]] = {row.cells["track"]: [] for row in rows}
     for teacher in teachers:
-        labels, scores = _read_scores(root / "teacher" / f"{teacher}.npz", targets)
+        labels, scores = read_scores(root / "teacher" / f"{teacher}.npz", targets)
         tags += [TagName(f"{label} ({teacher})", teacher) for label in labels]
         for track, windows in scores.items():
             targets[track] += windows.mean(axis=0, dtype=np.float64).tolist()
@@ -115,7 +115,7 @@ def _rows(root: Path, folder: str, *columns: str) -> tuple[CsvRow, ...]:
     return rows
 
 
-def _read_scores(path: Path, tracks: Mapping[str, object]) -> tuple[list[str], dict[str, Scores]]:
+def read_scores(path: Path, tracks: Collection[str]) -> tuple[tuple[str, ...], dict[str, Scores]]:
     """Return a teacher's labels and its scores of some tracks, (windows, tags) each."""
     try:
         # numpy gives an array, not an archive, where it finds one alone.
@@ -125,7 +125,7 @@ def _read_scores(path: Path, tracks: Mapping[str, object]) -> tuple[list[str], d
             missing = [name for name in ("labels", *tracks) if name not in archive.files]
             if missing:
                 raise DatasetError(f"{path} has no scores of {len(missing)} tracks ({listed(missing)}).")
-            labels = [str(label) for label in archive["labels"]]
+            labels = tuple(str(label) for label in archive["labels"])
             scores = {track: archive[track] for track in tracks}
     except (OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise DatasetError(f"{path} cannot be read as scores ({error}); expected:\n{LAYOUT}") from error

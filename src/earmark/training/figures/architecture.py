@@ -4,12 +4,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from earmark.audio.logmel import LogMelSettings
-from earmark.audio.segments import SegmentRule
 from earmark.tagging.card import Convolution
 from earmark.training.figures import style
 from earmark.training.figures.measured import MeasuredRun
-from earmark.training.figures.segment_length import seconds_of
-from earmark.training.scales import HIDDEN_UNITS, convolutions_of
+from earmark.training.sample_level import is_raw
+from earmark.training.scales import (
+    HIDDEN_UNITS,
+    blocks_of,
+    frames_seconds,
+    levels_of,
+    seconds_of,
+    segments_of,
+    unit_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +27,7 @@ _LOCAL, _AGGREGATE, _GLOBAL = (0.08, 4.30), (4.37, 5.55), (5.62, 7.08)
 _HEADING, _ROW_GAP, _CELL = 0.46, 0.16, 0.115
 _LOWEST_ROW = 0.62
 _TAGS_SHOWN = 10
+_BLOCKS_WITH_ROOM = 6
 _KEY = (
     "A block: filter length × channels with batch norm and ReLU, then its max-pool. Dashed: the local prediction, "
     "with which step 1 is trained."
@@ -58,7 +66,7 @@ def draw_architecture(run: MeasuredRun) -> "Figure":
     figure = style.new_figure(style.PAGE_INCHES, height, f"{_KEY}\n{run.footer}")
     axes = style.drawing_area(figure, style.PAGE_INCHES, height)
     clip_frames = run.recipe.data.clip_frames
-    clip_seconds = seconds_of(clip_frames)
+    clip_seconds = frames_seconds(clip_frames)
     headings = (
         (_LOCAL, "1  Local CNNs", "one a segment length, trained with the clip's tags on every segment"),
         (_AGGREGATE, "2  Aggregation", f"clip: {clip_frames} frames, {clip_seconds:.1f} s"),
@@ -81,8 +89,9 @@ def _rows(run: MeasuredRun) -> list[Row]:
     rows: list[Row] = []
     bottom = 0.14
     for scale in reversed(run.recipe.local.scales):
-        blocks = convolutions_of(scale)
-        used = tuple(level for level in range(1, len(blocks) + 1) if not run.levels or level in run.levels)
+        shape = run.recipe.local.raw.shape
+        blocks = blocks_of(scale, shape)
+        used = tuple(level for level in levels_of(scale, shape) if not run.levels or level in run.levels)
         height = max(_LOWEST_ROW, _CELL * len(used))
         rows.append(Row(scale, blocks, used, bottom, height))
         bottom += height + _ROW_GAP
@@ -93,11 +102,22 @@ def _draw_network(axes: "Axes", run: MeasuredRun, row: Row, marks: tuple[style.M
     """One local CNN from left to right, and the line that gathers its levels."""
     middle, half = row.middle, 0.2
     _box(axes, 0.15, middle - half, 0.62, 2 * half, "#ffffff")
-    _say(axes, 0.46, middle + 0.09, f"{row.scale} frames", style.SMALL_POINTS, weight="bold")
+    _say(
+        axes,
+        0.46,
+        middle + 0.09,
+        f"{row.scale} {unit_of(row.scale)}",
+        5.0 if is_raw(row.scale) else style.SMALL_POINTS,
+        weight="bold",
+    )
     _say(axes, 0.46, middle - 0.02, f"{seconds_of(row.scale):.2f} s", style.FOOTER_POINTS)
-    _say(axes, 0.46, middle - 0.12, f"{LogMelSettings().mel_bands} mel bands", 4.5, colour=style.QUIET)
+    kind = run.recipe.local.raw.block
+    sound = "raw sound" if kind == "basic" else f"raw sound, {kind}"
+    heard = sound if is_raw(row.scale) else f"{LogMelSettings().mel_bands} mel bands"
+    _say(axes, 0.46, middle - 0.12, heard, 4.5, colour=style.QUIET)
     pitch = (3.29 - 0.87) / deepest
-    width = pitch - 0.1
+    deep = deepest > _BLOCKS_WITH_ROOM
+    width = pitch - (0.06 if deep else 0.1)
     gather, left = row.bottom - 0.01, 0.77
     for level, block in enumerate(row.blocks, start=1):
         x = 0.87 + (level - 1) * pitch
@@ -105,18 +125,23 @@ def _draw_network(axes: "Axes", run: MeasuredRun, row: Row, marks: tuple[style.M
         colour = marks[level - 1].colour
         ink = style.ink_on(colour)
         _box(axes, x, middle - half, width, 2 * half, colour)
-        _say(axes, x + width / 2, middle + 0.10, f"L{level}", style.SMALL_POINTS, weight="bold", colour=ink)
-        _say(axes, x + width / 2, middle - 0.01, f"{block.filter_length}×{block.channels}", 5.5, colour=ink)
-        _say(axes, x + width / 2, middle - 0.12, f"pool {block.pool_length}", 5.0, colour=ink)
+        if deep:
+            # Too narrow for lines: one text, upright; the level's number above it.
+            _say(axes, x + width / 2, middle + half + 0.06, f"L{level}", 4.5, weight="bold")
+            _say(axes, x + width / 2, middle, _short(block), 4.5, colour=ink, turn=90)
+        else:
+            _say(axes, x + width / 2, middle + 0.10, f"L{level}", style.SMALL_POINTS, weight="bold", colour=ink)
+            _say(axes, x + width / 2, middle - 0.01, f"{block.filter_length}×{block.channels}", 5.5, colour=ink)
+            _say(axes, x + width / 2, middle - 0.12, f"pool {block.pool_length}", 5.0, colour=ink)
         if level in row.used:
             axes.plot((x + width / 2,) * 2, (middle - half, gather), color=style.INK, linewidth=0.7)
             axes.plot(x + width / 2, gather, marker="o", markersize=1.8, color=style.INK)
         left = x + width
-    activation = "softmax" if run.one_label else "sigmoid"
-    for x, wide, text, size in (
-        (3.30, 0.40, f"dense\n{HIDDEN_UNITS}", 5.5),
-        (3.80, 0.42, f"{len(run.tags)} tags\n{activation}", 5.5),
-    ):
+    activation = "softmax" if run.local_one_label else "sigmoid"
+    boxes = [(3.80, 0.42, f"{run.local_tags} tags\n{activation}", 5.5)]
+    if not is_raw(row.scale):
+        boxes.insert(0, (3.30, 0.40, f"dense\n{HIDDEN_UNITS}", 5.5))
+    for x, wide, text, size in boxes:
         _arrow(axes, left, middle, x, middle)
         _box(axes, x, middle - 0.14, wide, 0.28, "#ffffff", line="--")
         _say(axes, x + wide / 2, middle, text, size)
@@ -125,9 +150,17 @@ def _draw_network(axes: "Axes", run: MeasuredRun, row: Row, marks: tuple[style.M
     axes.plot((first, 4.40), (gather, gather), color=style.INK, linewidth=0.7)
 
 
+def _short(block: Convolution) -> str:
+    """A block in a few signs: filter × channels, and its pool or stride if it has one."""
+    text = f"{block.filter_length}×{block.channels}"
+    if block.stride > 1:
+        return f"{text} /{block.stride}"
+    return f"{text} –{block.pool_length}" if block.pool_length > 1 else text
+
+
 def _draw_vector_part(axes: "Axes", run: MeasuredRun, row: Row, marks: tuple[style.Mark, ...]) -> None:
     """The part of the vector that is one scale's, a cell a level, and what is done to get it."""
-    segments = SegmentRule(row.scale, row.scale).count(run.recipe.data.clip_frames)
+    segments = segments_of(row.scale, run.recipe.data.clip_frames)
     gather, cells = row.bottom - 0.01, 4.99
     middle = row.bottom + row.height / 2
     axes.plot((4.40, 4.43, 4.43), (gather, gather, middle), color=style.INK, linewidth=0.7)

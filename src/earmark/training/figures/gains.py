@@ -8,7 +8,7 @@ from earmark.errors import TrainingError
 from earmark.training.figures import style
 from earmark.training.figures.levels import LETTER_SCALE
 from earmark.training.figures.measured import MeasuredRow, MeasuredRun
-from earmark.training.scales import convolutions_of
+from earmark.training.scales import levels_of, unit_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,11 +86,11 @@ def _levels_panel(run: MeasuredRun, wanted: int | None) -> list[Panel]:
     scales = sorted(run.recipe.local.scales, key=lambda scale: scale != LETTER_SCALE)
     for scale in scales if wanted is None else [wanted]:
         whole = run.rows_of("global", (scale,), run.levels)
-        depth = len(convolutions_of(scale))
-        single = [(level, run.rows_of("global", (scale,), (level,))) for level in range(1, depth + 1)]
+        levels = levels_of(scale, run.recipe.local.raw.shape)
+        single = [(level, run.rows_of("global", (scale,), (level,))) for level in levels]
         if whole and all(rows for _, rows in single):
             methods = {f"L{level}": rows[0] for level, rows in single} | {run.levels_label: whole[0]}
-            return [Panel(f"levels, {scale} frames", methods)]
+            return [Panel(f"levels, {scale} {unit_of(scale)}", methods)]
     return []
 
 

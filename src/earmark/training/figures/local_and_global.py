@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from earmark.errors import TrainingError
 from earmark.training.figures import style
 from earmark.training.figures.measured import MeasuredRow, MeasuredRun, quoted
-from earmark.training.figures.segment_length import seconds_of
+from earmark.training.scales import seconds_of, unit_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +44,8 @@ def draw_local_and_global(run: MeasuredRun) -> "Figure":
     axes.set_title("Local and global prediction")
     axes.set_xticks(places, [f"{scale}\n{seconds_of(scale):.2f} s" for scale, _, _ in pairs])
     axes.set_xlim(-0.4, len(pairs) - 0.6)
-    axes.set_xlabel("segment length in frames, in seconds")
+    units = dict.fromkeys(unit_of(scale) for scale, _, _ in pairs)
+    axes.set_xlabel(f"segment length in {' or '.join(units)}, in seconds")
     axes.set_ylabel(run.number)
     axes.grid(axis="y")
     axes.margins(y=0.12)

@@ -42,6 +42,11 @@ class _Dataset(BaseModel):
     groups: dict[str, str] = {}
 
 
+class _LocalOutputs(BaseModel):
+    tags: int
+    task: str
+
+
 class _Provenance(BaseModel):
     earmark: str
     commit: str
@@ -55,6 +60,7 @@ class _Document(BaseModel):
     splits: dict[str, str]
     side: Side
     tracks: int
+    local: _LocalOutputs | None = None
     provenance: _Provenance
     results: list[_Result] = Field(min_length=1)
 
@@ -88,6 +94,7 @@ class MeasuredRun:
     Attributes:
         tags: labels in order, those without a number too.
         groups: label to group of tags; empty where the run does not tell.
+        local_tags, local_one_label: what the local CNNs put out, which in transfer is of another dataset.
     """
 
     folder: Path
@@ -102,6 +109,8 @@ class MeasuredRun:
     commit: str
     tags: tuple[str, ...]
     groups: Mapping[str, str]
+    local_tags: int
+    local_one_label: bool
     rows: tuple[MeasuredRow, ...]
 
     @property
@@ -192,6 +201,7 @@ def _how_to_get(folder: Path, side: Side) -> str:
 
 def _run_of(folder: Path, document: _Document) -> MeasuredRun:
     first = document.results[0].pooled
+    tags = tuple(document.dataset.groups) or (*(tag.label for tag in first.tags), *first.left_out)
     return MeasuredRun(
         folder=folder,
         recipe=document.recipe,
@@ -203,8 +213,10 @@ def _run_of(folder: Path, document: _Document) -> MeasuredRun:
         tracks=document.tracks,
         earmark=document.provenance.earmark,
         commit=document.provenance.commit,
-        tags=tuple(document.dataset.groups) or (*(tag.label for tag in first.tags), *first.left_out),
+        tags=tags,
         groups=document.dataset.groups,
+        local_tags=len(tags) if document.local is None else document.local.tags,
+        local_one_label=(document.dataset if document.local is None else document.local).task == "one-label",
         rows=tuple(_row_of(result) for result in document.results),
     )
 

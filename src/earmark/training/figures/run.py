@@ -1,18 +1,24 @@
-"""All figures of a measured run: what was measured is drawn, and of the rest it is said what is missing."""
+"""All figures of a measured run: what was measured is drawn, and of the rest it is said what is missing.
+
+Beside the letter's five there is one a raw scale: its filters.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from earmark.errors import TrainingError
 from earmark.training.figures import style
 from earmark.training.figures.architecture import draw_architecture
+from earmark.training.figures.filters import draw_filters
 from earmark.training.figures.gains import draw_gains
 from earmark.training.figures.levels import draw_levels
 from earmark.training.figures.local_and_global import draw_local_and_global
 from earmark.training.figures.measured import MeasuredRun, read_run
 from earmark.training.figures.scale_combinations import draw_scale_combinations
 from earmark.training.recipe import Side
+from earmark.training.sample_level import is_raw
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,7 +33,7 @@ def draw_run(
     level_scale: int | None = None,
     say: Callable[[str], None],
 ) -> tuple[Path, ...]:
-    """Draw the letter's figures 1 to 5 from a measured run such as runs/demo, and return the files written.
+    """Draw the letter's figures 1 to 5, and filters, from a measured run such as runs/demo; return the files written.
 
     They go to `output`, without it to the run's folder `figures`. `level_scale` is the scale of figure 3 and of the
     levels in figure 5. `say` is told which figure could not be drawn, and what to add to the recipe.
@@ -67,4 +73,5 @@ def _figures(run: MeasuredRun, level_scale: int | None) -> Mapping[str, "Callabl
         "figure-3-levels": lambda: draw_levels(run, level_scale),
         "figure-4-scale-combinations": lambda: draw_scale_combinations(run),
         "figure-5-gains": lambda: draw_gains(run, level_scale),
+        **{f"filters-{scale}": partial(draw_filters, run, scale) for scale in run.recipe.local.scales if is_raw(scale)},
     }

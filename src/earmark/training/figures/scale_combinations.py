@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from earmark.errors import TrainingError
 from earmark.training.figures.measured import MeasuredRun
 from earmark.training.figures.subset_chart import Subset, draw_subsets
+from earmark.training.scales import unit_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,7 +28,7 @@ def draw_scale_combinations(run: MeasuredRun) -> "Figure":
     return draw_subsets(
         run,
         f"Scale combinations, {run.levels_label}",
-        "frames",
+        " or ".join(dict.fromkeys(unit_of(scale) for scale in scales)),
         [str(scale) for scale in scales],
         [Subset(frozenset(str(scale) for scale in row.scales), row.mean, row.deviation) for row in measured],
         f"Global classifier on the scales with a black dot; {len(measured)} of {possible} combinations were measured.",

@@ -1,0 +1,216 @@
+"""The language of searches: `piano AND NOT vocals AND (guitar>0.6 OR strings) AND folder:~/Music`.
+
+    search      alternatives joined by OR, each of parts joined by AND; NOT before a part; brackets
+    part        a tag, alone or with > >= < <= and a number from 0 to 1 (or 0% to 100%)
+                path:TEXT      somewhere in the path; with * or ? the whole path has to fit
+                folder:PATH    in that folder or below it
+
+Tags are matched whatever the case of their letters; one of several words may stand as it is or in quotes, and has to
+be in quotes where it is AND, OR or NOT itself or holds a sign of the language.
+"""
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from earmark.errors import QueryError
+
+Comparison = Literal[">", ">=", "<", "<="]
+
+_TOKEN = re.compile(
+    r"""\s*(?:
+        (?P<place>(?:path|folder):(?:"[^"]*"|'[^']*'|[^\s()"']+))
+      | (?P<quoted>"[^"]*"|'[^']*')
+      | (?P<compare>>=|<=|>|<)
+      | (?P<bracket>[()])
+      | (?P<word>[^\s()<>="']+)
+      | (?P<wrong>\S)
+    )""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_OPERATORS = ("and", "or", "not")
+_NUMBER = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(%?)")
+
+
+@dataclass(frozen=True)
+class HasTag:
+    """A tag by its place among the model's tags; without a comparison, more likely than not (or as is asked)."""
+
+    place: int
+    comparison: Comparison | None = None
+    bound: float = 0.0
+
+
+@dataclass(frozen=True)
+class HasPath:
+    """A path with a text in it, or of a pattern, or in a folder."""
+
+    kind: Literal["path", "folder"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Not:
+    """What the part is not."""
+
+    part: "Query"
+
+
+@dataclass(frozen=True)
+class And:
+    """What every part is."""
+
+    parts: tuple["Query", ...]
+
+
+@dataclass(frozen=True)
+class Or:
+    """What any part is."""
+
+    parts: tuple["Query", ...]
+
+
+Query = HasTag | HasPath | Not | And | Or
+
+
+@dataclass(frozen=True)
+class _Token:
+    kind: str
+    text: str
+    start: int
+    stop: int
+
+
+def parse(text: str, labels: Sequence[str]) -> Query:
+    """Read a search over a model's tags; raises QueryError that points at what is wrong."""
+    parser = _Parser(text, labels)
+    query = parser.alternatives(0)
+    parser.end()
+    return query
+
+
+DEEPEST = 100
+"""Brackets and NOTs within each other: far more than anybody writes."""
+
+
+class _Parser:
+    def __init__(self, text: str, labels: Sequence[str]) -> None:
+        self._text = text
+        self._places = {label.casefold(): place for place, label in enumerate(labels)}
+        self._labels = labels
+        self._tokens = [_token(found) for found in _TOKEN.finditer(text)]
+        self._next = 0
+
+    def alternatives(self, depth: int) -> Query:
+        parts = [self._all_of(depth)]
+        while self._take_operator("or"):
+            parts.append(self._all_of(depth))
+        return parts[0] if len(parts) == 1 else Or(tuple(parts))
+
+    def end(self) -> None:
+        token = self._look()
+        if token is not None:
+            expected = "an opening bracket before it" if token.text == ")" else "AND, OR or the end"
+            raise self._wrong(token, f"found {token.text!r}, expected {expected}")
+
+    def _all_of(self, depth: int) -> Query:
+        parts = [self._part(depth)]
+        while self._take_operator("and"):
+            parts.append(self._part(depth))
+        return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+    def _part(self, depth: int) -> Query:
+        token = self._look()
+        if token is None:
+            raise self._wrong(None, "found the end, expected a tag, path:, folder:, NOT or a bracket")
+        if depth > DEEPEST:
+            raise self._wrong(token, f"found more than {DEEPEST} brackets and NOTs within each other; expected fewer")
+        if self._take_operator("not"):
+            return Not(self._part(depth + 1))
+        if token.text == "(" and token.kind == "bracket":
+            self._next += 1
+            inside = self.alternatives(depth + 1)
+            closing = self._look()
+            if closing is None or closing.text != ")":
+                raise self._wrong(closing, "found a bracket that is not closed, expected ')'")
+            self._next += 1
+            return inside
+        if token.kind == "place":
+            self._next += 1
+            return self._path(token)
+        if token.kind in ("word", "quoted") and not _is_operator(token):
+            return self._compared(self._tag(token))
+        raise self._wrong(token, f"found {token.text!r}, expected a tag, path:, folder:, NOT or a bracket")
+
+    def _path(self, token: _Token) -> HasPath:
+        kind, _, text = token.text.partition(":")
+        text = text.strip("\"'")
+        if not text:
+            raise self._wrong(token, f"found nothing after {kind}:, expected a text")
+        return HasPath("folder" if kind.lower() == "folder" else "path", text)
+
+    def _tag(self, first: _Token) -> int:
+        """The place of the longest tag that begins here."""
+        words = [first]
+        if first.kind == "word":
+            for token in self._tokens[self._next + 1 :]:
+                if token.kind != "word" or _is_operator(token):
+                    break
+                words.append(token)
+        for count in range(len(words), 0, -1):
+            name = " ".join(token.text for token in words[:count])
+            place = self._places.get((name[1:-1] if first.kind == "quoted" else name).casefold())
+            if place is not None:
+                self._next += count
+                return place
+        name = first.text.strip("\"'")
+        near = difflib.get_close_matches(name.casefold(), self._places, n=3, cutoff=0.5)
+        hint = " or ".join(repr(self._labels[self._places[each]]) for each in near)
+        known = f"did you mean {hint}?" if hint else f"its {len(self._labels)} tags are {_some(self._labels)}"
+        raise self._wrong(first, f"found {name!r}, expected a tag of the model; {known}")
+
+    def _compared(self, place: int) -> HasTag:
+        sign = self._look()
+        if sign is None or sign.kind != "compare":
+            return HasTag(place)
+        self._next += 1
+        token = self._look()
+        found = _NUMBER.fullmatch(token.text) if token is not None else None
+        bound = float(found[1]) / (100.0 if found[2] else 1.0) if found is not None else 2.0
+        if token is None or bound > 1.0:
+            said = "the end" if token is None else repr(token.text)
+            raise self._wrong(token, f"found {said} after {sign.text!r}, expected a number from 0 to 1, such as 0.6")
+        self._next += 1
+        comparison: Comparison = ">" if sign.text == ">" else ">=" if sign.text == ">=" else "<"
+        return HasTag(place, "<=" if sign.text == "<=" else comparison, bound)
+
+    def _look(self) -> _Token | None:
+        return self._tokens[self._next] if self._next < len(self._tokens) else None
+
+    def _take_operator(self, name: str) -> bool:
+        token = self._look()
+        taken = token is not None and token.kind == "word" and token.text.lower() == name
+        self._next += taken
+        return taken
+
+    def _wrong(self, token: _Token | None, what: str) -> QueryError:
+        """The error, with the search below it and a mark under the place."""
+        shown = self._text.replace("\n", " ").replace("\t", " ")
+        start, stop = (len(shown), len(shown) + 1) if token is None else (token.start, token.stop)
+        return QueryError(f"The search cannot be understood: {what}.\n  {shown}\n  {' ' * start}{'^' * (stop - start)}")
+
+
+def _token(found: re.Match[str]) -> _Token:
+    kind = found.lastgroup or "wrong"
+    return _Token(kind, found[kind], found.start(kind), found.end(kind))
+
+
+def _is_operator(token: _Token) -> bool:
+    return token.kind == "word" and token.text.lower() in _OPERATORS
+
+
+def _some(labels: Sequence[str]) -> str:
+    more = ", …" if len(labels) > 8 else ""
+    return ", ".join(labels[:8]) + more

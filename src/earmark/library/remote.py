@@ -1,0 +1,82 @@
+"""Files that are not on this machine's disks: addresses such as s3://bucket/song.mp3, through fsspec."""
+
+import importlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from earmark.errors import LibraryError, MissingExtraError
+from earmark.library.jobs import Stamp
+
+MARK = "://"
+
+
+def is_remote(path: str) -> bool:
+    """Whether a path is an address with a protocol."""
+    return MARK in path
+
+
+@contextmanager
+def fetched(path: str) -> Iterator[str]:
+    """The path of a local file with the content of `path`: itself, or a copy that is gone afterwards.
+
+    Raises LibraryError for an address that cannot be read.
+    """
+    if not is_remote(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="earmark-") as folder:
+        copy = Path(folder) / (Path(path).name or "file")
+        system, inside = _system(path)
+        try:
+            system.get_file(inside, str(copy))
+        except (OSError, ValueError) as error:
+            raise LibraryError(f"{path}: it cannot be read: {error}. Check the address and who may read it.") from error
+        yield str(copy)
+
+
+def listing(folder: str, endings: frozenset[str]) -> list[tuple[str, Stamp]]:
+    """The files under an address that end in one of `endings`, in the order of their names, with their stamps.
+
+    The time of change is what the storage tells; where it tells none, the size alone says whether a file is another.
+    Raises LibraryError for an address that cannot be listed.
+    """
+    system, inside = _system(folder)
+    protocol = folder.split(MARK, maxsplit=1)[0]
+    try:
+        found = system.find(inside, detail=True)
+    except (OSError, ValueError) as error:
+        raise LibraryError(f"{folder}: it cannot be listed: {error}. Check the address and who may read it.") from error
+    files = []
+    for name, details in sorted(found.items()):
+        if os.path.splitext(name)[1].lower() in endings:  # noqa: PTH122 (an address is no path)
+            files.append((f"{protocol}{MARK}{name}", Stamp(int(details.get("size") or 0), _modified_ns(details))))
+    return files
+
+
+def _modified_ns(details: dict[str, Any]) -> int:
+    for key in ("mtime", "LastModified", "last_modified", "updated"):
+        value = details.get(key)
+        if isinstance(value, int | float):
+            return int(value * 1e9)
+        if value is not None and hasattr(value, "timestamp"):
+            return int(value.timestamp() * 1e9)
+    return 0
+
+
+def _system(path: str) -> tuple[Any, str]:
+    """The storage that an address names, and the place in it."""
+    try:
+        core = importlib.import_module("fsspec.core")
+    except ImportError as error:
+        raise MissingExtraError("Reading files by address", "cluster", "fsspec") from error
+    try:
+        system, inside = core.url_to_fs(path)
+    except (ImportError, OSError, ValueError) as error:
+        raise LibraryError(
+            f"{path}: its storage cannot be used: {error}. Install what fsspec needs for it, or check the address."
+        ) from error
+    return system, str(inside)

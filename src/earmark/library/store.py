@@ -1,0 +1,156 @@
+"""An SQLite file that is a library: opened, brought to the present schema, written in whole transactions."""
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from earmark.errors import LibraryError
+from earmark.library.schema import APPLICATION_ID, MIGRATIONS
+
+BUSY_SECONDS = 60.0
+"""How long one process waits for another's write."""
+CACHE_KILOBYTES = 32_768
+
+
+class Store:
+    """The connection of one process to a library's file; every error is a LibraryError that names the file."""
+
+    def __init__(self, path: str | os.PathLike[str], *, make: bool = True, busy_seconds: float = BUSY_SECONDS) -> None:
+        """Open a library, made where there is none unless `make` is False; an older one is brought up to date."""
+        self.path = Path(path)
+        if not make and not self.path.exists():
+            raise LibraryError(
+                f"{self.path}: found no such file, expected a library. Make one with `earmark library add FOLDER`, or "
+                "name another with --library."
+            )
+        with self._told():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(self.path, timeout=busy_seconds, isolation_level=None)
+        try:
+            self._prepare()
+        except LibraryError:
+            self._connection.close()
+            raise
+
+    def rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Run a statement and return all that it gives."""
+        with self._told():
+            return self._connection.execute(sql, values).fetchall()
+
+    def row(self, sql: str, values: Sequence[object] = ()) -> tuple[Any, ...] | None:
+        """Run a statement and return the first row that it gives, or None."""
+        with self._told():
+            found: tuple[Any, ...] | None = self._connection.execute(sql, values).fetchone()
+            return found
+
+    def stream(self, sql: str, values: Sequence[object] = (), *, size: int = 1_000) -> Iterator[list[tuple[Any, ...]]]:
+        """Run a statement and yield what it gives in lists of up to `size` rows."""
+        with self._told():
+            cursor = self._connection.execute(sql, values)
+        while True:
+            with self._told():
+                rows = cursor.fetchmany(size)
+            if not rows:
+                return
+            yield rows
+
+    def run(self, sql: str, values: Sequence[object] = ()) -> int:
+        """Run a statement that writes; returns how many rows it changed."""
+        with self._told():
+            return self._connection.execute(sql, values).rowcount
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is written within, or none of it; waits for other writers."""
+        with self._told():
+            self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            with self._told():
+                self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:  # a full disk rolls back by itself
+                self._connection.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def many_writes(self) -> Iterator[None]:
+        """Do not wait for the disk at every transaction: some thousand a second instead of some hundred.
+
+        Where a process is killed nothing changes; where the power fails the last transactions may be lost, each whole.
+        """
+        self.run("PRAGMA synchronous = NORMAL")
+        try:
+            yield
+        finally:
+            self.run("PRAGMA synchronous = FULL")
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let all that is read within be of one moment, whatever others write."""
+        with self._told():
+            self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            with self._told():
+                self._connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._told():
+            self._connection.close()
+
+    def _prepare(self) -> None:
+        known = len(MIGRATIONS)
+        version, application = self._number("user_version"), self._number("application_id")
+        if application != APPLICATION_ID and (version or self.row("SELECT 1 FROM sqlite_master LIMIT 1")):
+            raise LibraryError(
+                f"{self.path}: found an SQLite file of another program, expected a library of earmark. "
+                "Name another file."
+            )
+        if version > known:
+            raise LibraryError(
+                f"{self.path}: found a library of schema {version}, expected at most {known}: a newer earmark made it. "
+                "Install that version, or name another file."
+            )
+        for pragma in ("foreign_keys = ON", f"cache_size = -{CACHE_KILOBYTES}", "synchronous = FULL"):
+            self.run(f"PRAGMA {pragma}")
+        if version < known:
+            self.run("PRAGMA journal_mode = WAL")  # stays with the file
+            self._migrate()
+
+    def _migrate(self) -> None:
+        with self.transaction():
+            done = self._number("user_version")  # another process may have been first
+            for statements in MIGRATIONS[done:]:
+                for statement in statements:
+                    self.run(statement)
+            self.run(f"PRAGMA application_id = {APPLICATION_ID}")
+            self.run(f"PRAGMA user_version = {max(done, len(MIGRATIONS))}")
+
+    def _number(self, pragma: str) -> int:
+        found = self.row(f"PRAGMA {pragma}")
+        return int(found[0]) if found is not None else 0
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise LibraryError(f"{self.path}: {_sentence(error)}") from error
+
+
+def _sentence(error: sqlite3.Error | OSError) -> str:
+    """What went wrong and what to do about it."""
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    if "full" in text or "No space" in text:
+        return "the disk is full. What was done is kept: make room, and run the same command again."
+    if "locked" in text or "busy" in text:
+        return f"another process has been writing for {BUSY_SECONDS:.0f} seconds. Wait for it, or end it."
+    if "not a database" in text or "malformed" in text:
+        return f"found a file that cannot be read as a library ({text}). Name another, or bring back a copy of it."
+    return f"the library cannot be used ({text}). Check the folder and who may write there."

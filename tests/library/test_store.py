@@ -1,0 +1,144 @@
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from earmark.errors import LibraryError
+from earmark.library import schema, store
+from earmark.library.store import Store
+
+SECOND = ("CREATE TABLE journal (id INTEGER PRIMARY KEY)", "INSERT INTO journal VALUES (7)")
+
+
+def test_a_library_is_made_and_found_again(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "music.earmark"
+    first = Store(path)
+    name = first.row("SELECT value FROM state WHERE name = 'library'")
+    first.close()
+    again = Store(path, make=False)
+    assert again.row("SELECT value FROM state WHERE name = 'library'") == name
+    assert again.row("PRAGMA journal_mode") == ("wal",)
+    assert again.row("PRAGMA user_version") == (len(schema.MIGRATIONS),)
+    again.close()
+
+
+def test_one_that_is_not_there_is_not_made_by_looking(tmp_path: Path) -> None:
+    with pytest.raises(LibraryError, match="found no such file, expected a library"):
+        Store(tmp_path / "absent.earmark", make=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    text = tmp_path / "text"
+    text.write_text("no library at all " * 100)
+    with pytest.raises(LibraryError, match="cannot be read as a library"):
+        Store(text)
+    other = tmp_path / "other.db"
+    connection = sqlite3.connect(other)
+    connection.execute("CREATE TABLE books (title)")
+    connection.close()
+    with pytest.raises(LibraryError, match="SQLite file of another program"):
+        Store(other)
+    with pytest.raises(LibraryError, match="cannot be used"):
+        Store(tmp_path)
+
+
+def test_an_older_schema_is_brought_up_and_a_newer_one_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "music.earmark"
+    old = Store(path)
+    old.run("INSERT INTO state VALUES ('mine', 'kept')")
+    old.close()
+    with monkeypatch.context() as later:
+        later.setattr(store, "MIGRATIONS", (*schema.MIGRATIONS, SECOND))
+        new = Store(path)
+        assert new.rows("SELECT * FROM journal") == [(7,)]
+        assert new.row("SELECT value FROM state WHERE name = 'mine'") == ("kept",)
+        new.close()
+        Store(path).close()  # each step is done once
+    with pytest.raises(LibraryError, match=f"found a library of schema {len(schema.MIGRATIONS) + 1}"):
+        Store(path)
+
+
+def test_a_step_that_fails_leaves_the_older_schema(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "music.earmark"
+    Store(path).close()
+    with monkeypatch.context() as later:
+        later.setattr(store, "MIGRATIONS", (*schema.MIGRATIONS, (*SECOND, "no statement")))
+        with pytest.raises(LibraryError, match="syntax error"):
+            Store(path)
+    opened = Store(path)
+    assert opened.row("SELECT 1 FROM sqlite_master WHERE name = 'journal'") is None
+    opened.close()
+
+
+def test_a_transaction_is_whole_or_nothing(tmp_path: Path) -> None:
+    opened = Store(tmp_path / "music.earmark")
+    with pytest.raises(ValueError, match="on the way"), opened.transaction():
+        opened.run("INSERT INTO state VALUES ('half', 1)")
+        raise ValueError("on the way")
+    with opened.transaction():
+        opened.run("INSERT INTO state VALUES ('whole', 1)")
+    assert opened.rows("SELECT name FROM state WHERE name IN ('half', 'whole')") == [("whole",)]
+    opened.close()
+
+
+def test_two_writers_wait_for_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "music.earmark"
+    first = Store(path)
+    done: list[float] = []
+
+    def write() -> None:
+        second = Store(path)
+        with second.transaction():
+            second.run("INSERT INTO state VALUES ('second', 1)")
+        done.append(time.monotonic())
+        second.close()
+
+    thread = threading.Thread(target=write)
+    with first.transaction():
+        first.run("INSERT INTO state VALUES ('first', 1)")
+        thread.start()
+        time.sleep(0.3)
+        assert done == []
+    thread.join()
+    assert len(first.rows("SELECT * FROM state WHERE name IN ('first', 'second')")) == 2
+    first.close()
+
+
+def test_who_waits_too_long_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "music.earmark"
+    first, second = Store(path), Store(path, busy_seconds=0.05)
+    with first.transaction(), pytest.raises(LibraryError, match="another process has been writing"):
+        second.run("INSERT INTO state VALUES ('second', 1)")
+    first.close()
+    second.close()
+
+
+def test_many_writes_are_as_whole(tmp_path: Path) -> None:
+    opened = Store(tmp_path / "music.earmark")
+    with opened.many_writes():
+        assert opened.row("PRAGMA synchronous") == (1,)
+        opened.run("INSERT INTO state VALUES ('one', 1)")
+    assert opened.row("PRAGMA synchronous") == (2,)
+    opened.close()
+
+
+def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
+    opened = Store(tmp_path / "music.earmark")
+    pages = opened.row("PRAGMA page_count")
+    assert pages is not None
+    opened.rows(f"PRAGMA max_page_count = {pages[0] + 4}")
+    kept = 0
+    with pytest.raises(LibraryError, match=r"the disk is full\. What was done is kept"):
+        while True:
+            with opened.transaction():
+                opened.run("INSERT INTO state VALUES (?, zeroblob(3000))", (f"row {kept}",))
+            kept += 1
+    assert kept > 0
+    opened.rows("PRAGMA max_page_count = 100000")
+    assert opened.row("SELECT count(*) FROM state WHERE name LIKE 'row %'") == (kept,)
+    with opened.transaction():
+        opened.run("INSERT INTO state VALUES ('after', 1)")
+    opened.close()

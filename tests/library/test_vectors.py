@@ -1,0 +1,118 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from library.synthetic import fill
+from tagging.builders import make_bundle
+
+from earmark.errors import LibraryError
+from earmark.library import vectors as vectors_module
+from earmark.library.library import Library
+from earmark.library.vectors import Vectors, open_vectors, vectors_path
+from earmark.tagging.calibration import probabilities
+from earmark.tagging.tagger import Tagger
+
+
+def opened(library: Library) -> Vectors:
+    found, _ = library._vectors()
+    return found
+
+
+def test_it_holds_what_the_library_holds(library: Library, tagger: Tagger) -> None:
+    fill(library, 50)
+    found = opened(library)
+    assert found.ids.tolist() == list(range(1, 51))
+    assert found.vectors.shape == (50, tagger.card.vector_width)
+    for row, number in enumerate(found.ids.tolist()):
+        expected = probabilities(library.track(number).logits, tagger.card)
+        np.testing.assert_allclose(found.probabilities[:, row], expected, rtol=1e-6)
+        units = found.units(library.database.embedding(number).astype(np.float32))
+        np.testing.assert_allclose(found.vectors[row] / found.header.scale, units, atol=0.51 / found.header.scale)
+
+
+def test_every_block_has_length_one(library: Library, tagger: Tagger) -> None:
+    fill(library, 20)
+    units = opened(library).units(library.database.embedding(3).astype(np.float32))
+    for block in tagger.card.layout:
+        assert np.linalg.norm(units[block.columns]) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_it_is_made_once_and_anew_when_tracks_come(library: Library) -> None:
+    fill(library, 20)
+    path = vectors_path(library.path)
+    opened(library)
+    first = path.stat()
+    opened(library)
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (first.st_ino, first.st_mtime_ns)
+    fill(library, 1, first=20)
+    assert len(opened(library).ids) == 21
+    assert path.stat().st_ino != first.st_ino
+    assert [file.name for file in path.parent.glob("*.part")] == []
+
+
+def test_older_vectors_stay_until_there_are_twice_as_many(library: Library) -> None:
+    fill(library, 20)
+    first = opened(library).vectors.copy()
+    fill(library, 19, first=20)
+    second = opened(library)
+    np.testing.assert_array_equal(second.vectors[:20], first)
+    assert second.header.standardised_from == 20
+    fill(library, 1, first=39)
+    assert opened(library).header.standardised_from == 40
+
+
+@pytest.mark.parametrize("content", [b"", b"earmark vectors 1\n", b"something else", None])
+def test_a_broken_file_is_made_anew(library: Library, content: bytes | None) -> None:
+    fill(library, 5)
+    opened(library)
+    path = vectors_path(library.path)
+    path.write_bytes(path.read_bytes()[:-1] if content is None else content)
+    assert len(opened(library).ids) == 5
+
+
+def test_another_librarys_file_is_not_used(library: Library, tagger: Tagger, tmp_path: Path) -> None:
+    fill(library, 5)
+    opened(library)
+    with Library(tmp_path / "other.earmark", tagger) as other:
+        fill(other, 5, first=100)
+        vectors_path(other.path).write_bytes(vectors_path(library.path).read_bytes())
+        assert opened(other).header.library != opened(library).header.library
+
+
+def test_without_it_nothing_is_lost(library: Library) -> None:
+    fill(library, 5)
+    before = opened(library).vectors.copy()
+    vectors_path(library.path).unlink()
+    np.testing.assert_array_equal(opened(library).vectors, before)
+
+
+def test_a_place_that_cannot_be_written_is_told(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(library, 2)
+
+    def full(header: object) -> bytes:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(vectors_module, "_head", full)
+    with pytest.raises(LibraryError, match=r"it cannot be written \(No space left on device\), and searches need it"):
+        opened(library)
+
+
+def test_columns_that_say_nothing_do_no_harm(library: Library, tagger: Tagger) -> None:
+    fill(library, 1)
+    found = opened(library)
+    assert np.asarray(found.vectors).any() == np.False_, "one track alone differs from nothing"
+    assert np.isfinite(found.units(library.database.embedding(1).astype(np.float32))).all()
+
+
+def test_no_tracks_at_all(library: Library, tagger: Tagger) -> None:
+    model_id = library.database.model_id(tagger.card)
+    found = open_vectors(library.database, model_id, tagger.card, library.database.card_text(model_id))
+    assert found.ids.shape == (0,)
+    assert found.vectors.shape == (0, tagger.card.vector_width)
+
+
+def test_all_statistics_are_blocks(tmp_path: Path) -> None:
+    tagger = Tagger(make_bundle(scales=(27,), tags=3))
+    with Library(tmp_path / "a.earmark", tagger) as library:
+        fill(library, 12)
+        assert opened(library).blocks == tagger.card.layout

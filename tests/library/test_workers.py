@@ -1,0 +1,253 @@
+"""The contract of engines, with real processes: good files, broken ones, and workers that hang, starve and die."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from library.engines import setup_of
+from library.poison import write_poison
+from training.sounds import write_noise
+
+from earmark.audio.identity import identity
+from earmark.errors import LibraryError
+from earmark.library.analysis import Analysis
+from earmark.library.jobs import Broken, Changed, Engine, Identified, Job, Limits, Lost, Outcome, Stamp, Vanished
+from earmark.library.scan import stamp_of
+from earmark.library.workers import LocalEngine
+from earmark.tagging.tagger import Tagger
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc and limits memory")
+
+
+def local(tagger: Tagger, limits: Limits, jobs: int) -> Engine:
+    return LocalEngine(setup_of(tagger, limits), jobs)
+
+
+def on_ray(tagger: Tagger, limits: Limits, jobs: int) -> Engine:
+    from earmark.library.cluster import RayEngine
+
+    return RayEngine(setup_of(tagger, limits), jobs)
+
+
+@pytest.fixture(scope="module", params=[local, pytest.param(on_ray, marks=pytest.mark.slow)])
+def engine(request: pytest.FixtureRequest, tagger: Tagger) -> Iterator[Engine]:
+    if request.param is on_ray:
+        request.getfixturevalue("ray_alone")
+    made = request.param(tagger, Limits(), 2)
+    yield made
+    made.close()
+
+
+def job(path: Path, work: str = "listen", name: str = "packets:1") -> Job:
+    stamp = stamp_of(str(path)) or Stamp(0, 0)
+    return Job(str(path), stamp, work, name)  # type: ignore[arg-type]
+
+
+def outcomes(engine: Engine, jobs: list[Job], allowed_seconds: float = 60.0) -> dict[str, Outcome]:
+    """Each job's outcome by the name of its file; every job is answered exactly once."""
+    waiting, found = list(jobs), {}
+    under_way = 0
+    while waiting or under_way:
+        while waiting and under_way < engine.capacity:
+            engine.submit(waiting.pop(0), allowed_seconds)
+            under_way += 1
+        done, outcome = engine.wait()
+        under_way -= 1
+        assert done in jobs
+        assert Path(done.path).name not in found
+        found[Path(done.path).name] = outcome
+    assert len(found) == len(jobs)
+    return found
+
+
+def test_files_are_identified_and_listened_to(engine: Engine, tagger: Tagger, tmp_path: Path) -> None:
+    paths = [write_noise(tmp_path / f"{number}.flac", number) for number in range(5)]
+    found = outcomes(engine, [job(path, "identify") for path in paths])
+    for path in paths:
+        assert found[path.name] == Identified(identity(path), pytest.approx(20_000 / 22_050, abs=1e-3))
+    found = outcomes(engine, [job(path, "listen", f"packets:{path.name}") for path in paths])
+    for path in paths:
+        heard, expected = found[path.name], tagger.tag(path)
+        assert isinstance(heard, Analysis)
+        assert heard.identity == f"packets:{path.name}"
+        np.testing.assert_array_equal(heard.logits, expected.logits)
+        np.testing.assert_array_equal(heard.embedding, expected.embedding.astype(np.float16))
+
+
+def test_listening_without_an_identity_finds_it(engine: Engine, tmp_path: Path) -> None:
+    path = write_noise(tmp_path / "a.flac", 1)
+    heard = outcomes(engine, [job(path, "listen", "")])["a.flac"]
+    assert isinstance(heard, Analysis)
+    assert heard.identity == identity(path)
+
+
+def test_poisoned_files_get_their_reasons(engine: Engine, tmp_path: Path) -> None:
+    expected = write_poison(tmp_path)
+    found = outcomes(engine, [job(tmp_path / name, "listen", "") for name in expected])
+    for name, reason in expected.items():
+        outcome = found[name]
+        if reason:
+            assert isinstance(outcome, Broken), name
+            assert reason in outcome.reason
+            assert str(tmp_path) not in outcome.reason, "the path stands beside it"
+        else:
+            assert isinstance(outcome, Analysis), name
+
+
+def test_a_file_that_changed_and_one_that_is_gone(engine: Engine, tmp_path: Path) -> None:
+    path = write_noise(tmp_path / "a.flac", 1)
+    changed = job(path)
+    os.utime(path, ns=(1, 1))
+    found = outcomes(engine, [changed, job(tmp_path / "gone.flac"), job(tmp_path / "gone too.flac", "identify")])
+    assert found["a.flac"] == Changed()
+    assert found["gone.flac"] == found["gone too.flac"] == Vanished("No such file or directory")
+
+
+@LINUX
+def test_a_file_that_hangs_is_given_up_and_the_others_go_on(engine: Engine, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "hangs.mp3")  # whose opening waits for a writer
+    good = write_noise(tmp_path / "good.flac", 1)
+    found = outcomes(engine, [job(tmp_path / "hangs.mp3", "identify"), job(good)], allowed_seconds=3.0)
+    assert found["hangs.mp3"] == Broken("it was not done after 3 seconds, what a file of its length may take")
+    assert isinstance(found["good.flac"], Analysis)
+    assert isinstance(outcomes(engine, [job(good)])["good.flac"], Analysis)
+
+
+@pytest.mark.parametrize("folder", ["", "deep"])
+def test_files_far_away_come_through_fsspec(engine: Engine, tmp_path: Path, folder: str) -> None:
+    pytest.importorskip("fsspec", reason="needs the extra cluster")
+    path = write_noise(tmp_path / folder / "a.flac", 1)
+    address = Job(f"file://{path}", Stamp(1, 1), "listen")
+    absent = Job(f"file://{tmp_path}/absent.flac", Stamp(1, 1), "listen")
+    found = outcomes(engine, [address, absent])
+    heard = found["a.flac"]
+    assert isinstance(heard, Analysis)
+    assert heard.identity == identity(path)
+    assert isinstance(found["absent.flac"], Broken)
+    assert "it cannot be read" in found["absent.flac"].reason
+
+
+@LINUX
+def test_a_file_that_needs_too_much_memory_is_given_up(tagger: Tagger, tmp_path: Path) -> None:
+    path = write_noise(tmp_path / "a.flac", 1, 2_000_000)
+    starved = local(tagger, Limits(memory_megabytes=1), 1)
+    try:
+        outcome = outcomes(starved, [job(path)])["a.flac"]
+    finally:
+        starved.close()
+    assert isinstance(outcome, Broken | Lost)
+    assert not isinstance(outcome, Broken) or "memory" in outcome.reason
+
+
+def children(process_id: int) -> list[int]:
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = status.read_text()
+        except OSError:  # it has just ended
+            continue
+        if int(text.rsplit(")", 1)[1].split()[1]) == process_id:
+            found.append(int(status.parent.name))
+    return found
+
+
+def workers_of(process_id: int) -> list[int]:
+    """The worker processes of a foreman, without Python's own helper for semaphores."""
+    return [
+        child
+        for child in children(process_id)
+        if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+
+
+@LINUX
+def test_workers_and_foremen_may_die(tagger: Tagger, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "hangs.mp3")
+    good = write_noise(tmp_path / "good.flac", 1)
+    engine = LocalEngine(setup_of(tagger), 1)
+    try:
+        assert isinstance(outcomes(engine, [job(good)])["good.flac"], Analysis)
+        engine.submit(job(tmp_path / "hangs.mp3", "identify"), 60.0)
+        time.sleep(0.5)
+        for process in workers_of(engine.process_id):
+            os.kill(process, signal.SIGKILL)
+        assert engine.wait()[1] == Lost("the worker process ended on it (SIGKILL)")
+        assert isinstance(outcomes(engine, [job(good)])["good.flac"], Analysis)
+        engine.submit(job(tmp_path / "hangs.mp3", "identify"), 60.0)
+        os.kill(engine.process_id, signal.SIGKILL)
+        assert engine.wait()[1] == Lost("the process that leads the workers ended")
+        assert isinstance(outcomes(engine, [job(good)])["good.flac"], Analysis)
+        for process in workers_of(engine.process_id):  # while nothing is to be done
+            os.kill(process, signal.SIGKILL)
+        time.sleep(0.5)
+        found = outcomes(engine, [job(good)])["good.flac"]
+        assert isinstance(found, Analysis | Lost)
+        assert isinstance(outcomes(engine, [job(good)])["good.flac"], Analysis)
+    finally:
+        engine.close()
+
+
+@LINUX
+def test_nothing_is_left_behind_where_the_library_is_killed(tagger: Tagger, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "hangs.mp3")
+    code = (
+        "import pickle, sys\n"
+        "from earmark.library.jobs import Job, Stamp\n"
+        "from earmark.library.workers import LocalEngine\n"
+        "engine = LocalEngine(pickle.load(sys.stdin.buffer), 2)\n"
+        f"engine.submit(Job({str(tmp_path / 'hangs.mp3')!r}, Stamp(0, 0), 'identify'), 600.0)\n"
+        "print(engine.process_id, flush=True)\n"
+        "engine.wait()\n"
+    )
+    import pickle
+
+    library = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert library.stdin is not None
+    assert library.stdout is not None
+    with library.stdin, library.stdout:
+        library.stdin.write(pickle.dumps(setup_of(tagger)))
+        library.stdin.close()
+        foreman = int(library.stdout.readline())
+        for _ in range(200):
+            if len(workers_of(foreman)) == 2:
+                break
+            time.sleep(0.05)
+        workers = workers_of(foreman)
+        assert len(workers) == 2
+        library.send_signal(signal.SIGKILL)
+        library.wait()
+        for _ in range(200):
+            left = [process for process in (foreman, *workers) if Path(f"/proc/{process}").exists()]
+            alive = [process for process in left if " Z " not in Path(f"/proc/{process}/stat").read_text()]
+            if not alive:
+                break
+            time.sleep(0.05)
+        assert alive == []
+
+
+def test_no_workers_is_refused(tagger: Tagger) -> None:
+    with pytest.raises(LibraryError, match="jobs: found 0, expected at least 1"):
+        local(tagger, Limits(), 0)
+
+
+def test_waiting_for_nothing_is_refused(tagger: Tagger) -> None:
+    idle = local(tagger, Limits(), 1)
+    try:
+        with pytest.raises(LibraryError, match="found no job under way"):
+            idle.wait()
+    finally:
+        idle.close()
+
+
+def test_longer_files_may_take_longer() -> None:
+    limits = Limits(seconds=60, seconds_a_second=0.5)
+    stamp = Stamp(4_000_000, 0)
+    assert limits.allowed_seconds(stamp, 240.0) == 60 + 120 + 4
+    assert limits.allowed_seconds(stamp, None) == 60 + 2_000 + 4, "by its size, where its header tells nothing"
+    assert limits.allowed_seconds(Stamp(10**12, 0), None) < 2_000_000
