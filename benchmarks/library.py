@@ -3,13 +3,16 @@
     python benchmarks/library.py [--files 40] [--seconds 60] [--rounds 3] [--tracks 100000] [--model FOLDER] [--ray]
         [--json FILE]
 
-Adding: FLAC files of noise (44.1 kHz, stereo), made on the spot, by a model with random weights in the letter's full
-size unless one is named (what a network costs does not depend on what it learnt); the bare tagger does the same files in
-one process, with tags over time as a library keeps them. The clock of the engines runs from the first job to the last
-row, workers' start apart, which is told too. Processor seconds are of all processes together, less those of starting
-and stopping; on a machine that does other things they say more than the clock. Searches: in tracks that were never heard, with vectors of few directions and noise, each
-question in a process that has the library open; "cold" is a whole process, `earmark library search`. Largest memory is
-what the system counts. The comparison of 8-bit numbers with 16-bit floats looks at the same vectors.
+Adding: FLAC files of noise (44.1 kHz, stereo, quiet enough for the bytes a second of music), made on the spot, by a
+model with random weights in the letter's full size unless one is named (what a network costs does not depend on what it
+learnt); the bare tagger does the same files in one process, with tags over time as a library keeps them. The clock of
+the engines runs from the first job to the last row, workers' start apart, which is told too. Processor seconds are of
+all processes together, less those of starting and stopping; on a machine that does other things they say more than the
+clock.
+
+Searches: in tracks that were never heard, with vectors of few directions and noise, each question in a process that has
+the library open; "cold" is a whole process, `earmark library search`. Largest memory is what the system counts. The
+comparison of 8-bit numbers with 16-bit floats looks at the same vectors.
 """
 
 import argparse
@@ -37,6 +40,7 @@ from earmark.library.vectors import vectors_path
 from earmark.library.workers import LocalEngine
 
 RATE_HZ, CHANNELS = 44_100, 2
+NOISE_DEVIATION = 0.005
 ROWS_TOGETHER = 5_000
 QUERIES = ("tag 1", "tag 1 AND NOT tag 2 AND tag 3>0.6", "(tag 4 OR tag 5<0.2) AND folder:/music/7")
 CHOICES = {
@@ -122,7 +126,7 @@ def measure_adding(
     music = folder / "sounds"
     music.mkdir()
     for number in range(files):
-        noise = generator.normal(0, 0.1, (seconds * RATE_HZ, CHANNELS)).clip(-1, 1).astype(np.float32)
+        noise = generator.normal(0, NOISE_DEVIATION, (seconds * RATE_HZ, CHANNELS)).astype(np.float32)
         write_flac(music / f"{number}.flac", noise, RATE_HZ)
     tagger = earmark.load(model)
     # In a process of its own, with one thread for numpy as every worker has it.

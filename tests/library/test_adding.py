@@ -208,6 +208,19 @@ def test_failures_of_files_that_are_gone_are_forgotten(library: Library, music: 
     assert library.failures() == []
 
 
+def test_files_that_were_named_and_are_gone_are_forgotten_too(library: Library, music: Path) -> None:
+    add(library, music)
+    bad = music / "bad.mp3"
+    bad.write_bytes(b"text")
+    add(library, bad, engine=Scripted(lambda job: Broken("it is text")))
+    bad.unlink()
+    (music / "first" / "1.flac").unlink()
+    added, _ = add(library, bad, music / "first" / "1.flac")
+    assert added.absent == [str(bad), str(music / "first" / "1.flac")]
+    assert library.failures() == []
+    assert library.database.known_path(str(music / "first" / "1.flac")).missing is True  # type: ignore[union-attr]
+
+
 def test_a_new_head_judges_the_vectors_that_are_there(library: Library, music: Path, tagger: Tagger) -> None:
     add(library, music)
     weights = dict(tagger.bundle.weights) | {

@@ -121,4 +121,4 @@ def test_two_hundred_kills_on_real_music(tmp_path: Path, shared_data: Path) -> N
         shutil.copytree(shared_data / source / "audio", music / source)
     expected = write_poison(music / "poison")
     assert BOMB_HOURS == 100
-    kill_again_and_again(music, tmp_path, expected, kills=200, longest=6.0)
+    kill_again_and_again(music, tmp_path, expected, kills=200, longest=2.5)

@@ -49,7 +49,7 @@ def test_what_searches_mean(text: str, expected: Query) -> None:
         ("", "found the end, expected a tag", ""),
         ("piano AND", "found the end, expected a tag", ""),
         ("piano AND AND guitar", "found 'AND', expected a tag", "AND"),
-        ("pianno AND guitar", "did you mean 'piano'?", "pianno"),
+        ("pianno AND guitar", "the nearest is 'piano'", "pianno"),
         ("xyzzy", "its 9 tags are piano, guitar, vocals, male vocal, male, R&B, drum'n'bass, not, …", "xyzzy"),
         ("piano guitar", "found 'guitar', expected AND, OR or the end", "guitar"),
         ("(piano", "a bracket that is not closed, expected ')'", ""),

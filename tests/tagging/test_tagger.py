@@ -198,6 +198,24 @@ def test_over_time(tagger):
     assert np.ptp(over_time.scores, axis=0).max() > 0
 
 
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+def test_probabilities_of_track_and_windows_have_one_calibration(activation):
+    tagger = Tagger(make_bundle(calibrated=True, activation=activation))
+    prediction = tagger.tag((noise(5.5), RATE_HZ), over_time=OverTimeSettings(5.0, 5.0))
+    assert prediction.calibration == tagger.card.calibration
+    over_time = prediction.over_time
+    for found, scores in ((prediction.probabilities, prediction.scores), (over_time.probabilities, over_time.scores)):
+        odds = np.log(scores.astype(np.float64) / (1 - scores))
+        np.testing.assert_allclose(found, 1 / (1 + np.exp(0.2 - 1.1 * odds)), atol=1e-5)
+        assert not np.allclose(found, scores, atol=1e-3)
+
+
+def test_without_a_calibration_probabilities_are_scores(tagger):
+    prediction = tagger.tag((noise(3), RATE_HZ), over_time=OVER_TIME)
+    np.testing.assert_array_equal(prediction.probabilities, prediction.scores)
+    np.testing.assert_array_equal(prediction.over_time.probabilities, prediction.over_time.scores)
+
+
 def test_over_time_from_kept_features(tagger):
     group = 54 * 512 / RATE_HZ
     settings = OverTimeSettings(4 * group, 2 * group)

@@ -68,6 +68,17 @@ def test_promises_are_counted_over_the_tags_that_make_them() -> None:
     assert 0 <= low.low <= low.achieved <= low.high <= 1
 
 
+def test_folds_keep_their_own_thresholds() -> None:
+    strict, lax = (Model((TagCalibration("a", 1.0, 0.0, {"0.9": least}),)) for least in (0.9, 0.2))
+    silent = Model((TagCalibration("a", 1.0, 0.0, {}),))
+    probabilities = np.full((4, 1), 0.5, np.float32)
+    targets = single(1, 1, 0, 1)[:, None]
+    parts = [Said(probabilities, targets, model) for model in (strict, lax, silent, Model(()))]
+    (promise,) = measure_reliability(parts, ("a",)).promises
+    assert (promise.tags, promise.kept, promise.achieved) == (1, 4, 0.75), "only the second fold promises"
+    assert promise.recall == 0.5, "of the positives of the folds that could promise"
+
+
 def test_a_promise_is_of_positives_and_an_error_of_targets() -> None:
     model = Model((TagCalibration("a", 1.0, 0.0, {"0.9": 0.3}),))
     probabilities, targets = np.full((20, 1), 0.4, np.float32), np.full((20, 1), 0.4, np.float32)
@@ -78,6 +89,7 @@ def test_a_promise_is_of_positives_and_an_error_of_targets() -> None:
 
 def test_no_promise_made() -> None:
     model = Model((TagCalibration("a", 1.0, 0.0, {"0.9": 0.9}),))
+    low = np.full((5, 1), 0.1, np.float32)
     (promise,) = measure_reliability([Said(low, np.zeros((5, 1), np.float32), model)], ("a",)).promises
     assert (promise.kept, promise.tags) == (0, 1)
     assert math.isnan(promise.achieved) and math.isnan(promise.low) and math.isnan(promise.recall)

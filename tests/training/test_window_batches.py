@@ -67,7 +67,7 @@ def batches(windows: WindowSection, batch: int = 2, **values: object) -> WindowB
     chosen = np.array([2, 0, 1])
     targets = np.arange(3, dtype=np.float32)[:, None]
     clips = Clips.with_constant_targets(("a", "b", "c"), np.zeros(3, np.int64), np.zeros(3, np.int64), targets)
-    return WindowBatches(features, (), chosen, clips, windows, batch, **values)  # type: ignore[arg-type]
+    return WindowBatches([features], (), chosen, clips, windows, batch, **values)  # type: ignore[arg-type]
 
 
 def test_windows_as_long_as_the_clip_are_the_clip() -> None:
@@ -104,3 +104,18 @@ def test_two_processes_take_the_windows_that_one_would() -> None:
     parts = [next(batches(windows, 2, share=Share(rank, 2)).epoch(0)) for rank in range(2)]
     for at in range(2):
         assert torch.equal(whole[at], torch.cat([part[at] for part in parts]))
+
+
+def test_every_window_has_one_loudness() -> None:
+    windows = WindowSection(shortest_seconds=0.5, longest_seconds=3.0, windows_per_clip=40)
+    loudnesses = [[make_features(18, offset), make_features(54, offset)] for offset in (0.0, 100.0)]
+    targets = np.arange(3, dtype=np.float32)[:, None]
+    clips = Clips.with_constant_targets(("a", "b", "c"), np.zeros(3, np.int64), np.zeros(3, np.int64), targets)
+    source = WindowBatches(loudnesses, (), np.arange(3), clips, windows, 120)
+    ((vectors, found),) = source.epoch(0)
+    assert len(source) == 1 and len(vectors) == 120
+    loud = vectors.mean(dim=1) > 50
+    assert 40 < int(loud.sum()) < 80
+    assert torch.equal((vectors - 100 * loud[:, None]).floor(), found.expand_as(vectors)), (
+        "loudnesses or clips mixed up"
+    )

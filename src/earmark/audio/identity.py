@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, cast
 from earmark.audio.source import Opened, open_source
 
 DIGEST_BYTES = 16
-READ_BYTES = 1 << 20
+READ_BYTES = 1 << 16
 BUFFER_BYTES = 1 << 17
 ID3V1_BYTES = 128
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from earmark.cli.console import progress, say
-from earmark.errors import MissingExtraError, RecipeError, TrainingError
+from earmark.errors import MissingExtraError, RecipeError
 
 if TYPE_CHECKING:
     from earmark.tagging.tagger import Tagger
@@ -77,29 +77,15 @@ def calibrate(
     """Fit probabilities and thresholds of a trained model on one side of a split, and write the model with them."""
     tagger, dataset, chosen = _prepared(model, recipe, split)
     from earmark.tagging.bundle import write_bundle
-    from earmark.training.calibrate import fit_calibration, with_calibration
-    from earmark.training.track_logits import track_logits
+    from earmark.training.calibrate import calibrate_bundle
 
-    card = tagger.card
-    if dataset.labels != card.labels:
-        raise TrainingError(
-            f"The dataset {dataset.name} has the tags {', '.join(dataset.labels[:5])} and others, expected the "
-            f"model's, in order: {', '.join(card.labels[:5])} and others. Calibrate on the dataset that trained it."
-        )
     _warn_of_another_split(tagger, dataset, chosen)
     with progress("tagging") as done:
-        heard = track_logits(tagger, dataset.select(dataset.split(chosen).side(side)), done, threads=threads)
+        bundle, heard = calibrate_bundle(tagger.bundle, dataset, chosen, side, done, threads)
     for reason in heard.unreadable:
         say(f"left out: {reason}")
-    calibration = fit_calibration(
-        heard.logits[0],
-        dataset.targets([track.identifier for track in heard.tracks]),
-        card.labels,
-        [track.group for track in heard.tracks],
-        activation=card.activation,
-        positive_threshold=dataset.positive_threshold,
-    )
-    write_bundle(with_calibration(tagger.bundle, calibration), output)
+    write_bundle(bundle, output)
+    calibration = bundle.card.calibration
     promising = sum(bool(entry.thresholds) for entry in calibration)
     say(f"calibrated {len(calibration)} tags on {len(heard.tracks)} tracks; {promising} of them promise a precision")
     typer.echo(output)

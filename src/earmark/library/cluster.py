@@ -7,6 +7,7 @@ writes the library, so that no row can be lost or doubled.
 
 import importlib
 import os
+import platform
 import socket
 import sys
 import time
@@ -34,7 +35,7 @@ class Listener:
 
     def started(self) -> str:
         """Where it works."""
-        return os.uname().nodename
+        return platform.node()
 
     def work(self, job: Job) -> Outcome:
         """Do a job."""

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from earmark.errors import LibraryError
 from earmark.library.analysis import Analysis, PackedOverTime
 from earmark.library.jobs import Stamp
+from earmark.library.remote import is_remote
 from earmark.library.store import Store
 from earmark.tagging.card import Card
 from earmark.tagging.card_json import card_from_json, card_to_json
@@ -139,9 +140,8 @@ class Database:
 
     def paths_under(self, folder: str) -> Iterator[str]:
         """The paths within a folder that are not marked as missing."""
-        start = os.fsencode(folder).rstrip(b"/") + b"/"
         for rows in self.store.stream(
-            "SELECT path FROM paths WHERE path >= ? AND path < ? AND NOT missing", (start, start[:-1] + b"0")
+            "SELECT path FROM paths WHERE path >= ? AND path < ? AND NOT missing", paths_within(folder)
         ):
             yield from (os.fsdecode(path) for (path,) in rows)
 
@@ -303,6 +303,13 @@ class Database:
         """The library's own name, and a number that rises whenever what was heard changes."""
         rows = dict(self.store.rows("SELECT name, value FROM state WHERE name IN ('library', 'generation')"))
         return str(rows["library"]), int(rows["generation"])
+
+
+def paths_within(folder: str) -> tuple[bytes, bytes]:
+    """Where the paths within a folder (or an address) begin in the order of bytes, and where they have ended."""
+    separator = "/" if is_remote(folder) else os.sep
+    start = os.fsencode(folder.rstrip(separator) + separator)
+    return start, start[:-1] + bytes([start[-1] + 1])
 
 
 def _hashes(card: Card) -> str:

@@ -88,6 +88,8 @@ def nearest(
         # Where the query is zero, other blocks do not count.
         found = search(vectors.vectors, vectors.steps(query), wanted, "ip", exact=True, threads=1)
         candidates = vectors.ids[np.asarray(found.keys, np.int64)]
+    if not len(candidates):
+        return []
     kept = [(int(track), database.embedding(int(track))) for track in candidates]
     others = vectors.units(np.stack([vector for _, vector in kept]).astype(np.float32))
     likeness = (others @ query) / len(blocks)

@@ -166,9 +166,9 @@ class _Parser:
                 self._next += count
                 return place
         name = first.text.strip("\"'")
-        near = difflib.get_close_matches(name.casefold(), self._places, n=3, cutoff=0.5)
+        near = difflib.get_close_matches(name.casefold(), self._places, n=3, cutoff=0.6)
         hint = " or ".join(repr(self._labels[self._places[each]]) for each in near)
-        known = f"did you mean {hint}?" if hint else f"its {len(self._labels)} tags are {_some(self._labels)}"
+        known = f"the nearest is {hint}" if hint else f"its {len(self._labels)} tags are {_some(self._labels)}"
         raise self._wrong(first, f"found {name!r}, expected a tag of the model; {known}")
 
     def _compared(self, place: int) -> HasTag:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from earmark.library.database import Database
+from earmark.library.database import Database, paths_within
 from earmark.library.query import And, HasPath, HasTag, Not, Or, Query
 from earmark.library.remote import is_remote
 from earmark.library.vectors import Vectors
@@ -92,8 +92,7 @@ def tracks_at(query: HasPath, database: Database) -> npt.NDArray[np.int64]:
 def _below(folder: str) -> tuple[str, list[object]]:
     if not is_remote(folder):
         folder = os.path.abspath(os.path.expanduser(folder))  # noqa: PTH100, PTH111 (as paths are kept)
-    start = os.fsencode(folder).rstrip(b"/")
-    return "path >= ? AND path < ?", [start + b"/", start + b"0"]
+    return "path >= ? AND path < ?", list(paths_within(folder))
 
 
 def _tag(query: HasTag, chances: npt.NDArray[np.float32], threshold: float) -> Fitting:

@@ -67,24 +67,15 @@ class Worker:
 
 
 def limit_memory(megabytes: int) -> None:
-    """Let this process take that much address space beyond what it has now, where the system can hold it to that.
-
-    Linux holds it exactly; macOS accepts the limit and does not enforce it; Windows has none of this kind.
-    """
-    if sys.platform == "win32":
+    """Let this process take that much address space beyond what it has now; on Linux, as others do not hold to it."""
+    if sys.platform != "linux":
         return
     import resource
 
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    wanted = pages * os.sysconf("SC_PAGE_SIZE") + megabytes * 1_000_000
     _soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = _address_space_bytes() + megabytes * 1_000_000
     resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
-
-
-def _address_space_bytes() -> int:
-    statistics = Path("/proc/self/statm")
-    if not statistics.exists():  # not Linux
-        return 0
-    return int(statistics.read_text(encoding="ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _header_seconds(path: str) -> float | None:

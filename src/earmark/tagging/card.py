@@ -117,8 +117,9 @@ class TagName:
 class TagCalibration:
     """What turns a tag's logit into a probability, and the thresholds that keep a promised precision.
 
-    The probability is the sigmoid of `slope` times the logit plus `intercept`. `thresholds` maps a promised
-    precision, written as text ("0.9"), to the least probability that keeps it.
+    The probability is the sigmoid of `slope` times the tag's log odds plus `intercept`; its log odds are its logit, or
+    those of its share where tags exclude each other (`activation.log_odds`). `thresholds` maps a promised precision,
+    written as text ("0.9"), to the least probability that keeps it.
     """
 
     label: str

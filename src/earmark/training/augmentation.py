@@ -138,8 +138,9 @@ class Augmentation:
         if others is not None:
             share = torch.from_numpy(draws.share).reshape(-1, 1, 1)
             magnitudes = (1 - share) * magnitudes + share * (torch.pow(10.0, others) - 1) * factor
-        if section.noise_share:
-            magnitudes = magnitudes + self._noise(magnitudes, draws)
+        noisy = np.flatnonzero(np.isfinite(draws.noise_decibels))
+        if len(noisy):
+            magnitudes[noisy] += self._noise(magnitudes[noisy], draws, noisy)
         if section.band_limit_share:
             limit = torch.from_numpy(draws.limit_hz).reshape(-1, 1, 1)
             above = torch.from_numpy(self._centres_hz.astype(np.float32)).reshape(1, 1, -1) > limit
@@ -151,10 +152,10 @@ class Augmentation:
         share = torch.from_numpy(draws.share).reshape(-1, 1)
         return torch.where(share > 0, (1 - share) * targets + share * others, targets)
 
-    def _noise(self, magnitudes: Tensor, draws: Draws) -> Tensor:
-        """Magnitudes of coloured noise: exponential, as those of a Gaussian's power are, tilted over the bands."""
+    def _noise(self, magnitudes: Tensor, draws: Draws, noisy: npt.NDArray[np.int64]) -> Tensor:
+        """Magnitudes of white noise for some segments: exponential, as those of a Gaussian's power are."""
         generator = torch.Generator().manual_seed(draws.noise_seed)
-        level = torch.pow(10.0, torch.from_numpy(draws.noise_decibels) / 20).reshape(-1, 1, 1)
+        level = torch.pow(10.0, torch.from_numpy(draws.noise_decibels[noisy]) / 20).reshape(-1, 1, 1)
         level = level * magnitudes.mean(dim=(1, 2), keepdim=True)
         return level * torch.empty_like(magnitudes).exponential_(generator=generator)
 

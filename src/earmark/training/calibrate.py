@@ -7,7 +7,7 @@ chosen on out-of-fold probabilities, so that no track helped to calibrate the pr
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -19,6 +19,10 @@ from earmark.errors import TrainingError
 from earmark.tagging.activation import log_odds, sigmoid
 from earmark.tagging.bundle import Bundle
 from earmark.tagging.card import Activation, TagCalibration
+from earmark.tagging.tagger import Tagger
+from earmark.training.datasets.base import Dataset
+from earmark.training.recipe import Side
+from earmark.training.track_logits import TrackLogits, track_logits
 
 Scores = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.float64]
@@ -121,6 +125,40 @@ def fit_calibration(
 def with_calibration(bundle: Bundle, calibration: tuple[TagCalibration, ...]) -> Bundle:
     """The same model with another calibration; its hashes stay, since its vectors and logits do."""
     return dataclasses.replace(bundle, card=dataclasses.replace(bundle.card, calibration=calibration))
+
+
+def calibrate_bundle(
+    bundle: Bundle,
+    dataset: Dataset,
+    split: str,
+    side: Side,
+    progress: Callable[[int, int], None],
+    threads: int = 1,
+) -> tuple[Bundle, TrackLogits]:
+    """Calibrate a model on one side of a split that did not train it; also what it said of those tracks.
+
+    It tags them as `earmark tag` would, so that the probabilities are of what is shown.
+
+    Raises:
+        TrainingError: the dataset's tags are not the model's, or none of its tracks can be decoded.
+    """
+    card = bundle.card
+    if dataset.labels != card.labels:
+        raise TrainingError(
+            f"The dataset {dataset.name} has the tags {', '.join(dataset.labels[:5])} and others, expected the "
+            f"model's, in order: {', '.join(card.labels[:5])} and others. Calibrate on the dataset that trained it."
+        )
+    tracks = dataset.select(dataset.split(split).side(side))
+    heard = track_logits(Tagger(bundle), tracks, progress, threads=threads)
+    calibration = fit_calibration(
+        heard.logits[0],
+        dataset.targets([track.identifier for track in heard.tracks]),
+        card.labels,
+        [track.group for track in heard.tracks],
+        activation=card.activation,
+        positive_threshold=dataset.positive_threshold,
+    )
+    return with_calibration(bundle, calibration), heard
 
 
 def wilson_lower_bound(hits: npt.ArrayLike, count: npt.ArrayLike, confidence: float) -> Numbers:

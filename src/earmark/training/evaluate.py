@@ -157,13 +157,14 @@ def methods(experiment: Experiment) -> Iterator[Method]:
 
 
 def _machines(experiment: Experiment) -> Iterator[Method]:
-    """A plain machine on the vectors of all scales, of each, and of peers: what the vectors themselves tell."""
+    """A plain machine on the vectors of all scales, of each, of each level, and of peers: what vectors alone tell."""
     recipe, material = experiment.recipe, experiment.material
     machine: Machine = "svm" if material.dataset.task == "one-label" else "logistic"
     scales, seeds = recipe.local.scales, recipe.evaluation.seeds[:1]
     levels = experiment.selection().levels
-    for chosen in dict.fromkeys([scales, *((scale,) for scale in scales)]):
-        selection = Selection(chosen, levels)
+    wanted = [Selection(scales, levels), *(Selection((scale,), levels) for scale in scales)]
+    wanted += [Selection((scale,), (level,)) for scale in scales for level in experiment.levels(scale)]
+    for selection in dict.fromkeys(wanted):
         yield Method(
             f"vectors {selection.label} + {machine}",
             "vectors",

@@ -137,10 +137,10 @@ class Experiment:
         return log_mel_extractor(scale, labels, *read_standardisation(values))
 
     @lru_cache(maxsize=64)  # noqa: B019  an experiment lives as long as its command
-    def features(self, split: str, scale: int) -> ScaleFeatures:
+    def features(self, split: str, scale: int, gain_decibels: float = 0.0) -> ScaleFeatures:
         """Step 2: every clip of the dataset through the local CNN of a scale."""
         trained = self.local(split, scale)
-        return self._features(trained.extractor, trained.arrays)
+        return self._features(trained.extractor, trained.arrays, gain_decibels)
 
     def classifier(self, split: str, selection: Selection, seed: int) -> TrainedClassifier:
         """Step 3: the global classifier on chosen scales and levels, kept whole, to tag with or to train on."""
@@ -181,8 +181,9 @@ class Experiment:
         return activate(self.model_logits(split, seed), self.activation)
 
     def _train_classifier(self, split: str, selection: Selection, seed: int) -> TrainedClassifier:
-        features = [self.features(split, scale) for scale in selection.scales]
         section = self.recipe.global_
+        gains = (0.0, *(() if section.windows is None else section.windows.gains_decibels))
+        features = [[self.features(split, scale, gain) for scale in selection.scales] for gain in gains]
         return train_classifier(self.material, split, features, selection.levels, section, seed, self._fabric)
 
     def vectors(self, split: str, selection: Selection) -> npt.NDArray[np.float32]:
@@ -236,16 +237,17 @@ class Experiment:
         ]
         return clip_vectors(features, ())
 
-    def _features(self, extractor: Extractor, arrays: Arrays) -> ScaleFeatures:
+    def _features(self, extractor: Extractor, arrays: Arrays, gain_decibels: float = 0.0) -> ScaleFeatures:
         activation = activation_of(self.local_material.dataset.task)
         network = LocalNetwork(extractor, arrays)
+        inputs = {"material": self.material.hash, "extractor": extractor.hash, "activation": activation}
         folder = self._steps.done(
             "features",
-            {"material": self.material.hash, "extractor": extractor.hash, "activation": activation},
+            {**inputs, "gain_decibels": gain_decibels} if gain_decibels else inputs,
             lambda folder: extract_features(
                 network,
                 lambda logits: activate(logits, activation),
-                self.material.clip_rows(extractor.family),
+                self.material.clip_rows(extractor.family, 10 ** (gain_decibels / 20)),
                 folder,
             ),
         )

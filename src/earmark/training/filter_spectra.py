@@ -19,9 +19,11 @@ from earmark.training.norms import BatchNorm2d
 
 SHORTEST_NOISE = 700
 """The noise has the first length from here on that strides and pools tile: 729 samples, as in the paper, or 1024."""
-ASCENT_STEPS = 12
+ASCENT_STEPS = 16
 STEP = 0.35
 """Of the noise's own level, a step."""
+SMOOTH_BINS = 9
+"""Choice: power is averaged over so many bins, 270 Hz, as what is left of the noise has a spectrum of single peaks."""
 LEVEL = 0.1
 """Choice: the noise stays at this root mean square, about that of music, where a paper lets it grow."""
 
@@ -131,7 +133,11 @@ def _answered_most(
             sound += STEP * LEVEL * direction
             sound *= LEVEL / sound.square().mean(dim=1, keepdim=True).sqrt()
     heard = sound.detach()[:, :, 0].double().numpy() * np.hanning(samples)
-    return np.abs(np.fft.rfft(heard, axis=1)), answers.detach().numpy() > 0
+    power = np.square(np.abs(np.fft.rfft(heard, axis=1)))
+    kernel = np.ones(SMOOTH_BINS)
+    counts = np.convolve(np.ones(power.shape[1]), kernel, mode="same")
+    smooth = np.stack([np.convolve(row, kernel, mode="same") / counts for row in power])
+    return np.sqrt(smooth), answers.detach().numpy() > 0
 
 
 def _ordered(

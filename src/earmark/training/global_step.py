@@ -36,14 +36,17 @@ class TrainedClassifier:
 def train_classifier(
     material: Material,
     split: str,
-    features: Sequence[ScaleFeatures],
+    features: Sequence[Sequence[ScaleFeatures]],
     levels: tuple[int, ...],
     section: GlobalSection,
     seed: int,
     fabric: Fabric,
 ) -> TrainedClassifier:
-    """Train the classifier on chosen scales and levels (empty: all) of one side, choose its weights on another."""
-    vectors = torch.from_numpy(clip_vectors(features, levels))
+    """Train the classifier on chosen scales and levels (empty: all) of one side, choose its weights on another.
+
+    `features` are those of all scales, first as the clips are, then as they would be at other loudnesses.
+    """
+    vectors = torch.from_numpy(clip_vectors(features[0], levels))
     targets = torch.from_numpy(material.clips.targets)
     train, valid = (material.clips_of(split, side) for side in ("train", "valid"))
     chosen = vectors[torch.from_numpy(train)]

@@ -66,14 +66,19 @@ class Material:
             raise TrainingError(f"The material of {self.dataset.name} was prepared without raw sound; prepare it with.")
         return self.waveforms
 
-    def clip_rows(self, family: Family) -> Iterator[npt.NDArray[np.float32]]:
-        """Every clip in order, as a family of networks takes it: (frames, mel_bands), or (samples, 1) of raw sound."""
+    def clip_rows(self, family: Family, gain: float = 1.0) -> Iterator[npt.NDArray[np.float32]]:
+        """Every clip in order, as a family of networks takes it: (frames, mel_bands), or (samples, 1) of raw sound.
+
+        `gain` makes the sound so many times as loud.
+        """
         if family == "raw":
             for samples in self.sound.stream(range(len(self.clips))):
-                yield as_float32(samples)[:, np.newaxis]
+                yield gain * as_float32(samples)[:, np.newaxis]
             return
         for first, rows in zip(self.clips.first_row, self.clips.rows, strict=True):
-            yield np.asarray(self.frames[first : first + rows], np.float32)
+            frames = np.asarray(self.frames[first : first + rows], np.float32)
+            # A frame is log10(1 + c·x) of a magnitude x, which the gain multiplies.
+            yield frames if gain == 1.0 else np.log10(1.0 + np.float32(gain) * (np.power(np.float32(10), frames) - 1.0))
 
     def by_track(self, values: npt.NDArray[np.float32], split: str, side: Side) -> npt.NDArray[np.float32]:
         """Average a value a clip, (clips, columns), over the clips of each track of a side: (tracks, columns)."""

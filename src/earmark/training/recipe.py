@@ -153,12 +153,14 @@ class PoolingSection(Section):
 class WindowSection(Section):
     """Windows of random length for the global classifier, so that it is at home on short stretches too.
 
-    An epoch takes `windows_per_clip` of every clip.
+    An epoch takes `windows_per_clip` of every clip. `gains_decibels` are other loudnesses that a window may have, each
+    as likely as its own: the levels of local CNNs follow the loudness, even where their own scores have learned not to.
     """
 
     shortest_seconds: float = Field(5.0, gt=0)
     longest_seconds: float = Field(29.1, gt=0)
     windows_per_clip: int = Field(1, gt=0)
+    gains_decibels: tuple[float, ...] = ()
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -209,9 +211,9 @@ class EvaluationSection(Section):
     """What is compared, and with how many seeds of the global step.
 
     `level_subset_scales` are the scales of which "level-subsets" takes every combination of levels; empty means all.
-    "vectors" asks what a plain machine (as in the baselines) makes of the vectors of all scales and of each. `peers`
-    are vectors of other systems to ask the same of: a name and an .npz file with a vector a track. `truths` names
-    groups of tags that listeners said, and the group of the teacher to compare with on them.
+    "vectors" asks what a plain machine (as in the baselines) makes of the vectors of all scales, of each, and of each
+    level. `peers` are vectors of other systems to ask the same of: a name and an .npz file with a vector a track.
+    `truths` names groups of tags that listeners said, and the group of the teacher to compare with on them.
     """
 
     compare: tuple[Comparison, ...] = ("local", "single-levels", "multi-level", "multi-scale")

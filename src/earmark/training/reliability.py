@@ -141,7 +141,7 @@ def calibration_error(curve: Sequence[Bin]) -> float:
 def _promise(said: Sequence[Said], targets: Probabilities, precision: float, positive_threshold: float) -> Promise:
     known = ~np.isnan(targets)
     # Which tags could be promised: a tag may have a threshold in one fold and none in another.
-    able = np.concatenate([np.broadcast_to(_able(part.card, precision), part.targets.shape) for part in said])
+    able = np.concatenate([_able(part, precision) for part in said])
     kept = np.concatenate([promised(part.probabilities, part.card, precision) for part in said]) & known
     positive = known & (targets >= positive_threshold)
     hits, made = (kept & positive).sum(axis=1), kept.sum(axis=1)
@@ -158,8 +158,12 @@ def _promise(said: Sequence[Said], targets: Probabilities, precision: float, pos
     )
 
 
-def _able(card: Calibrated, precision: float) -> npt.NDArray[np.bool_]:
-    return np.array([any(float(stored) >= precision for stored in entry.thresholds) for entry in card.calibration])
+def _able(part: Said, precision: float) -> npt.NDArray[np.bool_]:
+    """Which tags store a threshold that keeps a precision, for every track of a part: (tracks, tags)."""
+    able = np.zeros(part.targets.shape, dtype=np.bool_)
+    for place, entry in enumerate(part.card.calibration):
+        able[:, place] = any(float(stored) >= precision for stored in entry.thresholds)
+    return able
 
 
 def _interval(hits: npt.NDArray[np.int64], made: npt.NDArray[np.int64]) -> tuple[float, float]:

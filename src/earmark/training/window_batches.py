@@ -19,12 +19,13 @@ class WindowBatches:
 
     A window's vector is the mean over the segments whose centre lies in it; a scale with no such segment gives the
     nearest one. Lengths are uniform between the two of the recipe, and never longer than the clip. Where targets change
-    along a track, a window has the mean of those that it touches.
+    along a track, a window has the mean of those that it touches. `features` are those of all scales, a loudness after
+    the other; every window has one of them by chance.
     """
 
     def __init__(
         self,
-        features: Sequence[ScaleFeatures],
+        features: Sequence[Sequence[ScaleFeatures]],
         levels: tuple[int, ...],
         chosen: npt.NDArray[np.int64],
         clips: Clips,
@@ -33,7 +34,7 @@ class WindowBatches:
         seed: int = 0,
         share: Share = Share(),
     ) -> None:
-        self._scales = [_Scale(scale, levels) for scale in features]
+        self._loudnesses = [[_Scale(scale, levels) for scale in scales] for scales in features]
         self._chosen, self._clips = np.repeat(chosen, windows.windows_per_clip), clips
         self._windows, self._batch_clips, self._seed, self._share = windows, batch_clips, seed, share
 
@@ -46,14 +47,35 @@ class WindowBatches:
         for batch in shuffled_batches(len(self._chosen), self._batch_clips, generator):
             lengths = generator.uniform(self._windows.shortest_seconds, self._windows.longest_seconds, len(batch))
             places = generator.uniform(size=len(batch))
+            loudness = np.zeros(len(batch), np.int64)
+            if len(self._loudnesses) > 1:
+                loudness = generator.integers(len(self._loudnesses), size=len(batch))
             taken = self._share.of(np.arange(len(batch)))
             clips = self._chosen[batch[taken]]
-            clip_seconds = np.max([scale.clip_seconds(clips) for scale in self._scales], axis=0)
+            clip_seconds = np.max([scale.clip_seconds(clips) for scale in self._loudnesses[0]], axis=0)
             seconds = np.minimum(lengths[taken], clip_seconds)
             start = places[taken] * (clip_seconds - seconds)
-            vectors = [scale.means(clips, start, start + seconds) for scale in self._scales]
-            targets = self._targets(clips, start, start + seconds)
-            yield torch.from_numpy(np.concatenate(vectors, axis=1)), torch.from_numpy(targets)
+            vectors = self._vectors(loudness[taken], clips, start, start + seconds)
+            yield torch.from_numpy(vectors), torch.from_numpy(self._targets(clips, start, start + seconds))
+
+    def _vectors(
+        self,
+        loudness: npt.NDArray[np.int64],
+        clips: npt.NDArray[np.int64],
+        start_seconds: npt.NDArray[np.float64],
+        stop_seconds: npt.NDArray[np.float64],
+    ) -> npt.NDArray[np.float32]:
+        """The vectors of windows, each at its loudness: (n, columns) float32."""
+        parts = []
+        for number, scales in enumerate(self._loudnesses):
+            here = np.flatnonzero(loudness == number)
+            if len(here):
+                means = [scale.means(clips[here], start_seconds[here], stop_seconds[here]) for scale in scales]
+                parts.append((here, np.concatenate(means, axis=1)))
+        vectors = np.empty((len(clips), parts[0][1].shape[1]), np.float32)
+        for here, part in parts:
+            vectors[here] = part
+        return vectors
 
     def _targets(
         self,

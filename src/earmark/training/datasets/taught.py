@@ -13,12 +13,13 @@ from earmark.errors import DatasetError
 from earmark.tagging.card import TagName
 from earmark.training.datasets import emotify, teacher
 from earmark.training.datasets.base import Dataset, Report, Split, Track
+from earmark.training.datasets.blanks import blank_files
 from earmark.training.datasets.csv_file import CsvRow, read_csv
 from earmark.training.datasets.folds import fold_splits
 from earmark.training.datasets.inspection import inspect_files
 from earmark.training.datasets.listeners import LISTENERS, heard_by_listeners
 from earmark.training.datasets.nearest import listed
-from earmark.training.datasets.options import check_switches
+from earmark.training.datasets.options import check_counts, check_switches, folder_below
 from earmark.training.datasets.windowed import WindowTargets
 from earmark.training.vocabulary import Vocabulary, read_vocabulary
 
@@ -49,13 +50,17 @@ def load(
     sources: bool = True,
     listeners: bool = True,
     freely_licensed_only: bool = True,
+    blanks: int = 0,
+    blanks_folder: str = "runs/blanks",
 ) -> Dataset:
     """Return the tracks of the folders under `root` with the tags of a vocabulary (a path) as targets.
 
     With `sources` the words of every source follow the tags of the vocabulary, in groups named after the sources, such
     as "guitar (musicnn-mtat)": more to learn from, and to compare with. Without `listeners` only the teachers are
     heard.
-    With `freely_licensed_only` tracks of `free` whose column `may_ship` does not say yes are left out.
+    With `freely_licensed_only` tracks of `free` whose column `may_ship` does not say yes are left out. `blanks` sounds
+    that are no music (silence, noise, hum, tones; made in `blanks_folder`) are added, without any tag: one in five
+    validates and the others train, in every split; none is in any figure of a test side.
 
     The splits `fold-0` to `fold-4` share no artist (of emotify) and no source (of free) between their sides:
     `fold-k` tests on fold k, validates on fold (k + 1) mod 5, trains on the other three. `ship` trains on all but about
@@ -85,10 +90,18 @@ def load(
             path = root / folder / row.cells["file"]
             tracks.append(Track(track, path, windows.mean(), _group(row, folder), windows, licence))
             fold_of[track] = int(row.cells["fold"])
+    names = len(tracks[0].targets)
+    check_counts(blanks=blanks)
+    music = tuple(tracks)
+    for path in blank_files(folder_below(Path(), "blanks_folder", blanks_folder), blanks):
+        nothing = WindowTargets(WINDOW_SECONDS, np.zeros((1, names), np.float32))
+        tracks.append(Track(path.stem, path, nothing.mean(), f"blanks/{path.stem}", nothing, "made by earmark"))
     tags = list(words.names)
     if sources:
         of_sources = {name: labels for name, (labels, _) in taught.items()} | (dict(LISTENERS) if listeners else {})
         tags += [TagName(f"{label} ({name})", name) for name, labels in of_sources.items() for label in labels]
+    without = [track.identifier for track in tracks[len(music) :]]
+    splits = [_with_blanks(split, without) for split in (*fold_splits(fold_of, emotify.FOLDS).values(), _ship(music))]
     return Dataset(
         name=NAME,
         licence=LICENCE,
@@ -97,7 +110,7 @@ def load(
         task="multi-label",
         tags=tuple(tags),
         tracks=tuple(tracks),
-        splits={**fold_splits(fold_of, emotify.FOLDS), "ship": _ship(tracks)},
+        splits={split.name: split for split in splits},
         positive_threshold=teacher.POSITIVE_THRESHOLD,
     )
 
@@ -147,6 +160,12 @@ def _targets(
     merged = words.merge(scores, labels)
     own = [scores[name] for name in ((*taught, *LISTENERS) if listeners else taught)] if sources else []
     return WindowTargets(WINDOW_SECONDS, np.concatenate([merged, *own], axis=1))
+
+
+def _with_blanks(split: Split, blanks: Sequence[str]) -> Split:
+    validating = tuple(blanks[::5])
+    training = tuple(name for name in blanks if name not in validating)
+    return Split(split.name, (*split.train, *training), (*split.valid, *validating), split.test)
 
 
 def _ship(tracks: Sequence[Track]) -> Split:

@@ -21,7 +21,7 @@ MARKS = (
 )
 """Okabe and Ito's colours; further tags share the last, quiet mark."""
 OTHERS = style.Mark(style.QUIET, ".")
-FEW_TRACKS, FEW_POINTS, MANY_POINTS = 300, 14.0, 2.0
+FEW_TRACKS, FEW_POINTS, MANY_POINTS = 300, 14.0, 0.6
 """Up to so many tracks a mark has the larger area (square points); from a hundred times as many on the smaller."""
 
 

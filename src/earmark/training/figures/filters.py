@@ -48,7 +48,7 @@ def draw_filters(run: MeasuredRun, scale: int) -> "Figure":
     figure = style.new_figure(
         style.PAGE_INCHES,
         0.25 + 1.75 * lines,
-        "L1: the spectrum of the filters' own taps. Others: that of a noise after gradient ascent towards what the "
+        "L1: the spectrum of the filters' own taps. Others: that, smoothed, of a noise after gradient ascent to what a "
         "filter answers most to; filters that do not answer to the noise are left out. A filter a column, by the "
         "frequency where it is highest (line); decibels below its highest."
         f"\n{run.footer}",

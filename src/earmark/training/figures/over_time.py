@@ -10,9 +10,10 @@ from earmark.training.figures import style
 
 
 def draw_over_time(prediction: Prediction, path: Path, tags: int = 12) -> None:
-    """Draw the strongest tags of a track over its time, a row a tag, as a heat map with the whole track's score beside.
+    """Draw the likeliest tags of a track over its time, a row a tag, as a heat map with the whole track's value beside.
 
-    The format follows from the file's ending, such as .png or .svg. Rows are ordered by score; the palette (cividis)
+    The format follows from the file's ending, such as .png or .svg. Values are probabilities where the model is
+    calibrated, else scores; rows are ordered by them. The palette (cividis)
     runs evenly from dark to light in grey print too.
 
     Raises:
@@ -21,8 +22,8 @@ def draw_over_time(prediction: Prediction, path: Path, tags: int = 12) -> None:
     """
     if prediction.over_time is None:
         raise TagError("This prediction has no scores over time; ask for them with over_time= when tagging.")
-    order = np.argsort(-prediction.scores)[:tags]
-    seconds, scores = prediction.over_time.seconds, prediction.over_time.scores[:, order].T
+    order = np.argsort(-prediction.probabilities, kind="stable")[:tags]
+    seconds, likely = prediction.over_time.seconds, prediction.over_time.probabilities[:, order].T
     with style.house():
         model = prediction.model
         figure = style.new_figure(
@@ -38,7 +39,7 @@ def draw_over_time(prediction: Prediction, path: Path, tags: int = 12) -> None:
             )
         heat, bars = figure.subplots(1, 2, width_ratios=(5, 1), sharey=True)
         picture = heat.imshow(
-            scores,
+            likely,
             aspect="auto",
             cmap="cividis",
             vmin=0,
@@ -50,13 +51,13 @@ def draw_over_time(prediction: Prediction, path: Path, tags: int = 12) -> None:
         heat.tick_params(axis="y", length=0)
         heat.set_xlabel("start of the window in seconds")
         heat.set_title(f"{Path(prediction.source).name}: tags over time", loc="left")
-        bars.barh(range(len(order)), prediction.scores[order], height=0.7, color=style.BLUE)
+        bars.barh(range(len(order)), prediction.probabilities[order], height=0.7, color=style.BLUE)
         for row, tag in enumerate(order):
-            bars.text(1.08, row, f"{prediction.scores[tag]:.2f}", va="center_baseline", fontsize=style.SMALL_POINTS)
+            bars.text(1.08, row, f"{prediction.probabilities[tag]:.2f}", va="center_baseline", fontsize=style.SMALL_POINTS)
         bars.set_xlim(0, 1)
         bars.set_xlabel("whole track")
         bars.tick_params(axis="y", length=0)
-        figure.colorbar(picture, ax=heat, label="score", pad=0.01)
+        figure.colorbar(picture, ax=heat, label="probability" if prediction.calibrated else "score", pad=0.01)
         try:
             figure.savefig(path)
         except OSError as error:
