@@ -1,6 +1,7 @@
 """Who may import whom, and what may not be in the source, read from the source itself."""
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
@@ -42,7 +43,7 @@ ONLY = {
     "fastapi": "earmark.web",
     "uvicorn": ("earmark.web", "earmark.cli"),
     "ray": "earmark.library.cluster",
-    "mutagen": "earmark.library.write",
+    "mutagen": ("earmark.library.tag_file", "earmark.library.tag_forms"),
     "usearch": "earmark.library",
     "typer": "earmark.cli",
     "rich": "earmark.cli",
@@ -159,7 +160,8 @@ def test_what_may_not_be_in_the_source(module: str) -> None:
             assert node.id != "NotImplementedError", f"{module}: line {node.lineno}"
     text = FILES[module].read_text(encoding="utf-8")
     for mark in ("TODO", "FIXME", "XXX"):
-        assert mark not in text, f"{module}: {mark}"
+        # As a word: "TXXX" is the name of a frame.
+        assert re.search(rf"\b{mark}\b", text) is None, f"{module}: {mark}"
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -70,7 +70,10 @@ def test_public_members_are_the_documented_ones(owner: str, names: set[str]) -> 
 
 def test_the_signatures_are_the_documented_ones() -> None:
     assert str(inspect.signature(earmark.load)).startswith("(model: ")
-    assert list(inspect.signature(earmark.Tagger.tag).parameters) == ["self", "source", "over_time", "keep_features"]
+    assert list(inspect.signature(earmark.load).parameters) == ["model", "engine"]
+    assert list(inspect.signature(earmark.Tagger.tag).parameters) == [
+        *("self", "source", "over_time", "keep_features", "decode_ahead", "stopwatch"),
+    ]
     assert list(inspect.signature(earmark.OverTimeSettings).parameters) == ["window_seconds", "hop_seconds"]
 
 

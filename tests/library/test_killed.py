@@ -113,7 +113,7 @@ def test_two_processes_at_once(tmp_path: Path) -> None:
     check(path, model, tmp_path / "music", expected, logged=False)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.data
 def test_two_hundred_kills_on_real_music(tmp_path: Path, shared_data: Path) -> None:
     music = tmp_path / "music"

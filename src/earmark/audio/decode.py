@@ -29,6 +29,7 @@ import numpy.typing as npt
 from earmark.audio.container import read_container
 from earmark.audio.resample import Resampler
 from earmark.audio.source import Opened, open_source
+from earmark.audio.stopwatch import Stopwatch
 from earmark.audio.waveform import Waveform, whole_rate
 from earmark.errors import DecodeError, WaveformError
 
@@ -51,13 +52,14 @@ class Reader(Protocol):
     def close(self) -> None: ...
 
 
-def decode(source: Source, rate_hz: int = 22_050) -> Sound:
+def decode(source: Source, rate_hz: int = 22_050, stopwatch: Stopwatch | None = None) -> Sound:
     """Open a sound for reading as mono float32 blocks at a rate.
 
     source: a path; a file's bytes; a binary file object, read from its current position and left open (one that cannot
     seek is first copied to a temporary file, in memory up to 32 MB, since the libraries need to seek); a Waveform;
     or (array, rate). An array without its rate is refused.
     rate_hz: samples a second wanted.
+    stopwatch: told how long decoding and resampling take.
 
     Only the first block (two seconds) is decoded here, so that what cannot be decoded is known at once.
 
@@ -72,7 +74,14 @@ def decode(source: Source, rate_hz: int = 22_050) -> Sound:
             raise WaveformError(f"a tuple of {len(source)} was given; (array, rate) is needed")
         source = Waveform(*source)
     if isinstance(source, Waveform):
-        return Sound("<array>", "<array>", _WaveformReader(source), rate_hz)
+        return Sound("<array>", "<array>", _WaveformReader(source), rate_hz, stopwatch=stopwatch)
+    opening = _open if stopwatch is None else stopwatch.timed("decode", _open)
+    opened, reader, cut = opening(source)
+    return Sound(opened.short_name, opened.label, reader, rate_hz, opened=opened, cut=cut, stopwatch=stopwatch)
+
+
+def _open(source: object) -> tuple[Opened, Reader, bool]:
+    """Open a file and its reader; also says whether the header asks for more than there is."""
     opened = open_source(source)
     with ExitStack() as failing:
         failing.callback(opened.close)
@@ -83,7 +92,7 @@ def decode(source: Source, rate_hz: int = 22_050) -> Sound:
                 f"{opened.label}: its header says {reader.rate_hz} Hz; {LOWEST_HZ} to {HIGHEST_HZ} Hz can be read"
             )
         failing.pop_all()
-    return Sound(opened.short_name, opened.label, reader, rate_hz, opened=opened, cut=cut)
+    return opened, reader, cut
 
 
 class Sound:
@@ -113,6 +122,7 @@ class Sound:
         *,
         opened: Opened | None = None,
         cut: bool = False,
+        stopwatch: Stopwatch | None = None,
     ) -> None:
         self.name = name
         self.decoder = reader.decoder
@@ -127,7 +137,7 @@ class Sound:
         self._yielded = 0
         self._closed = False
         self._ended = False
-        self._blocks = self._resampled()
+        self._blocks = self._resampled(stopwatch)
 
     @property
     def duration_seconds(self) -> float:
@@ -168,22 +178,30 @@ class Sound:
     ) -> None:
         self.close()
 
-    def _resampled(self) -> Iterator[npt.NDArray[np.float32]]:
+    def _resampled(self, stopwatch: Stopwatch | None) -> Iterator[npt.NDArray[np.float32]]:
         resampler = Resampler(self.source_rate_hz, self.rate_hz)
-        for block in self._reader.blocks():
-            if self._opened is not None:
-                self._opened.check()
-            mono = _plain_mean(block)
-            if not np.isfinite(mono).all():
-                raise DecodeError(f"{self._label}: it holds NaN or infinite samples; only finite numbers are sound")
-            ready = resampler.push(mono)
+        blocks, push, finish = self._reader.blocks(), self._pushed, resampler.finish
+        if stopwatch is not None:
+            blocks = stopwatch.steps("decode", blocks)
+            push, finish = stopwatch.timed("resample", push), stopwatch.timed("resample", finish)
+        for block in blocks:
+            ready = push(block, resampler)
             if len(ready):
                 yield ready
         if self._opened is not None:
             self._opened.check()
-        rest = resampler.finish()
+        rest = finish()
         if len(rest):
             yield rest
+
+    def _pushed(self, block: npt.NDArray[np.float32], resampler: Resampler) -> npt.NDArray[np.float32]:
+        """What a block of the file's makes ready at the wanted rate."""
+        if self._opened is not None:
+            self._opened.check()
+        mono = _plain_mean(block)
+        if not np.isfinite(mono).all():
+            raise DecodeError(f"{self._label}: it holds NaN or infinite samples; only finite numbers are sound")
+        return resampler.push(mono)
 
 
 class _WaveformReader:

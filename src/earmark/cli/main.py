@@ -10,11 +10,11 @@ import typer
 from earmark import __version__
 from earmark.cli.data import data
 from earmark.cli.figures import figures
-from earmark.cli.library import library
 from earmark.cli.models import models
 from earmark.cli.robustness import calibrate, robustness
 from earmark.cli.tag import tag
 from earmark.cli.train import evaluate, model_card, train
+from earmark.cli.writing import library
 from earmark.errors import EarmarkError
 
 app = typer.Typer(

@@ -77,6 +77,11 @@ def evaluate(
     if not experiment.leads:
         return
     text, document = evaluation_text(evaluation), evaluation_json(evaluation)
+    if experiment.recipe.bundle.calibrate and side == "test":
+        from earmark.training.fold_reliability import experiment_reliability, fold_reliability_text
+
+        reliability = experiment_reliability(experiment, experiment.recipe.evaluation.seeds[0])
+        text = f"{text}\n\n{fold_reliability_text(reliability)}"
     folder = runs / experiment.recipe.name
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{side}.md").write_text(text + "\n", encoding="utf-8")

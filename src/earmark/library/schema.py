@@ -85,4 +85,31 @@ FIRST = (
     """,
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (FIRST,)
+JOURNAL = (
+    # Tags written into files: a run is one call of `write`.
+    """
+    CREATE TABLE write_runs (
+        id INTEGER PRIMARY KEY,
+        started TEXT NOT NULL,
+        model TEXT NOT NULL,
+        version TEXT NOT NULL
+    )
+    """,
+    # changes: JSON, a list of [name, old values, new values]. state: begun (perhaps not written), done, undone.
+    """
+    CREATE TABLE writes (
+        id INTEGER PRIMARY KEY,
+        run_id INTEGER NOT NULL REFERENCES write_runs (id),
+        path BLOB NOT NULL,
+        identity TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        had_tags INTEGER NOT NULL,
+        changes TEXT NOT NULL,
+        state TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX writes_of_run ON writes (run_id)",
+    "CREATE INDEX writes_of_path ON writes (path)",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (FIRST, JOURNAL)

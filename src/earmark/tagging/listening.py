@@ -1,6 +1,6 @@
 """One pass over one sound: blocks in; statistics, local scores, windows and kept features out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,13 +8,14 @@ import numpy.typing as npt
 
 from earmark.audio.logmel import LogMel, LogMelSettings
 from earmark.audio.segments import SegmentRule, Segments
+from earmark.audio.stopwatch import Stopwatch
 from earmark.tagging.activation import activate
 from earmark.tagging.aggregate import TrackStatistics
 from earmark.tagging.batches import Batches
 from earmark.tagging.calibration import probabilities
 from earmark.tagging.card import Activation, Card
+from earmark.tagging.engine import Network
 from earmark.tagging.kept import FeatureKeeper
-from earmark.tagging.network import Classifier, LocalNetwork
 from earmark.tagging.prediction import OverTime
 from earmark.tagging.windows import OverTimeSettings, Windows, WindowVectors
 
@@ -35,9 +36,10 @@ class Heard:
 class Scale:
     """One extractor's way through one sound: rows to segments to batches to its network to running sums."""
 
-    def __init__(self, network: LocalNetwork, activation: Activation) -> None:
+    def __init__(self, network: Network, activation: Activation, stopwatch: Stopwatch | None = None) -> None:
         extractor = network.extractor
-        self.network = network
+        self.extractor = extractor
+        self._run = network if stopwatch is None else stopwatch.timed("network", network)
         self._activation = activation
         self._workspace = network.workspace()
         rule = SegmentRule(extractor.segment_length, extractor.segment_hop)
@@ -62,25 +64,47 @@ class Scale:
         return Heard(self._statistics.vector(), mean, self._segments.short)
 
     def _hear(self, batch: Array) -> Array:
-        activations = self.network(batch, self._workspace)
+        activations = self._run(batch, self._workspace)
         self._statistics.add(activations.levels)
         if activations.logits.shape[1]:
             self._local_sum += activate(activations.logits, self._activation).sum(axis=0, dtype=np.float64)
         return activations.levels
 
 
+@dataclass(frozen=True)
+class FrontEnd:
+    """A log-mel front end's two steps, as `LogMel` has them."""
+
+    push: Callable[[Array], Array]
+    finish: Callable[[], Array]
+
+    @classmethod
+    def of(cls, settings: LogMelSettings, stopwatch: Stopwatch | None) -> "FrontEnd":
+        """A new one for one sound, measured where a stopwatch is given."""
+        front_end = LogMel(settings)
+        if stopwatch is None:
+            return cls(front_end.push, front_end.finish)
+        return cls(stopwatch.timed("front end", front_end.push), stopwatch.timed("front end", front_end.finish))
+
+
 class Listening:
     """All scales of a model on one sound. Front ends that are the same are computed once."""
 
     def __init__(
-        self, networks: Sequence[LocalNetwork], activation: Activation, over_time: "TagsOverTime | None", keep: bool
+        self,
+        networks: Sequence[Network],
+        activation: Activation,
+        over_time: "TagsOverTime | None",
+        keep: bool,
+        stopwatch: Stopwatch | None = None,
     ) -> None:
-        self._scales = [Scale(network, activation) for network in networks]
-        self._front_ends: dict[LogMelSettings, LogMel] = {}
+        """`stopwatch`: told how long front ends and networks take."""
+        self._scales = [Scale(network, activation, stopwatch) for network in networks]
+        self._front_ends: dict[LogMelSettings, FrontEnd] = {}
         for network in networks:
             settings = network.extractor.log_mel
             if settings is not None and settings not in self._front_ends:
-                self._front_ends[settings] = LogMel(settings)
+                self._front_ends[settings] = FrontEnd.of(settings, stopwatch)
         self._over_time = over_time
         self.keepers = [FeatureKeeper(network.extractor) for network in networks] if keep else []
 
@@ -101,7 +125,7 @@ class Listening:
 
     def _spread(self, frames: dict[LogMelSettings, Array], samples: Array) -> None:
         for place, scale in enumerate(self._scales):
-            settings = scale.network.extractor.log_mel
+            settings = scale.extractor.log_mel
             rows = samples[:, np.newaxis] if settings is None else frames[settings]
             self._pass_on(place, scale.push(rows))
 
@@ -118,8 +142,8 @@ class TagsOverTime:
 
     def __init__(
         self,
-        networks: Sequence[LocalNetwork],
-        classifier: Classifier,
+        networks: Sequence[Network],
+        classifier: Callable[[Array], Array],
         card: Card,
         settings: OverTimeSettings,
     ) -> None:

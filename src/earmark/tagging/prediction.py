@@ -38,12 +38,13 @@ class Tag:
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """Which model made a prediction, to the bit: its name, its hashes, and the version of earmark that ran it."""
+    """Which model made a prediction: its name, its hashes, and the version and engine of earmark that ran it."""
 
     name: str
     extractor_hashes: tuple[str, ...]
     head_hash: str
     version: str
+    engine: str = "numpy"
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,6 +195,7 @@ class Prediction:
                 "extractor_hashes": list(self.model.extractor_hashes),
                 "head_hash": self.model.head_hash,
                 "version": self.model.version,
+                "engine": self.model.engine,
             },
             "activation": self.activation,
             "calibrated": self.calibrated,

@@ -1,6 +1,8 @@
 """The tagger: a sound in, a Prediction out, in constant memory, whatever the length."""
 
 import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 
@@ -8,26 +10,43 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark import __version__
+from earmark.audio.ahead import read_ahead
 from earmark.audio.decode import Source, decode
+from earmark.audio.stopwatch import Stopwatch
 from earmark.errors import BundleError, TagError
 from earmark.tagging.bundle import Bundle, read_bundle
-from earmark.tagging.bundled import models, read_bundled
+from earmark.tagging.bundled import bundled_folder, models
 from earmark.tagging.card import Card
+from earmark.tagging.engine import Engine, networks_of
 from earmark.tagging.evidence import Explainer
+from earmark.tagging.int8 import Ranges, read_ranges
 from earmark.tagging.kept import kept_features
 from earmark.tagging.listening import Heard, Listening, TagsOverTime
-from earmark.tagging.network import Classifier, LocalNetwork
+from earmark.tagging.network import Classifier
 from earmark.tagging.prediction import ModelIdentity, Prediction
 from earmark.tagging.windows import OverTimeSettings
 
 Array = npt.NDArray[np.float32]
 
 
-def load(model: str | os.PathLike[str] | None = None) -> "Tagger":
+def load(model: str | os.PathLike[str] | None = None, engine: Engine = "numpy") -> "Tagger":
     """Load a tagger: from a model's folder, by the name of a bundled model, or the bundled default.
 
-    Raises BundleError where there is no such model, or where it is not whole and unchanged.
+    `engine`: what runs the networks. "numpy" needs nothing more. "onnx" and "int8" are ONNX Runtime (extra `fast`): the
+    first has numpy's scores to 1e-5, the second trades a little of them for speed and needs a model with int8 ranges.
+    None is ever taken in another's place.
+    Raises BundleError where there is no such model, or where it is not whole and unchanged, or has no int8 ranges;
+    MissingExtraError where the engine is not installed; TagError for an engine that there is not.
     """
+    with _folder_of(model) as folder:
+        bundle = read_bundle(folder)
+        ranges = read_ranges(folder) if engine == "int8" else None
+    return Tagger(bundle, engine, ranges)
+
+
+@contextmanager
+def _folder_of(model: str | os.PathLike[str] | None) -> Iterator[Path]:
+    """A model's folder, for as long as it is read; raises BundleError where there is none."""
     if model is None:
         if not models():
             raise BundleError(
@@ -35,16 +54,20 @@ def load(model: str | os.PathLike[str] | None = None) -> "Tagger":
                 "one with `earmark train recipes/demo.toml` (or any recipe) and give its folder: "
                 'earmark.load("FOLDER"), or --model FOLDER.'
             )
-        return Tagger(read_bundled(models()[0]))
+        with bundled_folder(models()[0]) as folder:
+            yield folder
+        return
     name = os.fspath(model)
-    if not Path(name).exists() and name in models():
-        return Tagger(read_bundled(name))
-    if not Path(name).exists():
+    if Path(name).exists():
+        yield Path(name)
+    elif name in models():
+        with bundled_folder(name) as folder:
+            yield folder
+    else:
         raise BundleError(
             f"No model {name!r}: found no such folder, and {', '.join(models()) or 'nothing'} bundled; expected a "
             "model's folder or a bundled name. Train one with `earmark train RECIPE` and give the folder it writes."
         )
-    return Tagger(read_bundle(name))
 
 
 class Tagger:
@@ -54,16 +77,17 @@ class Tagger:
     bit, from a path, bytes, a stream or an array, however it is cut into blocks on its way.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
-        """`bundle`: verified, as `read_bundle` and `seal` give it."""
+    def __init__(self, bundle: Bundle, engine: Engine = "numpy", ranges: Ranges | None = None) -> None:
+        """`bundle`: verified, as `read_bundle` and `seal` give it. `engine`, `ranges`: see `load` and `networks_of`."""
         self.bundle = bundle
-        self.networks = tuple(LocalNetwork(extractor, bundle.weights) for extractor in bundle.card.extractors)
+        self.networks = networks_of(bundle, engine, ranges)
         self.classifier = Classifier(bundle.card.head, bundle.weights)
         self.identity = ModelIdentity(
             bundle.card.name,
             tuple(extractor.hash for extractor in bundle.card.extractors),
             bundle.card.head.hash,
             __version__,
+            engine,
         )
 
     @property
@@ -81,22 +105,53 @@ class Tagger:
         return f"<Tagger {self.card.name!r}: {len(self.labels)} tags, scales {scales}>"
 
     def tag(
-        self, source: Source, *, over_time: OverTimeSettings | None = None, keep_features: bool = False
+        self,
+        source: Source,
+        *,
+        over_time: OverTimeSettings | None = None,
+        keep_features: bool = False,
+        decode_ahead: bool = False,
+        stopwatch: Stopwatch | None = None,
     ) -> Prediction:
         """Listen to a sound once and tag it.
 
         `source`: a path, bytes, a binary stream, a Waveform, or an array with its rate. `over_time`: also tag
         windows of that many seconds. `keep_features`: also keep what evidence and other windows need, 10 MB an hour.
+        `decode_ahead`: decode in a thread of its own while the networks run; the numbers are the same. `stopwatch`:
+        measures where the time goes, which wants one thread.
         Raises DecodeError or WaveformError for sound that cannot be used, and TagError where a window is shorter
-        than the model's longest segment.
+        than the model's longest segment or `stopwatch` comes with `decode_ahead`.
         """
+        if stopwatch is not None and decode_ahead:
+            raise TagError(
+                "tag: found a stopwatch with decode_ahead, expected one of them: what two threads take at once adds up "
+                "to nothing. Leave one out."
+            )
+        with stopwatch or nullcontext():
+            return self._tag(source, over_time, keep_features, decode_ahead, stopwatch)
+
+    def _tag(
+        self,
+        source: Source,
+        over_time: OverTimeSettings | None,
+        keep_features: bool,
+        decode_ahead: bool,
+        stopwatch: Stopwatch | None,
+    ) -> Prediction:
+        classify: Callable[[Array], Array] = self.classifier
+        if stopwatch is not None:
+            classify = stopwatch.timed("network", classify)
         card = self.card
         windows = None
         if over_time is not None:
-            windows = TagsOverTime(self.networks, self.classifier, card, over_time)
-        listening = Listening(self.networks, card.activation, windows, keep_features)
-        with decode(source, card.rate_hz) as sound:
-            for block in sound:
+            windows = TagsOverTime(self.networks, classify, card, over_time)
+        listening = Listening(self.networks, card.activation, windows, keep_features, stopwatch)
+        with ExitStack() as open_until_heard:
+            sound = open_until_heard.enter_context(decode(source, card.rate_hz, stopwatch))
+            blocks: Iterable[Array] = sound
+            if decode_ahead:
+                blocks = open_until_heard.enter_context(closing(read_ahead(sound)))
+            for block in blocks:
                 listening.push(block)
             duration_seconds = sound.duration_seconds
             heard = listening.finish(duration_seconds)
@@ -109,7 +164,7 @@ class Tagger:
             )
         return Prediction(
             tags=card.tags,
-            logits=self.classifier(vector[np.newaxis])[0],
+            logits=classify(vector[np.newaxis])[0],
             activation=card.activation,
             embedding=vector,
             local_scores=self._local_scores(heard),

@@ -16,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 from earmark.errors import TrainingError
 from earmark.tagging.card import TagName
 from earmark.training.bootstrap import Difference, paired_bootstrap
+from earmark.training.metrics import quick_value
 
 Scores = npt.NDArray[np.float32]
 
@@ -106,9 +107,10 @@ def truth(
     if not pairs:
         raise TrainingError(f"No word of {listeners!r} is also one of {teacher!r}; expected at least one.")
 
+    of_listeners, of_teacher = ([pair[part] for pair in pairs.values()] for part in (0, 1))
+
     def areas(chosen: npt.NDArray[np.int64], values: Scores) -> float:
-        each = [_area(values[chosen, two], targets[chosen, one]) for one, two in pairs.values()]
-        return float(np.nanmean(each))
+        return quick_value(values[chosen][:, of_teacher], targets[chosen][:, of_listeners], "multi-label")
 
     everything = np.arange(len(scores))
     return Truth(

@@ -1,10 +1,11 @@
 """A finished experiment -> the bundle that tags: networks, layout, head and where all of it came from."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
+import numpy.typing as npt
 
 from earmark.errors import TrainingError
 from earmark.tagging.bundle import Bundle, seal
@@ -27,9 +28,9 @@ def bundle_of(experiment: Experiment, split: str, seed: int, recipe_text: str, m
 
     `seed` is that of the classifier; `metrics` are figures of exactly this model, a name each.
 
-    Choice: where the recipe wants a calibration, it is fitted on the validation tracks of the recipe's splits, each
-    scored by the model of its split, which heard neither it nor its artist; the bundle's own model, trained the same
-    way on other tracks, is taken to score alike.
+    Choice: where the recipe wants a calibration, it is fitted on the validation tracks of this split; of a split that
+    is none of the recipe's (one to ship), on those of all the recipe's splits, each track scored by the model of its
+    split, which heard neither it nor its artist: the model to ship, trained the same way, is taken to score alike.
     """
     recipe, dataset = experiment.recipe, experiment.material.dataset
     arrays: Arrays = {}
@@ -48,7 +49,7 @@ def bundle_of(experiment: Experiment, split: str, seed: int, recipe_text: str, m
         for local_network in trained:
             arrays |= local_network.arrays
         arrays |= classifier.arrays
-    kept = _kept_tags(dataset, recipe.bundle.groups)
+    kept = kept_tags(dataset, recipe.bundle.groups)
     extractors = tuple(_with_outputs(extractor, arrays, kept) for extractor in extractors)
     last = f"head.layer.{len(head.hidden_units) + 1}"
     rows = [dataset.labels.index(tag.label) for tag in kept]
@@ -62,7 +63,7 @@ def bundle_of(experiment: Experiment, split: str, seed: int, recipe_text: str, m
         head=head,
         activation=experiment.activation,
         tags=kept,
-        calibration=_calibration(experiment, seed, rows) if recipe.bundle.calibrate else (),
+        calibration=calibration_of(experiment, split, seed, rows) if recipe.bundle.calibrate else (),
         provenance=Provenance(
             recipe=recipe_text,
             data_hash=experiment.material.hash,
@@ -78,7 +79,8 @@ def bundle_of(experiment: Experiment, split: str, seed: int, recipe_text: str, m
     return seal(card, arrays)
 
 
-def _kept_tags(dataset: Dataset, groups: tuple[str, ...]) -> tuple[TagName, ...]:
+def kept_tags(dataset: Dataset, groups: tuple[str, ...]) -> tuple[TagName, ...]:
+    """The tags of some groups (none named: of all), in the dataset's order; raises TrainingError for unknown groups."""
     unknown = sorted(set(groups) - {tag.group for tag in dataset.tags})
     if unknown:
         known = ", ".join(dict.fromkeys(tag.group for tag in dataset.tags))
@@ -98,20 +100,32 @@ def _with_outputs(extractor: Extractor, arrays: Arrays, kept: tuple[TagName, ...
     return dataclasses.replace(extractor, output_tags=labels)
 
 
-def _calibration(experiment: Experiment, seed: int, columns: list[int]) -> tuple[TagCalibration, ...]:
-    """Of yes and no: a target at or above the dataset's threshold is a yes, as in every evaluation."""
+def calibration_of(experiment: Experiment, split: str, seed: int, columns: Sequence[int]) -> tuple[TagCalibration, ...]:
+    """The calibration of some tags (columns) of the model of a split, on tracks that did not train what scores them."""
     material = experiment.material
     dataset = material.dataset
     group_of = {track.identifier: track.group for track in dataset.tracks}
-    logits, targets, groups = [], [], []
-    for split in experiment.recipe.data.splits:
-        logits.append(material.by_track(experiment.model_logits(split, seed), split, "valid")[:, columns])
-        targets.append(material.by_track(material.clips.targets, split, "valid")[:, columns])
-        groups += [group_of[track] for track in material.tracks_of(split, "valid")]
-    soft = np.concatenate(targets)
-    yes = np.where(np.isnan(soft), soft, soft >= dataset.positive_threshold).astype(np.float32)
-    labels = [dataset.labels[column] for column in columns]
-    return fit_calibration(np.concatenate(logits), yes, labels, groups, activation=experiment.activation)
+    reported = experiment.recipe.data.splits
+    odds, targets, groups = [], [], []
+    # A model of a reported split keeps to its own validation side, as the others' hold its test tracks.
+    for fold in (split,) if split in reported else reported:
+        odds.append(log_odds_of(material.by_track(experiment.model_scores(fold, seed), fold, "valid")[:, columns]))
+        targets.append(material.by_track(material.clips.targets, fold, "valid")[:, columns])
+        groups += [group_of[track] for track in material.tracks_of(fold, "valid")]
+    return fit_calibration(
+        np.concatenate(odds),
+        np.concatenate(targets),
+        [dataset.labels[column] for column in columns],
+        groups,
+        positive_threshold=dataset.positive_threshold,
+    )
+
+
+def log_odds_of(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The log odds of scores in 0..1, of the same shape; those of a score that rounding made 0 or 1 stay finite."""
+    tiny = np.finfo(np.float32).tiny
+    likely = scores.astype(np.float64).clip(tiny, 1 - np.finfo(np.float32).epsneg / 2)
+    return np.log(likely / (1 - likely)).astype(np.float32)
 
 
 def model_metrics(experiment: Experiment, split: str, seed: int) -> dict[str, float]:

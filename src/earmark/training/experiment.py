@@ -167,18 +167,15 @@ class Experiment:
         scores: npt.NDArray[np.float32] = np.load(folder / "scores.npy")
         return scores
 
-    def model_logits(self, split: str, seed: int) -> npt.NDArray[np.float32]:
-        """What every clip gets from the very model that the recipe makes a bundle of: (clips, tags)."""
-        if self.recipe.model == "joint":
-            joint = self.joint(split, seed)
-            return Classifier(joint.head, joint.arrays)(self._joint_vectors(joint))
-        selection = self.selection()
-        trained = self.classifier(split, selection, seed)
-        return Classifier(trained.head, trained.arrays)(self.vectors(split, selection))
-
     def model_scores(self, split: str, seed: int) -> npt.NDArray[np.float32]:
-        """The scores that belong to `model_logits`, in 0..1: (clips, tags)."""
-        return activate(self.model_logits(split, seed), self.activation)
+        """The scores of every clip by the very model that the recipe makes a bundle of: (clips, tags)."""
+        if self.recipe.model == "joint":
+            return self.joint_scores(split, seed)
+        selection = self.selection()
+        if split in self.recipe.data.splits and self.recipe.bundle.split not in (None, split):
+            # This split is only reported: its scores are enough, and an evaluation has them already.
+            return self.global_scores(split, selection, seed)
+        return self._scores(self.classifier(split, selection, seed), self.vectors(split, selection))
 
     def _train_classifier(self, split: str, selection: Selection, seed: int) -> TrainedClassifier:
         section = self.recipe.global_

@@ -8,15 +8,17 @@ from earmark.tagging.bundle import Bundle
 from earmark.tagging.calibration import probabilities
 from earmark.tagging.card import Activation, TagCalibration
 from earmark.tagging.tagger import Tagger
+from earmark.training.bundling import calibration_of, kept_tags, log_odds_of
 from earmark.training.calibrate import calibrate_bundle
 from earmark.training.datasets.base import Dataset
+from earmark.training.experiment import Experiment
 from earmark.training.reliability import Reliability, Said, measure_reliability
 from earmark.training.track_logits import track_logits
 
 
 @dataclasses.dataclass(frozen=True)
-class Uncalibrated:
-    """A card without its calibration."""
+class Curves:
+    """What of a card is said of probabilities; without its calibration, unless one is given."""
 
     activation: Activation
     calibration: tuple[TagCalibration, ...] = ()
@@ -48,13 +50,36 @@ def measure_fold_reliability(
         heard = track_logits(Tagger(model), test, progress, threads=threads)
         targets = dataset.targets([track.identifier for track in heard.tracks])
         activation = model.card.activation
-        raw.append(Said(activate(heard.logits[0], activation), targets, Uncalibrated(activation)))
+        raw.append(Said(activate(heard.logits[0], activation), targets, Curves(activation)))
         calibrated.append(Said(probabilities(heard.logits[0], model.card), targets, model.card))
     return FoldReliability(
         tuple(models),
         sum(len(part.targets) for part in raw),
         measure_reliability(raw, dataset.labels, dataset.positive_threshold),
         measure_reliability(calibrated, dataset.labels, dataset.positive_threshold),
+    )
+
+
+def experiment_reliability(experiment: Experiment, seed: int) -> FoldReliability:
+    """The same for a recipe's models on the clips that they have scored already, of the tags that its bundle keeps."""
+    material, splits = experiment.material, experiment.recipe.data.splits
+    dataset = material.dataset
+    labels = [tag.label for tag in kept_tags(dataset, experiment.recipe.bundle.groups)]
+    columns = [dataset.labels.index(label) for label in labels]
+    raw: list[Said] = []
+    calibrated: list[Said] = []
+    for split in splits:
+        scores = material.by_track(experiment.model_scores(split, seed), split, "test")[:, columns]
+        targets = material.by_track(material.clips.targets, split, "test")[:, columns]
+        # Log odds are logits of tags by themselves, whatever made the scores.
+        model = Curves("sigmoid", calibration_of(experiment, split, seed, columns))
+        raw.append(Said(scores, targets, Curves("sigmoid")))
+        calibrated.append(Said(probabilities(log_odds_of(scores), model), targets, model))
+    return FoldReliability(
+        splits,
+        sum(len(part.targets) for part in raw),
+        measure_reliability(raw, labels, dataset.positive_threshold),
+        measure_reliability(calibrated, labels, dataset.positive_threshold),
     )
 
 

@@ -1,0 +1,94 @@
+"""Fields of a file's tags and the names that they have in each format, so that other programs find them.
+
+What Picard, beets, Navidrome and others read is in docs/writing-tags.md.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+from earmark.errors import LibraryError
+
+Format = Literal["ID3v2.3", "ID3v2.4", "Vorbis comments", "MP4", "ASF", "APEv2"]
+
+GENRE = "genre"
+MOOD = "mood"
+COMMENT = "comment"
+ARTIST = "artist"
+PROVENANCE = "EARMARK"
+"""The field that says who wrote: model, version, date."""
+SCORE_PREFIX = "EARMARK_"
+"""How the fields begin that hold a tag's probability."""
+READ_ONLY = (COMMENT, ARTIST)
+
+_MP4_OWN = "----:com.apple.iTunes:"
+
+_NAMES: Mapping[str, Mapping[Format, tuple[str, ...]]] = {
+    GENRE: {
+        "ID3v2.3": ("TCON",),
+        "ID3v2.4": ("TCON",),
+        "Vorbis comments": ("GENRE",),
+        "MP4": ("\xa9gen",),
+        "ASF": ("WM/Genre",),
+        "APEv2": ("Genre",),
+    },
+    MOOD: {
+        # ID3v2.3 has no frame for it; programs that still write TMOO there are read.
+        "ID3v2.3": ("TXXX:MOOD", "TMOO"),
+        "ID3v2.4": ("TMOO", "TXXX:MOOD"),
+        "Vorbis comments": ("MOOD",),
+        "MP4": (f"{_MP4_OWN}MOOD",),
+        "ASF": ("WM/Mood",),
+        "APEv2": ("Mood",),
+    },
+    COMMENT: {
+        "ID3v2.3": ("COMM",),
+        "ID3v2.4": ("COMM",),
+        "Vorbis comments": ("COMMENT", "DESCRIPTION"),
+        "MP4": ("\xa9cmt",),
+        "ASF": ("Description",),
+        "APEv2": ("Comment",),
+    },
+    ARTIST: {
+        "ID3v2.3": ("TPE1",),
+        "ID3v2.4": ("TPE1",),
+        "Vorbis comments": ("ARTIST",),
+        "MP4": ("\xa9ART",),
+        "ASF": ("Author",),
+        "APEv2": ("Artist",),
+    },
+}
+_OWN_NAME = re.compile(r"[A-Z0-9][A-Z0-9 _-]{1,58}")
+_TAKEN_NAMES = (
+    "ALBUM ALBUMARTIST ARTIST ARTISTS BPM COMMENT COMPILATION COMPOSER COPYRIGHT DATE DESCRIPTION DISC DISCNUMBER "
+    "GENRE ISRC KEY LYRICS MOOD ORGANIZATION PERFORMER TITLE TRACK TRACKNUMBER VERSION YEAR"
+)
+_TAKEN = frozenset(_TAKEN_NAMES.split())
+
+
+def names_in(field: str, kind: Format) -> tuple[str, ...]:
+    """The names of a field in a format: the first is written, all are read."""
+    if field in _NAMES:
+        return _NAMES[field][kind]
+    if kind in ("ID3v2.3", "ID3v2.4"):
+        return (f"TXXX:{field}",)
+    return (f"{_MP4_OWN}{field}",) if kind == "MP4" else (field,)
+
+
+def checked_field(text: str, place: str, *, read: bool = False) -> str:
+    """A field as it is known here: genre, mood, or the name of a field of one's own, in capitals.
+
+    read: also those that are only read. Raises LibraryError that begins with `place` for a name that a file cannot
+    hold, or that means something else to every player.
+    """
+    known = text.strip().lower()
+    if known in (GENRE, MOOD) or (read and known in READ_ONLY):
+        return known
+    name = text.strip().upper()
+    own = name == PROVENANCE or name.startswith(SCORE_PREFIX)
+    if not _OWN_NAME.fullmatch(name) or name in _TAKEN or (own and not read):
+        raise LibraryError(
+            f"{place}: found the field {text!r}, expected genre, mood, or a name of your own of 2 to 60 letters A to "
+            "Z, digits, spaces, '-' and '_' that has no other meaning, such as INSTRUMENT. Choose another."
+        )
+    return name

@@ -1,0 +1,135 @@
+"""The journal of tags written into files: what stood there before is kept first, so that every write can be undone."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, cast
+
+from earmark import __version__
+from earmark.errors import LibraryError
+from earmark.library.store import Store
+
+State = Literal["begun", "done", "undone"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What stands under one name of a file's tags, before and after; nothing where there is no such name."""
+
+    name: str
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Write:
+    """One file's changes of one run.
+
+    kind: the format of its tags. had_tags: whether it had a block of tags before. state: "begun" where the process
+    ended before it could say that the file was written; then it was, or was not.
+    """
+
+    id: int
+    run: int
+    path: str
+    identity: str
+    kind: str
+    had_tags: bool
+    changes: tuple[Change, ...]
+    state: State
+
+
+@dataclass(frozen=True)
+class Run:
+    """One call of `write`: when (ISO 8601, UTC), by which model and version, how many files, how many of them stand."""
+
+    id: int
+    started: str
+    model: str
+    version: str
+    files: int
+    standing: int
+
+
+class Journal:
+    """The journal of a library; what it has been told is on the disk."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def begin_run(self, model: str) -> int:
+        """Open a run and return its number."""
+        return self._made(
+            "INSERT INTO write_runs (started, model, version) VALUES (?, ?, ?) RETURNING id",
+            (datetime.now(UTC).isoformat(timespec="seconds"), model, __version__),
+        )
+
+    def begin(self, run: int, path: str, identity: str, kind: str, had_tags: bool, changes: Sequence[Change]) -> int:
+        """Keep what a file's tags were and are to be, before it is touched; returns the write's number."""
+        text = json.dumps([[change.name, list(change.old), list(change.new)] for change in changes])
+        return self._made(
+            "INSERT INTO writes (run_id, path, identity, kind, had_tags, changes, state) "
+            "VALUES (?, ?, ?, ?, ?, ?, 'begun') RETURNING id",
+            (run, os.fsencode(path), identity, kind, had_tags, text),
+        )
+
+    def end(self, write: int, state: State) -> None:
+        """Note that a file was written, or brought back to what it was."""
+        self._store.run("UPDATE writes SET state = ? WHERE id = ?", (state, write))
+
+    def runs(self) -> list[Run]:
+        """All runs that wrote anything, the latest first."""
+        rows = self._store.rows(
+            "SELECT write_runs.id, started, model, version, count(*), sum(state <> 'undone') "
+            "FROM write_runs JOIN writes ON run_id = write_runs.id GROUP BY write_runs.id ORDER BY write_runs.id DESC"
+        )
+        return [Run(*row) for row in rows]
+
+    def latest_run(self) -> int:
+        """The latest run of which anything stands; raises LibraryError where there is none."""
+        row = self._store.row("SELECT max(run_id) FROM writes WHERE state <> 'undone'")
+        if row is None or row[0] is None:
+            raise LibraryError(f"{self._store.path}: found no tags that were written, so there is nothing to undo.")
+        return int(row[0])
+
+    def standing(self, run: int) -> list[Write]:
+        """The writes of a run that were not undone, the latest first; raises LibraryError for an unknown run."""
+        if self._store.row("SELECT 1 FROM write_runs WHERE id = ?", (run,)) is None:
+            known = ", ".join(str(each.id) for each in self.runs()) or "none"
+            raise LibraryError(f"found no run {run} of written tags, expected one of: {known}. Choose one of those.")
+        return self._writes("run_id = ? AND state <> 'undone' ORDER BY id DESC", (run,))
+
+    def own_values(self, path: str) -> dict[str, tuple[str, ...]]:
+        """What earmark itself has left under each name of a file's tags."""
+        own: dict[str, tuple[str, ...]] = {}
+        for write in self._writes("path = ? AND state <> 'undone' ORDER BY id", (os.fsencode(path),)):
+            own.update({change.name: change.new for change in write.changes})
+        return own
+
+    def _writes(self, where: str, values: Sequence[object]) -> list[Write]:
+        rows = self._store.rows(
+            f"SELECT id, run_id, path, identity, kind, had_tags, changes, state FROM writes WHERE {where}", values
+        )
+        return [
+            Write(
+                number,
+                run,
+                os.fsdecode(path),
+                identity,
+                kind,
+                bool(had_tags),
+                tuple(Change(name, tuple(old), tuple(new)) for name, old, new in json.loads(changes)),
+                cast(State, state),
+            )
+            for number, run, path, identity, kind, had_tags, changes, state in rows
+        ]
+
+    def _made(self, sql: str, values: Sequence[Any]) -> int:
+        # In a transaction of its own, so that all of it is on the disk before the next line runs.
+        with self._store.transaction():
+            row = self._store.row(sql, values)
+        if row is None:
+            raise LibraryError(f"{self._store.path}: the journal could not be written; nothing was done. Try again.")
+        return int(row[0])

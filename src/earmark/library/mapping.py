@@ -1,0 +1,209 @@
+"""From a model's tags to a person's words: which tags, in which fields, under which names, with which parents.
+
+A mapping is a TOML file:
+
+    only = ["rock", "jazz", "happy"]       # these tags alone; without it all that have a field
+    most = 3                               # words in a field at most, parents not counted
+
+    [groups]                               # the field of a group of tags; genres and moods have theirs
+    instruments = "INSTRUMENT"
+
+    [tags]                                 # what is written for a tag: a word, several, or a field of its own
+    rock = "Rock"
+    "hip hop" = ["Hip-Hop", "Rap"]
+    guitar = { field = "INSTRUMENT", words = ["Guitar"] }
+    noise = []                             # nothing
+
+    [parents]                              # a word, and the one above it, which is written as well
+    "Bebop" = "Jazz"
+"""
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from earmark.errors import LibraryError
+from earmark.library.fields import GENRE, MOOD, checked_field
+from earmark.tagging.card import Card
+
+MOST_WORDS = 3
+USUAL_GROUPS: Mapping[str, str] = {
+    "genre": GENRE,
+    "genres": GENRE,
+    "mood": MOOD,
+    "moods": MOOD,
+    "emotion": MOOD,
+    "emotions": MOOD,
+}
+"""The fields of groups that every program knows; other groups are written where a mapping names their field."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is written for a tag: the words, and the field, or None for that of the tag's group."""
+
+    words: tuple[str, ...]
+    field: str | None = None
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """A person's mapping.
+
+    only: the tags that are written, or None for all. most: words in a field at most, parents not counted. groups: the
+    field of each group of tags. tags: what is written for a tag, where it is not the tag itself. parents: of each
+    word the one above it.
+    """
+
+    only: frozenset[str] | None = None
+    most: int = MOST_WORDS
+    groups: Mapping[str, str] = field(default_factory=lambda: USUAL_GROUPS)
+    tags: Mapping[str, Words] = field(default_factory=dict)
+    parents: Mapping[str, str] = field(default_factory=dict)
+
+    def field_of(self, label: str, group: str) -> str | None:
+        """The field that a tag goes to, None where it is not written."""
+        if self.only is not None and label not in self.only:
+            return None
+        words = self.tags.get(label)
+        if words is not None and not words.words:
+            return None
+        return words.field if words is not None and words.field else self.groups.get(group.casefold())
+
+    def fields(self, card: Card) -> tuple[str, ...]:
+        """The fields that any of a model's tags goes to."""
+        found = (self.field_of(tag.label, tag.group) for tag in card.tags)
+        return tuple(dict.fromkeys(each for each in found if each is not None))
+
+    def words(self, chosen: Sequence[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+        """The words of each field for some tags, (label, group), the most probable first; each word once.
+
+        A word is followed by those above it, so that the first is the most exact one.
+        """
+        own: dict[str, list[str]] = {}
+        for label, group in chosen:
+            name = self.field_of(label, group)
+            if name is None:
+                continue
+            there = own.setdefault(name, [])
+            words = self.tags[label].words if label in self.tags else (label,)
+            there += [word for word in words if word not in there]
+        return {name: self._with_parents(there[: self.most]) for name, there in own.items()}
+
+    def refuse_unknown(self, card: Card) -> None:
+        """Raise LibraryError for tags and groups that a model does not have."""
+        groups = {tag.group.casefold() for tag in card.tags}
+        _refuse_unknown("only", self.only or (), card.labels)
+        _refuse_unknown("tags", self.tags, card.labels)
+        own_groups = [group for group in self.groups if group not in USUAL_GROUPS]
+        _refuse_unknown("groups", own_groups, groups)
+
+    def _with_parents(self, words: Sequence[str]) -> tuple[str, ...]:
+        found: dict[str, None] = {}
+        for word in words:
+            above: str | None = word
+            while above is not None and above not in found:
+                found[above] = None
+                above = self.parents.get(above)
+        return tuple(found)
+
+
+def read_vocabulary(file: Path) -> Vocabulary:
+    """Read a mapping strictly; raises LibraryError that says which key, what was found and what was expected."""
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise LibraryError(f"{file}: the mapping cannot be read ({error.strerror or error}). Name another.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise LibraryError(f"{file}: found no TOML ({error}), expected a mapping. Correct that line.") from error
+    known = ("only", "most", "groups", "tags", "parents")
+    for key in content:
+        if key not in known:
+            raise LibraryError(f"{file}: {key}: unknown key, expected one of {', '.join(known)}.{_nearest(key, known)}")
+    only = content.get("only")
+    most = content.get("most", MOST_WORDS)
+    if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+        raise _refusal(file, "most", most, "a whole number of at least 1")
+    parents = _texts(file, "parents", content.get("parents", {}))
+    _refuse_circles(file, parents)
+    groups = {
+        group.casefold(): checked_field(name, f"{file}: groups.{group}")
+        for group, name in _texts(file, "groups", content.get("groups", {})).items()
+    }
+    return Vocabulary(
+        None if only is None else frozenset(_words(file, "only", only)),
+        most,
+        {**USUAL_GROUPS, **groups},
+        _tags(file, content.get("tags", {})),
+        parents,
+    )
+
+
+def _tags(file: Path, found: object) -> dict[str, Words]:
+    if not isinstance(found, dict):
+        raise _refusal(file, "tags", found, "a table of tags")
+    tags = {}
+    for label, value in found.items():
+        place = f"tags.{label}"
+        if not isinstance(value, dict):
+            tags[label] = Words(_words(file, place, value))
+            continue
+        if unknown := sorted(value.keys() - {"field", "words"}):
+            raise _refusal(file, place, f"the key {unknown[0]!r}", "field and words")
+        name = value.get("field")
+        if name is not None and not isinstance(name, str):
+            raise _refusal(file, f"{place}.field", name, "the name of a field")
+        tags[label] = Words(
+            _words(file, f"{place}.words", value.get("words", [label])),
+            checked_field(name, f"{file}: {place}.field") if name is not None else None,
+        )
+    return tags
+
+
+def _words(file: Path, place: str, found: object) -> tuple[str, ...]:
+    words = [found] if isinstance(found, str) else found
+    if not isinstance(words, list) or not all(isinstance(word, str) and word.strip() for word in words):
+        raise _refusal(file, place, found, "a word or a list of words")
+    if any("\0" in word for word in words):
+        raise _refusal(file, place, found, "words without the sign 0, which tags cannot hold")
+    return tuple(dict.fromkeys(word.strip() for word in words))
+
+
+def _texts(file: Path, place: str, found: object) -> dict[str, str]:
+    if not isinstance(found, dict):
+        raise _refusal(file, place, found, "a table")
+    for key, value in found.items():
+        if not isinstance(value, str) or not value.strip():
+            raise _refusal(file, f"{place}.{key}", value, "a text")
+    return {key: value.strip() for key, value in found.items()}
+
+
+def _refuse_circles(file: Path, parents: Mapping[str, str]) -> None:
+    for word in parents:
+        seen, above = [word], parents.get(word)
+        while above is not None:
+            if above in seen:
+                raise _refusal(file, f"parents.{word}", " above ".join([*seen, above]), "no word above itself")
+            seen.append(above)
+            above = parents.get(above)
+
+
+def _refuse_unknown(place: str, names: Iterable[str], known: Iterable[str]) -> None:
+    there = tuple(known)
+    for name in sorted(names):
+        if name not in there:
+            raise LibraryError(
+                f"The mapping: {place}: found {name!r}, expected one of the model's {len(there)}."
+                f"{_nearest(name, there)}"
+            )
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" The nearest is {near[0]!r}." if near else ""
+
+
+def _refusal(file: Path, place: str, found: object, expected: str) -> LibraryError:
+    return LibraryError(f"{file}: {place}: found {found!r}, expected {expected}. Correct the mapping.")

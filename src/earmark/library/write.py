@@ -1,0 +1,241 @@
+"""Tags into files: planned, shown, kept in the journal, written; and undone.
+
+By default only what is empty is filled. What earmark has written itself is nobody's word and follows the model; what a
+person wrote stays, unless overwriting is asked for.
+"""
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from earmark import __version__
+from earmark.errors import LibraryError
+from earmark.library.database import Database
+from earmark.library.fields import PROVENANCE, SCORE_PREFIX, names_in
+from earmark.library.journal import Change, Journal
+from earmark.library.judgement import Judgement
+from earmark.library.mapping import Vocabulary
+from earmark.library.remote import is_remote
+from earmark.library.rewriting import refuse_unwritable, rewrite
+from earmark.library.tag_file import Id3Version, TagFile
+from earmark.tagging.calibration import promised, refuse_unpromised
+from earmark.tagging.card import Card
+from earmark.tagging.tagger import Tagger
+
+THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class WriteRule:
+    """What is written and how.
+
+    threshold: the least probability of a tag; precision: instead of it, only tags that promise it. scores: also write
+    every tag's probability. overwrite: also what a person wrote. keep_time: files keep their time of change.
+    id3_version: of the tag of a file that has none.
+    """
+
+    vocabulary: Vocabulary = field(default_factory=Vocabulary)
+    threshold: float = THRESHOLD
+    precision: float | None = None
+    scores: bool = False
+    overwrite: bool = False
+    keep_time: bool = False
+    id3_version: Id3Version = 4
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A field that was left as it is: what stands there, and what was to be."""
+
+    field: str
+    there: tuple[str, ...]
+    wanted: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became, or would become, of one file.
+
+    kind: the format of its tags. changes: name by name; none where it is left as it is. kept: fields that somebody else
+    filled. reason: why it could not be written; empty otherwise.
+    """
+
+    path: str
+    kind: str = ""
+    changes: tuple[Change, ...] = ()
+    kept: tuple[Kept, ...] = ()
+    reason: str = ""
+
+
+class Writing:
+    """Writes the tags of a library's tracks into their files."""
+
+    def __init__(self, database: Database, rule: WriteRule, tagger: Tagger | None = None) -> None:
+        """`tagger`: whose words are written; without it those of the model that the library was filled with.
+
+        Raises LibraryError where the mapping names tags that the model does not have, TagError where it promises no
+        such precision.
+        """
+        self._database, self._rule = database, rule
+        self._journal = Journal(database.store)
+        self._judgement = Judgement(database, tagger)
+        card = self._judgement.card
+        rule.vocabulary.refuse_unknown(card)
+        if rule.precision is not None:
+            refuse_unpromised(card, rule.precision)
+        self._score_fields = _score_fields(card, rule.vocabulary) if rule.scores else {}
+        self.run: int | None = None
+        """The number of the run in the journal, once anything was written."""
+
+    @property
+    def card(self) -> Card:
+        """The model whose words are written."""
+        return self._judgement.card
+
+    def unplaced(self) -> tuple[str, ...]:
+        """The groups of tags that have no field, and are not written unless a mapping gives them one."""
+        vocabulary = self._rule.vocabulary
+        left = [
+            tag.group
+            for tag in self.card.tags
+            if tag.label not in vocabulary.tags
+            and (vocabulary.only is None or tag.label in vocabulary.only)
+            and vocabulary.field_of(tag.label, tag.group) is None
+        ]
+        return tuple(dict.fromkeys(left))
+
+    def __call__(self, files: Iterable[tuple[str, int]], *, dry_run: bool = False) -> Iterator[Outcome]:
+        """Write into files, each with its track, and say what became of each; a broken one never stops the others.
+
+        dry_run: only say it.
+        """
+        for path, track_id in files:
+            try:
+                yield self._written(path, track_id, dry_run)
+            except LibraryError as error:
+                yield Outcome(path, reason=_without_path(error, path))
+
+    def _written(self, path: str, track_id: int, dry_run: bool) -> Outcome:
+        if is_remote(path):
+            raise LibraryError(f"{path}: it is not on this machine's disks; fetch it to have its tags written")
+        track = self._database.track(track_id)
+        if track is None:
+            raise LibraryError(f"{path}: its track is no longer in the library")
+        wanted = self._wanted(self._judgement(track))
+        tags = TagFile(Path(path), self._rule.id3_version)
+        changes, kept = self._changes(path, tags, wanted)
+        if not changes:
+            return Outcome(path, tags.kind, (), kept)
+        if dry_run:
+            refuse_unwritable(Path(path))
+            return Outcome(path, tags.kind, changes, kept)
+        if self.run is None:
+            self.run = self._journal.begin_run(self.card.name)
+        refuse_unwritable(Path(path))
+        write = self._journal.begin(self.run, path, track.identity, tags.kind, tags.had_tags, changes)
+
+        def change(copy: Path) -> None:
+            opened = TagFile(copy, self._rule.id3_version)
+            for each in changes:
+                opened.put(each.name, each.new)
+            opened.save()
+
+        try:
+            stamp = rewrite(Path(path), change, track.identity, keep_time=self._rule.keep_time)
+        except LibraryError:
+            self._journal.end(write, "undone")  # nothing was written
+            raise
+        self._journal.end(write, "done")
+        self._database.add_paths([(path, stamp, track.identity)])
+        return Outcome(path, tags.kind, changes, kept)
+
+    def _wanted(self, chances: npt.NDArray[np.float32]) -> dict[str, tuple[str, ...]]:
+        """The words of each field."""
+        card, rule = self.card, self._rule
+        if rule.precision is not None:
+            kept = promised(chances, card, rule.precision)
+        else:
+            kept = np.asarray(chances >= np.float32(rule.threshold))
+        order = np.argsort(-chances, kind="stable").tolist()
+        chosen = [(card.tags[place].label, card.tags[place].group) for place in order if kept[place]]
+        wanted = rule.vocabulary.words(chosen)
+        for label, name in self._score_fields.items():
+            wanted[name] = (f"{chances[card.labels.index(label)]:.3f}",)
+        return wanted
+
+    def _changes(
+        self, path: str, tags: TagFile, wanted: dict[str, tuple[str, ...]]
+    ) -> tuple[tuple[Change, ...], tuple[Kept, ...]]:
+        own = self._journal.own_values(path)
+        changes: list[Change] = []
+        kept = []
+        for name, words in wanted.items():
+            there = tags.read(name)
+            if there == words:
+                continue
+            stored = {spelled: tags.values(spelled) for spelled in tags.present(name)}
+            ours = bool(stored) and all(values == own.get(spelled) for spelled, values in stored.items())
+            if there and not (ours or self._rule.overwrite or name.startswith(SCORE_PREFIX)):
+                kept.append(Kept(name, there, words))
+                continue
+            changes += _replaced(stored, names_in(name, tags.kind)[0], words)
+        if changes:
+            stored = {spelled: tags.values(spelled) for spelled in tags.present(PROVENANCE)}
+            changes += _replaced(stored, names_in(PROVENANCE, tags.kind)[0], (self._provenance(),))
+        return tuple(changes), tuple(kept)
+
+    def _provenance(self) -> str:
+        card = self.card
+        return f"{card.name} {card.head.hash[:12]}; earmark {__version__}; {datetime.now(UTC).date().isoformat()}"
+
+
+def files_of(database: Database, folders: Sequence[str] = ()) -> list[tuple[str, int]]:
+    """The files of a library that are there, each with its track, in the order of their paths.
+
+    folders: only what is in these folders, or is one of these files; absolute paths.
+    """
+    rows = database.store.rows("SELECT path, track_id FROM paths WHERE NOT missing ORDER BY path")
+    files = [(os.fsdecode(path), int(track_id)) for path, track_id in rows]
+    if not folders:
+        return files
+    named = tuple(folders)
+    within = tuple(folder.rstrip("/\\") + sep for folder in named for sep in ("/", "\\"))
+    return [(path, track) for path, track in files if path in named or path.startswith(within)]
+
+
+def _replaced(stored: dict[str, tuple[str, ...]], name: str, words: tuple[str, ...]) -> list[Change]:
+    """The changes that leave these words under one name, and nothing under the others that mean the same."""
+    spelled = next((each for each in stored if each.casefold() == name.casefold()), name)
+    others = [Change(each, values, ()) for each, values in stored.items() if each != spelled]
+    own = Change(spelled, stored.get(spelled, ()), words)
+    return [*others, *([own] if own.old != own.new else [])]
+
+
+def _score_fields(card: Card, vocabulary: Vocabulary) -> dict[str, str]:
+    """The field of each tag's probability: EARMARK_ and its name in plain capitals."""
+    names: dict[str, str] = {}
+    for label in card.labels:
+        if vocabulary.only is not None and label not in vocabulary.only:
+            continue
+        plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode("ascii")
+        name = SCORE_PREFIX + re.sub(r"[^A-Z0-9]+", "_", plain.upper()).strip("_")
+        same = [other for other, taken in names.items() if taken == name]
+        if name == SCORE_PREFIX or same:
+            found = f"{label!r} and {same[0]!r} would share" if same else f"{label!r} has"
+            raise LibraryError(
+                f"The scores: {found} the field {name}, expected a name each of letters A to Z and digits. Leave one "
+                "out with `only` in the mapping, or write no scores."
+            )
+        names[label] = name
+    return names
+
+
+def _without_path(error: LibraryError, path: str) -> str:
+    return str(error).removeprefix(f"{path}: ")
