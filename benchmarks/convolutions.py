@@ -7,9 +7,11 @@ as one matrix product over unrolled rows. Each form runs once a round, one after
 """
 
 import argparse
+import json
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -76,6 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", type=Path, help="keep the figures here")
     options = parser.parse_args()
     forms = {"Conv1d": as_conv1d, "Conv2d": as_conv2d, "matrix product": as_product}
     runs = {name: make(options.batch) for name, make in forms.items()}
@@ -93,6 +96,9 @@ def main() -> None:
             f"| {name} | {statistics.median(values) * 1000:.1f} "
             f"| {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) |"
         )
+    if options.json is not None:
+        document = {"seconds_a_step": measured, "batch": options.batch, "threads": torch.get_num_threads()}
+        options.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """Vectors and tag scores of musicnn for a folder of tracks, to compare with; runs in musicnn's own environment.
 
     make bench-peers
-    .venv-peers/musicnn/bin/python benchmarks/peers/musicnn_vectors.py MSD_musicnn ../shared/data/emotify/audio runs/peers/msd
+    PYTHON=.venv-peers/musicnn/bin/python
+    $PYTHON benchmarks/peers/musicnn_vectors.py MSD_musicnn ../shared/data/emotify/audio runs/peers/msd
 
-writes msd-all.npz (mean and maximum pool and penultimate layer, 1706 values), msd-penultimate.npz (200), a vector a track
-under the name of its file, means over windows of 3 seconds, and msd-tags.npz, the scores of every window. The model is
-loaded once, where musicnn's own `extractor` loads it for every file; the numbers are the same.
+writes msd-all.npz (mean and maximum pool and penultimate layer, 1706 values), msd-penultimate.npz (200), a vector a
+track under the name of its file, means over windows of 3 seconds, and msd-tags.npz, the scores of every window. The
+model is loaded once, where musicnn's own `extractor` loads it for every file; the numbers are the same.
 """
 
 import sys
@@ -43,9 +44,8 @@ def main(model: str, folder: str, output: str) -> None:
     files = sorted(path for path in Path(folder).iterdir() if path.is_file())
     for number, path in enumerate(files, start=1):
         heard, _ = batch_data(str(path), WINDOW_FRAMES, WINDOW_FRAMES)
-        runs = [
-            session.run(wanted, {windows: heard[at : at + BATCH], training: False}) for at in range(0, len(heard), BATCH)
-        ]
+        batches = [heard[at : at + BATCH] for at in range(0, len(heard), BATCH)]
+        runs = [session.run(wanted, {windows: batch, training: False}) for batch in batches]
         tags, *parts = (np.concatenate([run[part].reshape(len(run[0]), -1) for run in runs]) for part in range(4))
         scores[path.stem] = tags.astype(np.float16)
         everything[path.stem] = np.concatenate([part.mean(axis=0) for part in parts]).astype(np.float32)

@@ -10,6 +10,7 @@ EarmarkError
 ├── DatasetError            a dataset that is absent, incomplete or inconsistent
 ├── StoreError              prepared frames on disk that cannot be used
 ├── TrainingError           a training run that cannot start or go on
+├── TeachingError           examples that no words can be taught from
 ├── LibraryError            a library of tracks that cannot be opened, filled or asked
 │   └── QueryError              a search that is not written correctly
 └── MissingExtraError       a part of earmark that is not installed
@@ -56,6 +57,10 @@ class StoreError(EarmarkError):
 
 class TrainingError(EarmarkError):
     """A training run that cannot start or go on."""
+
+
+class TeachingError(EarmarkError):
+    """Examples that no words can be taught from: unreadable, too few, or all alike."""
 
 
 class LibraryError(EarmarkError):

@@ -96,7 +96,7 @@ def test_an_evaluation_is_shown_and_kept(recipe: Path) -> None:
 
 def test_wrong_words_are_refused(recipe: Path, tmp_path: Path) -> None:
     assert run("evaluate", recipe, "--side", "train").exit_code == 2
-    assert "no split 'absent'; it has default" in str(run("train", recipe, "--split", "absent").exception)
+    assert "no split 'absent'; rendered has default" in str(run("train", recipe, "--split", "absent").exception)
     assert isinstance(run("train", tmp_path / "absent.toml").exception, RecipeError)
     result = run("train", recipe, "--accelerator", "abacus")
     assert isinstance(result.exception, TrainingError)

@@ -65,7 +65,7 @@ def test_a_word_that_two_tags_share_is_written_once() -> None:
         ("most = true", "most: found True"),
         ("only = [1]", "only: found .*expected a word or a list of words"),
         ("tags = 3", "tags: found 3, expected a table"),
-        ("[tags]\njazz = { word = 'Jazz' }", "tags.jazz: found the key 'word', expected field and words"),
+        ("[tags]\njazz = { word = 'Jazz' }", "tags.jazz.word: unknown key, expected field or words"),
         ("[tags]\njazz = { field = 3 }", "tags.jazz.field: found 3"),
         ("[tags]\njazz = { field = 'TITLE' }", "tags.jazz.field: found the field 'TITLE', expected genre, mood, or"),
         ("[groups]\ngenres = ''", "groups.genres: found '', expected a text"),

@@ -10,7 +10,7 @@ import mutagen
 import pytest
 from library.songs import ENDINGS, heard, make_songs, packets_md5, probed, snapshot, songs_bundle
 from mutagen.apev2 import APEv2
-from mutagen.id3 import ID3, TCON, TMOO, TXXX, TYER
+from mutagen.id3 import ID3, TMOO, TXXX, TYER
 
 from earmark.audio.identity import identity
 from earmark.errors import LibraryError

@@ -285,7 +285,7 @@ def peak_bytes(tagger, monkeypatch, seconds):
                 self._heard += RATE_HZ
                 yield self._samples
 
-    monkeypatch.setattr(tagging, "decode", lambda source, rate_hz: Long(noise(1), ()))
+    monkeypatch.setattr(tagging, "decode", lambda source, rate_hz, stopwatch: Long(noise(1), ()))
     tracemalloc.start()
     tagger.tag("", over_time=OverTimeSettings(10.0, 5.0))
     peak = tracemalloc.get_traced_memory()[1]

@@ -1,7 +1,7 @@
 """Where the time goes: seconds by part of the work, of one pass over one sound.
 
-Who is not measured pays nothing: where a stopwatch is given, the steps of the pass are wrapped once, when the pass is put
-together, and where none is given they are what they always are.
+Who is not measured pays nothing: where a stopwatch is given, the steps of the pass are wrapped once, when the pass is
+put together, and where none is given they are what they always are.
 """
 
 import time
@@ -23,8 +23,8 @@ class Profile:
     """Where the time of one pass went.
 
     wall_seconds: from its start to its end. parts: seconds by part, in the order of the work: "decode" (opening and
-    decoding), "resample" (mixing to mono too), "front end" (log-mel frames), "network" (the classifier too), and "rest",
-    what none of them took. The parts add up to wall_seconds.
+    decoding), "resample" (mixing to mono too), "front end" (log-mel frames), "network" (the classifier too), and
+    "rest", what none of them took. The parts add up to wall_seconds.
     """
 
     wall_seconds: float
@@ -72,7 +72,7 @@ class Stopwatch:
     def profile(self) -> Profile:
         """Where the time went, once the pass is over."""
         wall_seconds = self._ended - self._started
-        parts: dict[str, float] = dict(self._seconds)
+        parts = {str(part): seconds for part, seconds in self._seconds.items()}
         return Profile(wall_seconds, {**parts, REST: wall_seconds - sum(parts.values())})
 
     def __enter__(self) -> Self:

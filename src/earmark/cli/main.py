@@ -9,10 +9,12 @@ import typer
 
 from earmark import __version__
 from earmark.cli.data import data
+from earmark.cli.doctor import doctor
 from earmark.cli.figures import figures
 from earmark.cli.models import models
 from earmark.cli.robustness import calibrate, robustness
 from earmark.cli.tag import tag
+from earmark.cli.teach import teach
 from earmark.cli.train import evaluate, model_card, train
 from earmark.cli.writing import library
 from earmark.errors import EarmarkError
@@ -26,12 +28,14 @@ app = typer.Typer(
 )
 app.command()(tag)
 app.command()(train)
+app.command()(teach)
 app.command()(evaluate)
 app.command()(calibrate)
 app.command()(robustness)
 app.command()(figures)
 app.command("model-card")(model_card)
 app.command()(models)
+app.command()(doctor)
 app.add_typer(data, name="data")
 app.add_typer(library, name="library")
 

@@ -11,6 +11,7 @@ import typer
 from earmark.cli.explanation import explanation_lines
 
 if TYPE_CHECKING:
+    from earmark.audio.stopwatch import Profile
     from earmark.tagging.prediction import OverTime, Prediction, Tag
 
 
@@ -33,8 +34,8 @@ class Writer(Protocol):
 
     def __init__(self, shown: Shown) -> None: ...
 
-    def write(self, prediction: "Prediction") -> None:
-        """Write one track."""
+    def write(self, prediction: "Prediction", profile: "Profile | None" = None) -> None:
+        """Write one track; where its time went has a place in JSON only."""
 
     def close(self) -> None:
         """Write what only the end can say."""
@@ -46,8 +47,9 @@ class Text:
     def __init__(self, shown: Shown) -> None:
         self._shown = shown
 
-    def write(self, prediction: "Prediction") -> None:
+    def write(self, prediction: "Prediction", profile: "Profile | None" = None) -> None:
         """Write one track: its most probable tags, or those that can be promised."""
+        del profile
         marks = [
             mark for mark, there in (("truncated", prediction.truncated), ("short", bool(prediction.short))) if there
         ]
@@ -79,9 +81,9 @@ class JsonArray:
         self._shown = shown
         self._opened = False
 
-    def write(self, prediction: "Prediction") -> None:
+    def write(self, prediction: "Prediction", profile: "Profile | None" = None) -> None:
         """Write one track, with everything known of it."""
-        record = json.dumps(_record(prediction, self._shown), indent=1)
+        record = json.dumps(_record(prediction, profile, self._shown), indent=1)
         typer.echo(("," if self._opened else "[") + "\n" + record)
         self._opened = True
 
@@ -96,9 +98,9 @@ class JsonLines:
     def __init__(self, shown: Shown) -> None:
         self._shown = shown
 
-    def write(self, prediction: "Prediction") -> None:
+    def write(self, prediction: "Prediction", profile: "Profile | None" = None) -> None:
         """Write one track, with everything known of it."""
-        typer.echo(json.dumps(_record(prediction, self._shown), ensure_ascii=False, allow_nan=False))
+        typer.echo(json.dumps(_record(prediction, profile, self._shown), ensure_ascii=False, allow_nan=False))
 
     def close(self) -> None:
         """Nothing is left to say."""
@@ -112,8 +114,9 @@ class Table:
         self._writer = csv.writer(sys.stdout, lineterminator="\n")
         self._headed = False
 
-    def write(self, prediction: "Prediction") -> None:
+    def write(self, prediction: "Prediction", profile: "Profile | None" = None) -> None:
         """Write one track's row, or the rows of its windows; a tag that cannot be promised has an empty cell."""
+        del profile
         windowed = prediction.over_time if self._shown.over_time else None
         if not self._headed:
             header = prediction.csv_header()
@@ -135,12 +138,14 @@ class Table:
         sys.stdout.flush()
 
 
-def _record(prediction: "Prediction", shown: Shown) -> dict[str, object]:
+def _record(prediction: "Prediction", profile: "Profile | None", shown: Shown) -> dict[str, object]:
     """Everything known of a track, and what was asked for beside it."""
     record = prediction.to_dict(evidence=shown.explained)
     if shown.precision is not None:
         kept = [tag.label for tag in prediction.promised(shown.precision)]
         record["promised"] = {"precision": shown.precision, "tags": kept}
+    if profile is not None:
+        record["profile"] = profile.to_dict()
     return record
 
 

@@ -1,21 +1,24 @@
 """`earmark tag`: files in, tags out."""
 
-import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from earmark.cli.console import progress, say
+from earmark.cli.exports import exports_of
 from earmark.cli.results import JsonArray, JsonLines, Shown, Table, Text, Writer
 from earmark.cli.sources import sound_files
+from earmark.cli.tagging import Order, tag_here, tag_in_processes
 from earmark.errors import EarmarkError, MissingExtraError
 
 if TYPE_CHECKING:
+    from earmark.audio.stopwatch import Profile
+    from earmark.tagging.engine import Engine
     from earmark.tagging.prediction import Prediction
-    from earmark.tagging.tagger import Tagger
-    from earmark.tagging.windows import OverTimeSettings
+
+EngineName = Literal["numpy", "fast", "int8"]
 
 
 def tag(
@@ -58,6 +61,28 @@ def tag(
         Path | None,
         typer.Option(help="Draw the tags of a single track over time into this .png or .svg.", show_default=False),
     ] = None,
+    export: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Also write everything and the vectors into this .parquet (extra 'export') or .npz; again for more.",
+            show_default=False,
+        ),
+    ] = None,
+    jams: Annotated[
+        Path | None, typer.Option(help="Also write a JAMS file a track into this folder.", show_default=False)
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that tag files at a time, of one thread each.")] = 1,
+    engine: Annotated[
+        EngineName,
+        typer.Option(
+            help="What runs the networks: numpy; ONNX Runtime (fast; extra 'fast'), with the same scores; or that in "
+            "whole numbers of 8 bits (int8), whose scores differ a little."
+        ),
+    ] = "numpy",
+    read_ahead: Annotated[
+        bool, typer.Option("--read-ahead", help="Decode in a second thread while the networks run; the same numbers.")
+    ] = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Say where the time went; in JSON as well.")] = False,
 ) -> None:
     """Tag tracks. Results go to stdout, all else to stderr; exit status 1 when any file failed."""
     if as_json + as_jsonl + as_csv > 1:
@@ -65,6 +90,8 @@ def tag(
     tags_to_explain = tuple(dict.fromkeys(explain or ()))
     if as_csv and tags_to_explain:
         raise typer.BadParameter("--explain has no place in a table; choose --json, --jsonl or text")
+    if profile and read_ahead:
+        raise typer.BadParameter("--profile measures one thread, and --read-ahead has two; choose one of them")
     sources = sound_files(files)
     if picture is not None and len(sources) != 1:
         raise typer.BadParameter(f"--picture draws one track, but {len(sources)} are named")
@@ -74,7 +101,8 @@ def tag(
     from earmark.tagging.tagger import load
     from earmark.tagging.windows import OverTimeSettings
 
-    tagger = load(model)
+    chosen_engine: Engine = "onnx" if engine == "fast" else engine
+    tagger = load(model, chosen_engine)
     # Once, before any file: it is the model that has no such tag, or no such promise.
     for label in tags_to_explain:
         place_of(label, tagger.labels)
@@ -89,18 +117,34 @@ def tag(
     shown = Shown(top, over_time, precision, tags_to_explain)
     form = JsonArray if as_json else JsonLines if as_jsonl else Table if as_csv else Text
     writer: Writer = form(shown)
+    exports = exports_of(export or (), jams)
+    order = Order(model, chosen_engine, windows, bool(tags_to_explain), read_ahead, profile)
+    jobs = min(jobs, len(sources))
     failed = 0
     latest: Prediction | None = None
+    profiles: list[Profile] = []
+    sound_seconds = 0.0
     with progress("tagging") as done:
-        for number, result in enumerate(_tagged(tagger, sources, windows, bool(tags_to_explain)), start=1):
+        results = tag_here(tagger, order, sources) if jobs <= 1 else tag_in_processes(order, sources, jobs)
+        for number, result in enumerate(results, start=1):
             if isinstance(result, EarmarkError):
                 failed += 1
                 say(f"earmark: {result}")
             else:
-                writer.write(result)
-                latest = result
+                latest = result.prediction
+                writer.write(latest, result.profile)
+                for each in exports:
+                    each.write(latest)
+                if result.profile is not None:
+                    profiles.append(result.profile)
+                    sound_seconds += latest.duration_seconds
             done(number, len(sources))
     writer.close()
+    for each in exports:
+        each.close()
+    if profiles:
+        for line in _profile_lines(profiles, sound_seconds):
+            say(line)
     if picture is not None and latest is not None:
         try:
             from earmark.training.figures import draw_over_time
@@ -114,14 +158,13 @@ def tag(
         raise typer.Exit(1)
 
 
-def _tagged(
-    tagger: "Tagger", sources: Sequence[Path], windows: "OverTimeSettings | None", keep_features: bool
-) -> "Iterator[Prediction | EarmarkError]":
-    """Each track's prediction or the error that stopped it, in order; one broken file never stops the others."""
-    for source in sources:
-        try:
-            # By its path: many folders have a 01.mp3.
-            found = tagger.tag(source, over_time=windows, keep_features=keep_features)
-            yield dataclasses.replace(found, source=str(source))
-        except EarmarkError as error:
-            yield error
+def _profile_lines(profiles: "Sequence[Profile]", sound_seconds: float) -> list[str]:
+    """Where the time of all files went, added up."""
+    wall_seconds = sum(profile.wall_seconds for profile in profiles)
+    lines = [
+        f"profile: {sound_seconds:.1f} s of sound in {wall_seconds:.3f} s, {sound_seconds / wall_seconds:.0f} times"
+    ]
+    for part in profiles[0].parts:
+        seconds = sum(profile.parts[part] for profile in profiles)
+        lines.append(f"  {part:9}  {seconds:8.3f} s  {seconds / wall_seconds:4.0%}")
+    return lines

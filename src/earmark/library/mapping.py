@@ -151,7 +151,9 @@ def _tags(file: Path, found: object) -> dict[str, Words]:
             tags[label] = Words(_words(file, place, value))
             continue
         if unknown := sorted(value.keys() - {"field", "words"}):
-            raise _refusal(file, place, f"the key {unknown[0]!r}", "field and words")
+            raise LibraryError(
+                f"{file}: {place}.{unknown[0]}: unknown key, expected field or words. Correct the mapping."
+            )
         name = value.get("field")
         if name is not None and not isinstance(name, str):
             raise _refusal(file, f"{place}.field", name, "the name of a field")

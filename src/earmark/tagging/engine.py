@@ -42,8 +42,8 @@ def networks_of(bundle: "Bundle", engine: Engine, ranges: "Ranges | None" = None
         return tuple(LocalNetwork(extractor, bundle.weights) for extractor in extractors)
     if engine == "int8" and ranges is None:
         raise TagError(
-            "engine: found int8 without ranges, expected those of this model. Load it from its folder, where int8.json is "
-            "beside it, or give what `measure_ranges` returns."
+            "engine: found int8 without ranges, expected those of this model. Load it from its folder, where int8.json "
+            "is, or give what `measure_ranges` returns."
         )
     from earmark.tagging.onnx import OnnxNetwork
 

@@ -3,6 +3,7 @@
 The graph is made from the bundle when it is loaded, in a few milliseconds, so no file of it can be out of date.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -95,7 +96,7 @@ def batch_segments(extractor: Extractor) -> int:
 def session(graph: bytes) -> Any:
     """A graph, ready to run on one thread of the processor; raises MissingExtraError without ONNX Runtime."""
     try:
-        import onnxruntime
+        onnxruntime = importlib.import_module("onnxruntime")
     except ImportError as error:
         raise MissingExtraError("Running networks in ONNX Runtime", "fast", "onnxruntime") from error
     options = onnxruntime.SessionOptions()

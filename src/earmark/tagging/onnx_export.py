@@ -1,13 +1,14 @@
 """A local network as an ONNX graph, in float32 or with its convolutions in whole numbers of 8 bits.
 
 A convolution is as many matrix products as its pool has places, each over the rows under the filter at that place of
-every pool, and the maximum over them is the pool: what `convolve.py` does in numpy. (Measured beside it: one product over
-all rows, then a pool, up to 10 % slower; ONNX's own Conv and MaxPool have channels first, and would turn every row.)
+every pool, and the maximum over them is the pool: what `convolve.py` does in numpy. (Measured beside it: one product
+over all rows and then a pool is up to 10 % slower. ONNX's own Conv and MaxPool have channels first, and would turn
+every row.)
 
-In int8 the inputs of a convolution are 8 bits without sign, over a range that was measured on music; weights are 7 bits and
-a sign, scaled by output channel: 7, as on processors without VNNI a pair of 8-bit products does not fit the 16 bits that it
-is summed in, and one machine's scores would not be another's. Sums are exact; the pool is taken on them; bias, ReLU, the
-levels and the dense layers are float32.
+In int8 the inputs of a convolution are 8 bits without sign, over a range that was measured on music; weights are 7 bits
+with a sign, scaled by output channel. 7, as on processors without VNNI a pair of 8-bit products does not fit the 16
+bits that it is summed in, and one machine's scores would not be another's. Sums are exact, and the pool is taken on
+them; bias, ReLU, the levels and the dense layers are float32.
 """
 
 from collections.abc import Sequence
@@ -62,8 +63,8 @@ class _Network:
         for convolution in extractor.convolutions if ranges is not None else ():
             if convolution.squeeze_units or convolution.residual_convolutions:
                 raise BundleError(
-                    f"The extractor {extractor.name!r} has blocks that scale their channels or add their input; int8 is "
-                    'for plain ones. Choose the engine "onnx" or "numpy".'
+                    f"The extractor {extractor.name!r} has blocks that scale their channels or add their input; "
+                    'int8 is for plain ones. Choose the engine "onnx" or "numpy".'
                 )
         self._extractor = extractor
         self._weights = weights
@@ -134,7 +135,9 @@ class _Network:
         """A residual block's outputs by places of a pool: its convolutions, scaled, and its input, through ReLU."""
         graph, pools = self._graph, convolution.pool_length
         if convolution.residual_convolutions == 2:
-            between = self._interleaved([self._rectified(each, name) for each in placed], positions, convolution.channels)
+            between = self._interleaved(
+                [self._rectified(each, name) for each in placed], positions, convolution.channels
+            )
             name_of_last = f"{name}.second"
             placed = self._convolution(name_of_last, between, positions, pools, 1)
         else:

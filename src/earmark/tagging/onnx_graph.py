@@ -1,8 +1,8 @@
 """An ONNX graph, put together and written out.
 
-ONNX files are protocol buffers, of which a handful of messages with a few fields each are needed here. They are written by
-hand: ONNX Runtime reads them as they are, and the package `onnx` would add itself, ml_dtypes and a second protobuf to an
-installation for the sake of these hundred lines. Numbers of fields are those of onnx.proto3, which never change.
+ONNX files are protocol buffers, of which a handful of messages with a few fields each are needed here. They are written
+by hand: ONNX Runtime reads them as they are, and the package `onnx` would add itself and ml_dtypes to an installation
+for the sake of these hundred lines. Numbers of fields are those of onnx.proto3, which never change.
 """
 
 from collections.abc import Iterable, Sequence

@@ -50,7 +50,7 @@ from earmark.training.local_step import (
     write_standardisation,
 )
 from earmark.training.material import Material
-from earmark.training.recipe import AugmentationSection, LocalSection, Recipe
+from earmark.training.recipe import AugmentationSection, GlobalSection, LocalSection, Recipe
 from earmark.training.sample_level import is_raw, raw_extractor
 from earmark.training.scales import levels_of, log_mel_extractor
 from earmark.training.steps import Steps
@@ -192,7 +192,7 @@ class Experiment:
             **_data_inputs(self.material, split),
             "extractors": [self.local(split, scale).extractor.hash for scale in selection.scales],
             "levels": selection.levels,
-            "global": self.recipe.global_.model_dump(mode="json"),
+            "global": _global_settings(self.recipe.global_),
             "seed": seed,
         }
 
@@ -206,7 +206,7 @@ class Experiment:
         inputs = {
             **_data_inputs(self.material, split),
             "extractors": [local.extractor.hash for local in trained],
-            "global": self.recipe.global_.model_dump(mode="json"),
+            "global": _global_settings(self.recipe.global_),
             "joint": self.recipe.joint.model_dump(mode="json"),
             "seed": seed,
         }
@@ -275,8 +275,14 @@ def _settings(section: LocalSection, exclude: set[str]) -> Mapping[str, Any]:
     So steps that were done before it came are found again. The shape of raw networks is in their extractors.
     """
     off = {"augmentation"} if section.augmentation == AugmentationSection() else set()
+    off |= set() if section.balance_tags else {"balance_tags"}
     off |= {"raw"}
     return section.model_dump(mode="json", exclude=exclude | off)
+
+
+def _global_settings(section: GlobalSection) -> Mapping[str, Any]:
+    """The same of the classifier's section."""
+    return section.model_dump(mode="json", exclude=set() if section.balance_tags else {"balance_tags"})
 
 
 def _data_inputs(material: Material, split: str) -> Mapping[str, Any]:

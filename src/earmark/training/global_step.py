@@ -12,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from earmark.tagging.card import Head
+from earmark.training.balanced import BalancedLoss
 from earmark.training.batches import Share, VectorBatches
 from earmark.training.export import Arrays, check_classifier, classifier_arrays
 from earmark.training.features import ScaleFeatures, clip_vectors
@@ -72,6 +73,10 @@ def train_classifier(
         )
     validation = VectorBatches(vectors[torch.from_numpy(valid)], targets[torch.from_numpy(valid)], 1024, shuffle=False)
     loss = tag_loss(material.dataset.task)
+    if section.balance_tags:
+        balanced = BalancedLoss(targets[torch.from_numpy(train)])
+        network.start_at(balanced.mean)
+        loss = balanced
     history = fit(network, training, validation, section.schedule, loss, seed, fabric)
     return finished_classifier(network, history, vectors[:64].numpy(), chosen.mean(dim=0).numpy())
 

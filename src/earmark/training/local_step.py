@@ -14,6 +14,7 @@ from earmark.audio.segments import SegmentRule
 from earmark.errors import TrainingError
 from earmark.tagging.card import Extractor
 from earmark.training.augmentation import Augmentation
+from earmark.training.balanced import BalancedLoss
 from earmark.training.batches import SegmentBatches, Share
 from earmark.training.export import Arrays, check_local, local_arrays
 from earmark.training.fit import Batches, Epoch, History, fit, tag_loss
@@ -50,12 +51,17 @@ def train_local(
     validation = _batches(extractor, material, split, "valid", section, seed, share)
     torch.manual_seed(seed)
     network = LocalCNN(extractor, section.dropout)
+    loss = tag_loss(material.dataset.task)
+    if section.balance_tags:
+        balanced = BalancedLoss(torch.from_numpy(material.clips.targets[material.clips_of(split, "train")]))
+        network.start_at(balanced.mean)
+        loss = balanced
     history = fit(
         network,
         training,
         validation,
         section.schedule,
-        tag_loss(material.dataset.task),
+        loss,
         seed,
         fabric,
         folder / "checkpoint.pt",

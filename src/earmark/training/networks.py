@@ -68,6 +68,11 @@ class LocalCNN(nn.Module):
             levels.append(rows.squeeze(-1))
         return levels
 
+    def start_at(self, logits: Tensor) -> None:
+        """Let untrained outputs lie around given log odds, (tags,)."""
+        with torch.no_grad():
+            self.output.bias.copy_(logits)
+
     def forward(self, segments: Tensor) -> Tensor:
         """Tag segments: (segments, length, inputs) -> logits (segments, tags)."""
         logits: Tensor = self.output(self.hidden(self.activations(segments)[-1].flatten(1)))
@@ -93,6 +98,11 @@ class GlobalClassifier(nn.Module):
         self.hidden = nn.Sequential(*(DenseBlock(inputs, units, dropout) for inputs, units in pairwise(widths)))
         self.output = nn.Linear(widths[-1], tags)
         initialise(self.modules())
+
+    def start_at(self, logits: Tensor) -> None:
+        """Let untrained outputs lie around given log odds, (tags,)."""
+        with torch.no_grad():
+            self.output.bias.copy_(logits)
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Tag vectors: (n, columns) -> logits (n, tags)."""

@@ -118,6 +118,9 @@ class LocalSection(Section):
     networks that `raw` describes. Both may stand in one recipe (a mixed extractor). Augmentation is for log-mel;
     raw segments have the gain alone.
 
+    With `balance_tags` (for soft targets) every tag counts alike, however rarely its teacher is sure of it: losses are
+    taken on log odds that are standardised a tag.
+
     With `data` they are trained on that dataset and only the classifier on the recipe's own (transfer, Table I of the
     letter): on its one split, or on as many as the recipe has, taken in pairs.
     """
@@ -127,6 +130,7 @@ class LocalSection(Section):
     batch_segments: int = Field(512, gt=1)
     dropout: float = Field(0.5, ge=0, lt=1)
     gain_deviation: float = Field(0.0, ge=0)
+    balance_tags: bool = False
     augmentation: AugmentationSection = AugmentationSection()
     raw: RawSection = RawSection()
     schedule: Schedule = StagedSchedule()
@@ -177,6 +181,7 @@ class GlobalSection(Section):
     dropout: float = Field(0.5, ge=0, lt=1)
     standardise: Literal["scalar", "column"] = "scalar"
     batch_clips: int = Field(16, gt=1)
+    balance_tags: bool = False
     windows: WindowSection | None = None
     schedule: Schedule = StagedSchedule(learning_rates=(0.005, 0.001, 0.0002, 0.00004, 0.000008), patience_epochs=8)
 

@@ -53,7 +53,8 @@ def draw_over_time(prediction: Prediction, path: Path, tags: int = 12) -> None:
         heat.set_title(f"{Path(prediction.source).name}: tags over time", loc="left")
         bars.barh(range(len(order)), prediction.probabilities[order], height=0.7, color=style.BLUE)
         for row, tag in enumerate(order):
-            bars.text(1.08, row, f"{prediction.probabilities[tag]:.2f}", va="center_baseline", fontsize=style.SMALL_POINTS)
+            value = f"{prediction.probabilities[tag]:.2f}"
+            bars.text(1.08, row, value, va="center_baseline", fontsize=style.SMALL_POINTS)
         bars.set_xlim(0, 1)
         bars.set_xlabel("whole track")
         bars.tick_params(axis="y", length=0)

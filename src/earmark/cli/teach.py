@@ -1,0 +1,214 @@
+"""`earmark teach`: labels in, a model of your own words out."""
+
+import json
+import random
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from earmark.cli.console import say
+from earmark.errors import MissingExtraError, TeachingError
+
+if TYPE_CHECKING:
+    from earmark.cli.material import Vectors, Worded
+    from earmark.library.library import Library
+    from earmark.tagging.tagger import Tagger
+    from earmark.teaching.next_tracks import Suggestion
+    from earmark.teaching.teach import Taught, WordReport
+
+MOST_TRACKS = 4_000
+"""From which more examples change little and the fit would take minutes."""
+
+
+def teach(
+    labels: Annotated[
+        Path | None,
+        typer.Argument(help="A CSV with the columns path,tags (and group or artist).", show_default=False),
+    ] = None,
+    *,
+    name: Annotated[str, typer.Option(help="Of the model, and of its folder.", show_default=False)],
+    from_files: Annotated[
+        bool, typer.Option("--from-files", help="Learn the words that stand in the library's files already.")
+    ] = False,
+    field: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With --from-files: genre, mood, comment or a field of your own; again for more; without it genre and "
+            "mood.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="The model that listens, a folder or name; without it the bundled one.", show_default=False),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--library", help="The library's file; without it yours in your data folder.", show_default=False),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the model; without it the name, here.", show_default=False)
+    ] = None,
+    group: Annotated[
+        str, typer.Option(help="The group of the words; genres and moods have their fields in files.")
+    ] = "taught",
+    least: Annotated[int, typer.Option(min=2, help="Leave out words with fewer examples.")] = 5,
+    others: Annotated[
+        int, typer.Option(min=0, help="Also take so many other tracks of the library to have none of the words.")
+    ] = 0,
+    next_: Annotated[
+        int, typer.Option("--next", min=0, help="Name so many tracks of the library whose labels would help most.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the folds.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
+) -> None:
+    """Teach a model your own words from 10 to 20 examples each; says how good it will be, in seconds on a CPU."""
+    if (labels is None) == (not from_files):
+        raise typer.BadParameter("give either a CSV of labels or --from-files")
+    if field and not from_files:
+        raise typer.BadParameter("--field is of --from-files")
+    try:
+        from earmark.teaching.teach import Lesson
+        from earmark.teaching.teach import teach as fitted
+        from earmark.training.platt import fit_calibration
+    except ImportError as error:
+        raise MissingExtraError("Teaching", "teach", error.name or str(error)) from error
+    from earmark.cli.material import Vectors, gathered, worded_by, worded_by_files
+    from earmark.library.fields import checked_field
+    from earmark.library.file_words import USUAL_FIELDS
+    from earmark.tagging.bundle import write_bundle
+    from earmark.tagging.tagger import Tagger, load
+
+    folder = Path(name) if output is None else output
+    tagger = load(model)
+    if model is not None and folder.exists() and Path(model).exists() and folder.samefile(model):
+        raise TeachingError(f"{folder}: found the model that listens itself, expected another folder. Choose --output.")
+    with ExitStack() as held:
+        library = _library(file, held, needed=from_files or others > 0 or next_ > 0)
+        if labels is not None:
+            worded = worded_by(labels)
+        elif library is not None:
+            fields = [checked_field(each, "--field", read=True) for each in field or USUAL_FIELDS]
+            worded = worded_by_files(library, list(dict.fromkeys(fields)))
+        worded = _fewer(worded, seed)
+        vectors = Vectors(library, tagger)
+        worded += _without_words(vectors, worded, others, seed)
+        worded = _grouped(worded)
+        examples, failed = gathered(worded, vectors)
+        taught = fitted(tagger.bundle, examples, Lesson(name, group, least, seed), fit_calibration)
+        write_bundle(taught.bundle, folder)
+        suggestions = _next(Tagger(taught.bundle), taught, vectors, worded, next_)
+    _show(taught, suggestions, folder, as_json)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _library(file: Path | None, held: ExitStack, *, needed: bool) -> "Library | None":
+    """The library where there is one, or where something is wanted of it."""
+    from earmark.library.library import Library
+    from earmark.library.place import default_library
+
+    if not needed and not (default_library() if file is None else file).exists():
+        return None
+    return held.enter_context(Library(file))
+
+
+def _fewer(worded: "list[Worded]", seed: int) -> "list[Worded]":
+    """Not more tracks than a head can be fitted on quickly."""
+    if len(worded) <= MOST_TRACKS:
+        return worded
+    say(f"{len(worded)} tracks have words; {MOST_TRACKS} of them, drawn by chance, are enough")
+    return sorted(random.Random(seed).sample(worded, MOST_TRACKS), key=lambda each: each.path)
+
+
+def _without_words(vectors: "Vectors", worded: "list[Worded]", count: int, seed: int) -> "list[Worded]":
+    """Other tracks of the library, that are taken to have none of the words: most tracks have not."""
+    from earmark.cli.material import Worded
+
+    if not count:
+        return []
+    found = [(each.name, each.group) for each in vectors.others({each.path for each in worded})]
+    chosen = random.Random(seed).sample(found, min(count, len(found)))
+    return [Worded(path, (), group) for path, group in sorted(chosen)]
+
+
+def _grouped(worded: "list[Worded]") -> "list[Worded]":
+    """Tracks that cannot be told apart by artist or folder are each by themselves, and that is said."""
+    from earmark.cli.material import Worded
+
+    if len(Counter(each.group for each in worded)) >= 2 or len(worded) < 2:
+        return worded
+    say(
+        "all tracks are of one artist or folder, so that each is taken by itself: how good the model will be is "
+        "flattered where several are of one artist; a column `artist` would tell"
+    )
+    return [Worded(each.path, each.words, each.path) for each in worded]
+
+
+def _next(
+    tagger: "Tagger", taught: "Taught", vectors: "Vectors", worded: "list[Worded]", count: int
+) -> "list[Suggestion]":
+    from earmark.teaching.next_tracks import next_tracks
+
+    if not count:
+        return []
+    weights = {
+        report.word: report.quality.high - report.quality.low for report in taught.reports if report.quality is not None
+    }
+    candidates = vectors.others({each.path for each in worded})
+    return next_tracks(tagger.card, tagger.classifier, candidates, weights, count)
+
+
+def _show(taught: "Taught", suggestions: "list[Suggestion]", folder: Path, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(_document(taught, suggestions, folder), indent=1))
+        return
+    width = max(len(report.word) for report in taught.reports)
+    typer.echo(f"{'word':{width}}  tracks  AUC (95 % interval)   promises")
+    for report in taught.reports:
+        typer.echo(f"{report.word:{width}}  {report.examples:6d}  {_quality(report):20}  {_promises(report)}".rstrip())
+        if report.advice:
+            typer.echo(f"{'':{width}}          {report.advice}")
+    for each in suggestions:
+        doubts = ", ".join(f"{word} {chance:.2f}" for word, chance in each.doubts)
+        typer.echo(f"label next: {each.name}  ({doubts})")
+    say(f"learned from {taught.tracks} tracks; it reads {taught.columns}")
+    say(f"wrote {folder}; use it with: earmark tag --model {folder}")
+
+
+def _quality(report: "WordReport") -> str:
+    if report.quality is None:
+        return "-"
+    return f"{report.quality.auc:.2f} ({report.quality.low:.2f} to {report.quality.high:.2f})"
+
+
+def _promises(report: "WordReport") -> str:
+    return ", ".join(report.promises) or "none"
+
+
+def _document(taught: "Taught", suggestions: "list[Suggestion]", folder: Path) -> dict[str, Any]:
+    return {
+        "model": str(folder),
+        "name": taught.bundle.card.name,
+        "tracks": taught.tracks,
+        "columns": taught.columns,
+        "strength": taught.strength,
+        "searched": dict(taught.searched),
+        "words": [
+            {
+                "word": report.word,
+                "examples": report.examples,
+                "groups": report.groups,
+                "auc": None if report.quality is None else report.quality.auc,
+                "low": None if report.quality is None else report.quality.low,
+                "high": None if report.quality is None else report.quality.high,
+                "promises": list(report.promises),
+                "advice": report.advice,
+            }
+            for report in taught.reports
+        ],
+        "next": [{"path": each.name, "worth": each.worth, "doubts": dict(each.doubts)} for each in suggestions],
+    }

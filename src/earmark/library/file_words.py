@@ -1,0 +1,68 @@
+"""Words that people have written into files already: genres, moods, comments, fields of their own."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from earmark.errors import LibraryError
+from earmark.library.database import Database
+from earmark.library.fields import ARTIST, GENRE, MOOD
+from earmark.library.journal import Journal
+from earmark.library.remote import is_remote
+from earmark.library.tag_file import TagFile
+
+USUAL_FIELDS = (GENRE, MOOD)
+SEPARATOR = ";"
+"""Of words that another program has joined."""
+
+
+@dataclass(frozen=True)
+class FileWords:
+    """What stands in a file.
+
+    words: of all fields asked for, none that earmark wrote itself. group: the artist, or the folder. reason: why the
+    file could not be read; empty otherwise.
+    """
+
+    path: str
+    words: tuple[str, ...]
+    group: str
+    reason: str = ""
+
+
+def words_in_files(database: Database, paths: Iterable[str], fields: Sequence[str]) -> Iterator[FileWords]:
+    """Read some fields of files, in their order; a broken file never stops the others.
+
+    What earmark has written and nobody changed is left out: a model learns nothing from its own words.
+    """
+    journal = Journal(database.store)
+    for path in paths:
+        if is_remote(path):
+            yield FileWords(path, (), "", "it is not on this machine's disks")
+            continue
+        try:
+            tags = TagFile(Path(path))
+        except LibraryError as error:
+            yield FileWords(path, (), "", str(error).removeprefix(f"{path}: "))
+            continue
+        own = journal.own_values(path)
+        words: list[str] = []
+        for field in fields:
+            ours = [own[name] for name in tags.present(field) if own.get(name) == tags.values(name)]
+            if not ours:
+                words += [part.strip() for value in tags.read(field) for part in value.split(SEPARATOR)]
+        artist = tags.read(ARTIST)
+        yield FileWords(
+            path, tuple(dict.fromkeys(filter(None, words))), artist[0] if artist else str(Path(path).parent)
+        )
+
+
+def spelled_alike(words: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    """The same words, each as most files spell it: "hip-hop" and "Hip-Hop" are one."""
+    spellings: dict[str, Counter[str]] = {}
+    for of_file in words:
+        for word in of_file:
+            spellings.setdefault(word.casefold(), Counter())[word] += 1
+    usual = {folded: max(sorted(counts), key=lambda word: counts[word]) for folded, counts in spellings.items()}
+    return [tuple(dict.fromkeys(usual[word.casefold()] for word in of_file)) for of_file in words]

@@ -1,0 +1,208 @@
+"""Teaching: examples in, a bundle with a head of one's own words out, and how good it will be."""
+
+import dataclasses
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+import numpy as np
+import numpy.typing as npt
+
+from earmark import __version__
+from earmark.errors import TeachingError
+from earmark.tagging.bundle import Bundle, seal
+from earmark.tagging.card import Head, Provenance, TagCalibration, TagName
+from earmark.teaching.columns import choices_of
+from earmark.teaching.examples import Examples
+from earmark.teaching.quality import Quality, quality_of
+from earmark.teaching.regression import Space
+from earmark.teaching.selection import Selected, select
+
+LEAST_EXAMPLES = 5
+ENOUGH_EXAMPLES = 10
+USEFUL_AUC = 0.7
+GROUP = "taught"
+
+Floats = npt.NDArray[np.float32]
+Calibrate = Callable[[Floats, Floats, Sequence[str], Sequence[str]], tuple[TagCalibration, ...]]
+"""From out-of-fold logits and targets, both (tracks, tags), labels and groups to a calibration."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is taught, and how.
+
+    name: of the model. group: of its tags. least_examples: words with fewer are left out. seed: of the folds.
+    """
+
+    name: str
+    group: str = GROUP
+    least_examples: int = LEAST_EXAMPLES
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class WordReport:
+    """How well a word will be told.
+
+    examples: tracks with it; groups: artists or folders that they come from. quality: None for a word that is left out.
+    promises: precisions that can be promised for some tracks. advice: what to do, a sentence; empty where all is well.
+    """
+
+    word: str
+    examples: int
+    groups: int
+    quality: Quality | None
+    promises: tuple[str, ...]
+    advice: str
+
+
+@dataclass(frozen=True, eq=False)
+class Taught:
+    """A taught model and what is known of it.
+
+    reports: one a word, those that were left out last. columns: what the head reads. searched: the mean AUC of each
+    choice of columns.
+    """
+
+    bundle: Bundle
+    reports: tuple[WordReport, ...]
+    tracks: int
+    columns: str
+    strength: float
+    searched: tuple[tuple[str, float], ...]
+
+
+def teach(base: Bundle, examples: Examples, lesson: Lesson, calibrate: Calibrate) -> Taught:
+    """Fit a head on vectors that the base's extractors made, and calibrate it on what it says without each group.
+
+    base: its extractors, layout and standardisation are the taught model's too, so that no track is heard again.
+    Raises TeachingError where no word has enough examples, or vectors are of another model.
+    """
+    card = base.card
+    if examples.vectors.shape[1] != card.vector_width:
+        raise TeachingError(
+            f"found vectors of {examples.vectors.shape[1]} columns, expected {card.vector_width} of {card.name}. Hear "
+            "the tracks with that model."
+        )
+    reasons = _reasons(examples, lesson.least_examples)
+    words = [word for word in examples.words if word not in reasons]
+    if not words:
+        told = "; ".join(f"{word}: {reason}" for word, reason in list(reasons.items())[:5])
+        raise TeachingError(f"found no word that can be taught ({told}). Label more tracks.")
+    known = examples.with_words(words)
+    standardised = (known.vectors - base.weights["head.mean"]) / base.weights["head.deviation"]
+    space = Space(standardised, card.layout)
+    selected = select(space, known.has, known.groups, choices_of(card.layout), lesson.seed)
+    calibration = calibrate(selected.logits.astype(np.float32), known.has.astype(np.float32), known.words, known.groups)
+    places = np.unique(np.array(known.groups), return_inverse=True)[1]
+    reports = [_report(known, number, selected, calibration[number], places) for number in range(len(known.words))]
+    reports += [_left_out(examples, word, reason) for word, reason in reasons.items()]
+    bundle = _bundle(base, known, lesson, selected, space, calibration, reports)
+    return Taught(
+        bundle,
+        tuple(reports),
+        len(known.names),
+        selected.setting.columns.name,
+        selected.setting.strength,
+        selected.searched,
+    )
+
+
+def _reasons(examples: Examples, least: int) -> dict[str, str]:
+    """The words that cannot be taught, and why."""
+    reasons = {}
+    for number, word in enumerate(examples.words):
+        has = examples.has[:, number]
+        own = {group for group, there in zip(examples.groups, has.tolist(), strict=True) if there}
+        others = {group for group, there in zip(examples.groups, has.tolist(), strict=True) if not there}
+        if has.sum() < least:
+            reasons[word] = f"left out: {has.sum()} examples, expected at least {least}; label {least - has.sum()} more"
+        elif has.all():
+            reasons[word] = "left out: every track has it; label tracks that do not"
+        elif len(own) < 2 or len(others) < 2:
+            which = "with" if len(own) < 2 else "without"
+            reasons[word] = f"left out: all tracks {which} it are of one artist or folder; label some of others"
+    return reasons
+
+
+def _report(
+    known: Examples, number: int, selected: Selected, calibration: TagCalibration, places: npt.NDArray[np.int64]
+) -> WordReport:
+    has = known.has[:, number]
+    quality = quality_of(selected.logits[:, number], has, places)
+    count = int(has.sum())
+    advice = ""
+    if quality.low <= 0.5:
+        advice = "no better than chance as far as can be told; label more tracks, or it is not in the sound"
+    elif count < ENOUGH_EXAMPLES:
+        advice = f"label {ENOUGH_EXAMPLES - count} more tracks with it"
+    elif quality.low < USEFUL_AUC:
+        advice = "label more tracks, of other artists"
+    return WordReport(
+        known.words[number], count, len(np.unique(places[has])), quality, tuple(calibration.thresholds), advice
+    )
+
+
+def _left_out(examples: Examples, word: str, reason: str) -> WordReport:
+    has = examples.has[:, examples.words.index(word)]
+    own = {group for group, there in zip(examples.groups, has.tolist(), strict=True) if there}
+    return WordReport(word, int(has.sum()), len(own), None, (), reason)
+
+
+def _bundle(
+    base: Bundle,
+    known: Examples,
+    lesson: Lesson,
+    selected: Selected,
+    space: Space,
+    calibration: tuple[TagCalibration, ...],
+    reports: Sequence[WordReport],
+) -> Bundle:
+    """The base with another head: one layer, whose weights are zero where it reads nothing."""
+    setting = selected.setting
+    fitted = [
+        space.weights(setting.columns, known.has[:, number], setting.strength) for number in range(len(known.words))
+    ]
+    weights = {name: weight for name, weight in base.weights.items() if not name.startswith("head.layer.")}
+    weights["head.layer.1.weight"] = np.array([own for own, _ in fitted], np.float32)
+    weights["head.layer.1.bias"] = np.array([intercept for _, intercept in fitted], np.float32)
+    measured = [report.quality for report in reports if report.quality is not None]
+    card = dataclasses.replace(
+        base.card,
+        name=lesson.name,
+        head=Head((), ""),
+        activation="sigmoid",
+        tags=tuple(TagName(word, lesson.group) for word in known.words),
+        calibration=calibration,
+        provenance=Provenance(
+            recipe=_recipe(base, lesson, selected),
+            data_hash=known.hash,
+            split_hash=f"{len(set(known.groups))} groups, seed {lesson.seed}",
+            commit=f"earmark {__version__}",
+            versions={
+                "python": platform.python_version(),
+                **{package: version(package) for package in ("numpy", "scikit-learn")},
+            },
+            seeds=(lesson.seed,),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        ),
+        metrics={
+            "roc_auc": float(np.mean([each.auc for each in measured])),
+            "tracks": float(len(known.names)),
+        },
+    )
+    return seal(card, weights)
+
+
+def _recipe(base: Bundle, lesson: Lesson, selected: Selected) -> str:
+    """How it was taught, as TOML."""
+    name = lesson.name.replace("\\", "\\\\").replace('"', '\\"')
+    based = base.card.name.replace("\\", "\\\\").replace('"', '\\"')
+    return (
+        f'[teach]\nname = "{name}"\nbase = "{based}"\nbase_head = "{base.card.head.hash}"\n'
+        f'columns = "{selected.setting.columns.name}"\nstrength = {selected.setting.strength}\n'
+        f"seed = {lesson.seed}\nleast_examples = {lesson.least_examples}\n"
+    )
