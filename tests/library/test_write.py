@@ -17,6 +17,7 @@ from earmark.errors import LibraryError
 from earmark.library.fields import names_in
 from earmark.library.library import Library
 from earmark.library.mapping import Vocabulary, Words
+from earmark.library.scan import stamp_of
 from earmark.library.tag_file import TagFile
 from earmark.library.undo import Undoing
 from earmark.library.write import Outcome, WriteRule, Writing, files_of
@@ -144,6 +145,32 @@ def test_a_file_without_any_tag_gets_the_version_asked_for_and_loses_it_again(
         assert ID3(song, translate=False).version == expected
         undo(library)
     assert song.read_bytes() == before, "to the byte"
+
+
+@pytest.mark.parametrize("song", ["flac", "m4a", "wv", "aiff", "wav"], indirect=True)
+def test_a_block_of_tags_that_was_not_there_is_not_there_again(song: Path) -> None:
+    mutagen.File(song).delete()
+    tags, sound = snapshot(song), packets_md5(song)
+    with library_of(song) as library:
+        assert write(library).reason == ""
+        assert TagFile(song).read("genre") == ("bebop", "jazz")
+        undo(library)
+    assert (snapshot(song), packets_md5(song)) == (tags, sound)
+
+
+def test_a_file_that_was_moved_keeps_its_words_and_can_be_undone(song: Path) -> None:
+    with library_of(song) as library:
+        write(library)
+        moved = song.rename(song.with_name("moved.mp3"))
+        stamp = stamp_of(str(moved))
+        assert stamp is not None
+        library.database.mark_missing([str(song)], missing=True)
+        library.database.add_paths([(str(moved), stamp, library.track(1).identity)])
+        assert write(library, WriteRule(Vocabulary(most=1))).changes, "its words are earmark's own still"
+        assert TagFile(moved).read("genre") == ("bebop",)
+        for run in (2, 1):
+            assert undo(library, run).reason == ""
+        assert TagFile(moved).read("genre") == ()
 
 
 def test_an_id3v1_alone_is_taken_over_and_stays_as_it_was(song: Path) -> None:

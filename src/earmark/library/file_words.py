@@ -46,7 +46,8 @@ def words_in_files(database: Database, paths: Iterable[str], fields: Sequence[st
         except LibraryError as error:
             yield FileWords(path, (), "", str(error).removeprefix(f"{path}: "))
             continue
-        own = journal.own_values(path)
+        known = database.known_path(path)
+        own = journal.own_values(path, known.identity if known is not None else "")
         words: list[str] = []
         for field in fields:
             ours = [own[name] for name in tags.present(field) if own.get(name) == tags.values(name)]

@@ -101,10 +101,11 @@ class Journal:
             raise LibraryError(f"found no run {run} of written tags, expected one of: {known}. Choose one of those.")
         return self._writes("run_id = ? AND state <> 'undone' ORDER BY id DESC", (run,))
 
-    def own_values(self, path: str) -> dict[str, tuple[str, ...]]:
-        """What earmark itself has left under each name of a file's tags."""
+    def own_values(self, path: str, identity: str) -> dict[str, tuple[str, ...]]:
+        """What earmark itself has left under each name of a file's tags; the file may have been moved since."""
         own: dict[str, tuple[str, ...]] = {}
-        for write in self._writes("path = ? AND state <> 'undone' ORDER BY id", (os.fsencode(path),)):
+        where = "(path = ? OR identity = ?) AND state <> 'undone' ORDER BY id"
+        for write in self._writes(where, (os.fsencode(path), identity)):
             own.update({change.name: change.new for change in write.changes})
         return own
 

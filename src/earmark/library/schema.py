@@ -110,6 +110,7 @@ JOURNAL = (
     """,
     "CREATE INDEX writes_of_run ON writes (run_id)",
     "CREATE INDEX writes_of_path ON writes (path)",
+    "CREATE INDEX writes_of_identity ON writes (identity)",
 )
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (FIRST, JOURNAL)

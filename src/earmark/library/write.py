@@ -130,7 +130,7 @@ class Writing:
             raise LibraryError(f"{path}: its track is no longer in the library")
         wanted = self._wanted(self._judgement(track))
         tags = TagFile(Path(path), self._rule.id3_version)
-        changes, kept = self._changes(path, tags, wanted)
+        changes, kept = self._changes(path, track.identity, tags, wanted)
         if not changes:
             return Outcome(path, tags.kind, (), kept)
         if dry_run:
@@ -144,6 +144,8 @@ class Writing:
         def change(copy: Path) -> None:
             opened = TagFile(copy, self._rule.id3_version)
             for each in changes:
+                if opened.values(each.name) != each.old:
+                    raise LibraryError(f"{path}: another program changed its tags meanwhile; nothing was written")
                 opened.put(each.name, each.new)
             opened.save()
 
@@ -171,9 +173,9 @@ class Writing:
         return wanted
 
     def _changes(
-        self, path: str, tags: TagFile, wanted: dict[str, tuple[str, ...]]
+        self, path: str, identity: str, tags: TagFile, wanted: dict[str, tuple[str, ...]]
     ) -> tuple[tuple[Change, ...], tuple[Kept, ...]]:
-        own = self._journal.own_values(path)
+        own = self._journal.own_values(path, identity)
         changes: list[Change] = []
         kept = []
         for name, words in wanted.items():
