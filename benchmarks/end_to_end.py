@@ -141,7 +141,7 @@ def measure(options: argparse.Namespace, tools: Sequence[Tool]) -> Figures:
         for seconds, form in cells(options.lengths, options.forms):
             file = song_file(options, seconds, form)
             speeds: dict[str, dict[str, list[float]]] = {
-                f"{count} processes": {tool.name: [] for tool in tools} for count in options.processes
+                processes(count): {tool.name: [] for tool in tools} for count in options.processes
             }
             for _ in range(options.hour_rounds if seconds >= HOUR_SECONDS else options.rounds):
                 for name, each in served.items():
@@ -152,7 +152,7 @@ def measure(options: argparse.Namespace, tools: Sequence[Tool]) -> Figures:
                         for one in each[:count]:
                             one.answer()
                         speed = count * seconds / (time.perf_counter() - started)
-                        speeds[f"{count} processes"][name].append(speed)
+                        speeds[processes(count)][name].append(speed)
             figures[f"{seconds} s {form}"] = speeds
             print_speeds(f"{seconds} s {form}", speeds)
     return figures
@@ -161,6 +161,24 @@ def measure(options: argparse.Namespace, tools: Sequence[Tool]) -> Figures:
 def song_file(options: argparse.Namespace, seconds: int, form: str) -> Path:
     """The file of a length and form."""
     return Path(options.work) / f"{seconds}.{form}"
+
+
+def processes(count: int) -> str:
+    """The name of a count of processes."""
+    return "1 process" if count == 1 else f"{count} processes"
+
+
+def over_one(speeds: dict[str, dict[str, list[float]]]) -> dict[str, dict[str, list[float]]]:
+    """How many times as fast several processes are as one, a round each."""
+    one = speeds.get(processes(1), {})
+    return {
+        count: {
+            name: [mine / theirs for mine, theirs in zip(values, one[name], strict=True)]
+            for name, values in each.items()
+        }
+        for count, each in speeds.items()
+        if one and each is not one
+    }
 
 
 def ratios(speeds: dict[str, list[float]]) -> dict[str, list[float]]:
@@ -192,6 +210,8 @@ def print_speeds(title: str, speeds: dict[str, dict[str, list[float]]]) -> None:
             row = [f"{count}, {name}", spread(values)]
             row += [spread(times[f"{name} / {base}"]) if name != base else "1" for base in bases]
             print(f"| {' | '.join(row)} |", flush=True)
+    for count, each in over_one(speeds).items():
+        print(f"\n{count} over one: {', '.join(f'{name} {spread(values)}' for name, values in each.items())}")
 
 
 def measure_cold(options: argparse.Namespace, tools: Sequence[Tool]) -> dict[str, dict[str, dict[str, list[float]]]]:
@@ -261,6 +281,7 @@ def main() -> None:
     figures: dict[str, object] = {
         "seconds_of_audio_a_second": speeds,
         "ratios": {cell: {count: ratios(each) for count, each in found.items()} for cell, found in speeds.items()},
+        "over_one_process": {cell: over_one(found) for cell, found in speeds.items()},
         "model": earmark.load(model).card.name,
         "song": "made" if options.song is None else options.song.name,
     }

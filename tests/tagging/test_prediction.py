@@ -138,7 +138,10 @@ def test_json_round_trip():
     assert record["embedding"] == [0.25, 0.5]
     assert record["over_time"]["scores"] == [[0.5] * 3] * 2
     assert record["over_time"]["probabilities"] == [[0.25] * 3] * 2
-    assert record["model"] == {"name": "demo", "extractor_hashes": ["aa", "bb"], "head_hash": "cc", "version": "1.0"}
+    assert record["model"] == {
+        **{"name": "demo", "extractor_hashes": ["aa", "bb"], "head_hash": "cc"},
+        **{"version": "1.0", "engine": "numpy"},
+    }
     assert record["short"] == ["54"]
 
 

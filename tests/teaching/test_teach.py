@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from teaching.made_up import base, made_up
 
 pytest.importorskip("sklearn", reason="needs the extra teach")
