@@ -47,7 +47,7 @@ bench-peers: .venv-peers/musicnn/.installed ## Set up musicnn in an environment 
 	done
 
 bench: setup ## Measure the front end, the networks, training and the whole path on this machine
-	for benchmark in benchmarks/*.py; do $(BIN)/python $$benchmark || exit 1; done
+	$(BIN)/python benchmarks/run.py
 
 clean: ## Remove the environments and everything that was made in runs
 	rm -rf .venv .venv-peers runs

@@ -124,7 +124,8 @@ def calibration_of(experiment: Experiment, split: str, seed: int, columns: Seque
 def log_odds_of(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """The log odds of scores in 0..1, of the same shape; those of a score that rounding made 0 or 1 stay finite."""
     likely = scores.astype(np.float64).clip(float(np.finfo(np.float32).tiny), 1 - 2.0**-25)
-    return np.log(likely / (1 - likely)).astype(np.float32)
+    odds: npt.NDArray[np.float32] = np.log(likely / (1 - likely)).astype(np.float32)
+    return odds
 
 
 def model_metrics(experiment: Experiment, split: str, seed: int) -> dict[str, float]:
