@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from teaching.made_up import base, made_up
 
 pytest.importorskip("sklearn", reason="needs the extra teach")
