@@ -22,23 +22,22 @@ def test_machines_hear_all_scales_each_scale_each_level_and_peers(
     tiny: Workplace, experiment: "Experiment", no_training: Callable[[], None], tmp_path: Path
 ) -> None:
     material = experiment.material
-    peer = {
-        track: np.append(targets, 0)
-        for track, targets in zip(material.clips.tracks, material.clips.targets, strict=True)
-    }
+    # Not too good: a machine on vectors that tell everything has no best weights, and says so in a warning.
+    noise = np.random.default_rng(0).standard_normal((len(material.clips), 6)).astype(np.float32)
+    peer = dict(zip(material.clips.tracks, noise, strict=True))
     np.savez(tmp_path / "peer.npz", **peer)
     recipe = tiny.recipe.replace(
         'compare = ["baselines", "local", "single-levels", "multi-level", "multi-scale"]',
-        (f'compare = ["vectors"]\npeers = {{ "knows all" = "{tmp_path / "peer.npz"}" }}'),
+        (f'compare = ["vectors"]\npeers = {{ "knows little" = "{tmp_path / "peer.npz"}" }}'),
     )
     chosen = Workplace(recipe, tiny.folder).experiment()
     names = [method.name for method in methods(chosen)]
     levels = [f"vectors {scale} L{level} + logistic" for scale in (18, 27) for level in (1, 2, 3)]
     expected = ["vectors 18+27 + logistic", "vectors 18 + logistic", "vectors 27 + logistic", *levels]
-    assert names == [*expected, "knows all + logistic"]
+    assert names == [*expected, "knows little + logistic"]
     found = evaluate(chosen, "valid", lambda line: None)
     scores = machine_scores("logistic", chosen.vectors("default", Selection((18, 27))), material, "default")
     valid = material.clips_of("default", "valid")
     np.testing.assert_array_equal(found.result("vectors 18+27 + logistic").scores, scores[valid])
-    best = max(result.mean for result in found.results)
-    assert found.result("knows all + logistic").mean == best
+    scores = machine_scores("logistic", noise, material, "default")
+    np.testing.assert_array_equal(found.result("knows little + logistic").scores, scores[valid])

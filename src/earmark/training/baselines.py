@@ -64,6 +64,8 @@ def machine_scores(
             f"{material.dataset.name} has unknown targets; machines on vectors need every target known. "
             'Leave "baselines" and "vectors" out of evaluation.compare.'
         )
+    # In float32 the logistic regression's line search can fail on tiny sets.
+    exact = vectors.astype(np.float64)
     dataset = material.dataset
     truth = material.by_track(material.clips.targets, split, "valid")
 
@@ -72,7 +74,7 @@ def machine_scores(
         return measure(valid, truth, dataset.labels, dataset.task, dataset.positive_threshold).value(dataset.task)
 
     candidates = [
-        _fitted_scores(machine, regularisation, vectors, material, split) for regularisation in REGULARISATIONS[machine]
+        _fitted_scores(machine, regularisation, exact, material, split) for regularisation in REGULARISATIONS[machine]
     ]
     return max(candidates, key=value)
 
@@ -80,7 +82,7 @@ def machine_scores(
 def _fitted_scores(
     kind: Machine,
     regularisation: float,
-    vectors: npt.NDArray[np.float32],
+    vectors: npt.NDArray[np.float64],
     material: Material,
     split: str,
 ) -> npt.NDArray[np.float32]:
@@ -117,12 +119,12 @@ def _fitted_scores(
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-def _confidence(fitted: Any) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float64]]:
+def _confidence(fitted: Any) -> Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]:
     """What a fitted machine ranks by: probabilities where it has them, else distances from the boundary."""
     if hasattr(fitted, "predict_proba"):
         binary = len(fitted.classes_) == 2 and fitted.classes_.dtype == bool
         return lambda vectors: fitted.predict_proba(vectors)[:, 1] if binary else fitted.predict_proba(vectors)
-    decide: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float64]] = fitted.decision_function
+    decide: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]] = fitted.decision_function
     return decide
 
 
