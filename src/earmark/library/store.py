@@ -71,10 +71,10 @@ class Store:
             yield
             with self._told():
                 self._connection.execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:  # a full disk rolls back by itself
+        finally:
+            # Still open: something went wrong within. A full disk rolls back by itself.
+            if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            raise
 
     @contextmanager
     def many_writes(self) -> Iterator[None]:
