@@ -1,6 +1,7 @@
 import sqlite3
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,22 @@ def test_who_waits_too_long_is_told(tmp_path: Path) -> None:
         second.run("INSERT INTO state VALUES ('second', 1)")
     first.close()
     second.close()
+
+
+def test_many_make_the_same_file_at_once(tmp_path: Path) -> None:
+    begin = threading.Barrier(4)
+
+    def version_of(path: Path) -> int:
+        begin.wait()
+        made = Store(path)
+        ((version,),) = made.rows("PRAGMA user_version")
+        made.close()
+        return int(version)
+
+    with ThreadPoolExecutor(4) as pool:
+        for made in range(20):
+            versions = list(pool.map(version_of, [tmp_path / f"{made}.earmark"] * 4))
+            assert versions == [len(schema.MIGRATIONS)] * 4
 
 
 def test_many_writes_are_as_whole(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 from earmark.errors import LibraryError
@@ -12,6 +13,7 @@ from earmark.library.schema import APPLICATION_ID, MIGRATIONS
 
 BUSY_SECONDS = 60.0
 """How long one process waits for another's write."""
+RETRY_SECONDS = 0.01
 CACHE_KILOBYTES = 32_768
 
 
@@ -21,6 +23,7 @@ class Store:
     def __init__(self, path: str | os.PathLike[str], *, make: bool = True, busy_seconds: float = BUSY_SECONDS) -> None:
         """Open a library, made where there is none unless `make` is False; an older one is brought up to date."""
         self.path = Path(path)
+        self._busy_seconds = busy_seconds
         if not make and not self.path.exists():
             raise LibraryError(
                 f"{self.path}: found no such file, expected a library. Make one with `earmark library add FOLDER`, or "
@@ -106,8 +109,12 @@ class Store:
 
     def _prepare(self) -> None:
         known = len(MIGRATIONS)
-        version, application = self._number("user_version"), self._number("application_id")
-        if application != APPLICATION_ID and (version or self.row("SELECT 1 FROM sqlite_master LIMIT 1")):
+        # One statement, so of one moment: another process may be making the file just now.
+        ((version, application, tables),) = self.rows(
+            "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_master) "
+            "FROM pragma_user_version, pragma_application_id"
+        )
+        if application != APPLICATION_ID and (version or tables):
             raise LibraryError(
                 f"{self.path}: found an SQLite file of another program, expected a library of earmark. "
                 "Name another file."
@@ -120,8 +127,25 @@ class Store:
         for pragma in ("foreign_keys = ON", f"cache_size = -{CACHE_KILOBYTES}", "synchronous = FULL"):
             self.run(f"PRAGMA {pragma}")
         if version < known:
-            self.run("PRAGMA journal_mode = WAL")  # stays with the file
+            self._share()
             self._migrate()
+
+    def _share(self) -> None:
+        """Set the write-ahead log, which stays with the file.
+
+        Two processes that make the same file may each hold what the other waits for. SQLite then says at once that the
+        file is locked, without the wait that it keeps elsewhere, so the wait is here.
+        """
+        last = monotonic() + self._busy_seconds
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > last:
+                    raise LibraryError(f"{self.path}: {_sentence(error)}") from error
+                sleep(RETRY_SECONDS)
+            else:
+                return
 
     def _migrate(self) -> None:
         with self.transaction():
