@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SONG ?=
 
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test lint docs bench clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made
@@ -32,6 +32,10 @@ lint: setup ## Check style and types
 test: lint ## Check style and types, then run the tests
 	$(BIN)/python -m pytest
 
+docs: setup ## Write the reference from the code, and build the pages into runs/docs/html; a warning is an error
+	$(BIN)/python docs/generate.py
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -d runs/docs/made docs runs/docs/html
+
 # musicnn runs on an old TensorFlow with an old numpy: an environment of its own, without its own wishes for versions.
 .venv-peers/musicnn/.installed:
 	$(PYTHON) -m venv .venv-peers/musicnn
@@ -40,10 +44,11 @@ test: lint ## Check style and types, then run the tests
 	.venv-peers/musicnn/bin/python -m pip install --quiet --disable-pip-version-check --no-deps musicnn==0.1.0
 	touch $@
 
-bench-peers: .venv-peers/musicnn/.installed ## Set up musicnn in an environment of its own and take its vectors of Emotify
+bench-peers: .venv-peers/musicnn/.installed ## Set up musicnn in an environment of its own and take its vectors of the real music
 	for model in MSD MTT; do \
 	    .venv-peers/musicnn/bin/python -W ignore benchmarks/peers/musicnn_vectors.py $${model}_musicnn \
-	        ../shared/data/emotify/audio runs/peers/$$(echo $$model | tr MDST mdst | sed s/mtt/mtat/) || exit 1; \
+	        runs/peers/$$(echo $$model | tr MDST mdst | sed s/mtt/mtat/) ../shared/data/emotify/audio \
+	        ../shared/data/free/audio || exit 1; \
 	done
 
 bench: setup ## Measure the front end, the networks, training and the whole path on this machine

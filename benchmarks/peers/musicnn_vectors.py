@@ -2,11 +2,12 @@
 
     make bench-peers
     PYTHON=.venv-peers/musicnn/bin/python
-    $PYTHON benchmarks/peers/musicnn_vectors.py MSD_musicnn ../shared/data/emotify/audio runs/peers/msd
+    $PYTHON benchmarks/peers/musicnn_vectors.py MSD_musicnn runs/peers/msd ../shared/data/{emotify,free}/audio
 
 writes msd-all.npz (mean and maximum pool and penultimate layer, 1706 values), msd-penultimate.npz (200), a vector a
-track under the name of its file, means over windows of 3 seconds, and msd-tags.npz, the scores of every window. The
-model is loaded once, where musicnn's own `extractor` loads it for every file; the numbers are the same.
+track under the name of its file, means over windows of 3 seconds, and, of every window, msd-tags.npz, its scores, and
+msd-windows.npz, its penultimate layer. The model is loaded once, where musicnn's own `extractor` loads it for every
+file; the numbers are the same.
 """
 
 import sys
@@ -25,8 +26,8 @@ PARTS = ("mean_pool", "max_pool", "penultimate")
 tf.compat.v1.disable_eager_execution()
 
 
-def main(model: str, folder: str, output: str) -> None:
-    """Run one model over every file of a folder."""
+def main(model: str, output: str, *folders: str) -> None:
+    """Run one model over every file of some folders."""
     labels = configuration.MTT_LABELS if model.startswith("MTT") else configuration.MSD_LABELS
     windows = tf.compat.v1.placeholder(tf.float32, [None, WINDOW_FRAMES, configuration.N_MELS])
     with tf.name_scope("model"):
@@ -39,9 +40,9 @@ def main(model: str, folder: str, output: str) -> None:
     tf.compat.v1.train.Saver().restore(session, f"{Path(musicnn.__file__).parent / model}/")
     wanted = [tf.nn.sigmoid(logits), mean_pool, max_pool, penultimate]
 
-    everything, last, scores = {}, {}, {"labels": np.array(labels)}
+    everything, last, heard_last, scores = {}, {}, {}, {"labels": np.array(labels)}
     started, seconds = time.perf_counter(), 0.0
-    files = sorted(path for path in Path(folder).iterdir() if path.is_file())
+    files = sorted(path for folder in folders for path in Path(folder).iterdir() if path.is_file())
     for number, path in enumerate(files, start=1):
         heard, _ = batch_data(str(path), WINDOW_FRAMES, WINDOW_FRAMES)
         batches = [heard[at : at + BATCH] for at in range(0, len(heard), BATCH)]
@@ -50,11 +51,12 @@ def main(model: str, folder: str, output: str) -> None:
         scores[path.stem] = tags.astype(np.float16)
         everything[path.stem] = np.concatenate([part.mean(axis=0) for part in parts]).astype(np.float32)
         last[path.stem] = parts[-1].mean(axis=0).astype(np.float32)
+        heard_last[path.stem] = parts[-1].astype(np.float16)
         seconds += 3 * len(heard)
         if number % 20 == 0 or number == len(files):
             print(f"{number} of {len(files)}: {seconds / (time.perf_counter() - started):.0f} s of sound a second")
     Path(output).parent.mkdir(parents=True, exist_ok=True)
-    for name, values in (("all", everything), ("penultimate", last), ("tags", scores)):
+    for name, values in (("all", everything), ("penultimate", last), ("windows", heard_last), ("tags", scores)):
         np.savez(f"{output}-{name}.npz", **values)
 
 

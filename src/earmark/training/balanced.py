@@ -1,8 +1,9 @@
 """A loss in which every tag counts alike, for targets that are another tagger's scores.
 
 Binary cross-entropy hardly cares whether a tag that its teacher gives .002 to .02 is put in the right order: rare tags
-are learned last. Here log odds are standardised a tag, by the mean and deviation of the training targets' own, on both
-sides of the loss; the network still gives plain log odds. Choice: ours; the papers have yes and no.
+are learned last. Here log odds are standardised a tag, by the mean and deviation of the training targets' own, and the
+network's, standardised alike, are to come near them; it still gives plain log odds. Choice: ours; the papers have yes
+and no.
 """
 
 import torch
@@ -14,7 +15,7 @@ LEAST = 1e-3
 
 
 class BalancedLoss:
-    """Binary cross-entropy of standardised log odds, over known targets."""
+    """Smooth absolute difference (Huber's) of standardised log odds, over known targets."""
 
     def __init__(self, targets: Tensor) -> None:
         """`targets`: those of training, (n, tags) in 0..1, NaN where unknown."""
@@ -31,6 +32,6 @@ class BalancedLoss:
         """Logits (n, tags) and targets (n, tags) in 0..1 or NaN: the mean over known targets."""
         mean, deviation = self.mean.to(logits.device), self.deviation.to(logits.device)
         known = ~torch.isnan(targets)
-        wanted = torch.sigmoid((torch.logit(torch.nan_to_num(targets, nan=0.5), LEAST) - mean) / deviation)
-        losses = functional.binary_cross_entropy_with_logits((logits - mean) / deviation, wanted, reduction="none")
+        wanted = (torch.logit(torch.nan_to_num(targets, nan=0.5), LEAST) - mean) / deviation
+        losses = functional.smooth_l1_loss((logits - mean) / deviation, wanted, reduction="none")
         return (losses * known).sum() / known.sum().clamp(min=1)

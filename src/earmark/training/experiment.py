@@ -40,6 +40,7 @@ from earmark.training.global_step import (
     train_classifier,
     write_classifier,
 )
+from earmark.training.hints import hints_hash
 from earmark.training.history import write_history
 from earmark.training.joint_step import TrainedJoint, read_joint, train_joint
 from earmark.training.local_step import (
@@ -275,14 +276,19 @@ def _settings(section: LocalSection, exclude: set[str]) -> Mapping[str, Any]:
     So steps that were done before it came are found again. The shape of raw networks is in their extractors.
     """
     off = {"augmentation"} if section.augmentation == AugmentationSection() else set()
-    off |= set() if section.balance_tags else {"balance_tags"}
-    off |= {"raw"}
-    return section.model_dump(mode="json", exclude=exclude | off)
+    off |= {"raw", "hints"}
+    settings = _with_loss(section.model_dump(mode="json", exclude=exclude | off))
+    return {**settings, "hints": hints_hash(section.hints)} if section.hints else settings
 
 
 def _global_settings(section: GlobalSection) -> Mapping[str, Any]:
     """The same of the classifier's section."""
-    return section.model_dump(mode="json", exclude=set() if section.balance_tags else {"balance_tags"})
+    return _with_loss(section.model_dump(mode="json"))
+
+
+def _with_loss(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings with the name of the loss where it is not the papers'."""
+    return settings | {"loss": "smooth, of standardised log odds"} if settings.pop("balance_tags") else settings
 
 
 def _data_inputs(material: Material, split: str) -> Mapping[str, Any]:

@@ -18,6 +18,7 @@ from earmark.training.balanced import BalancedLoss
 from earmark.training.batches import SegmentBatches, Share
 from earmark.training.export import Arrays, check_local, local_arrays
 from earmark.training.fit import Batches, Epoch, History, fit, tag_loss
+from earmark.training.hints import hinted
 from earmark.training.history import read_history, write_history
 from earmark.training.material import Material
 from earmark.training.networks import LocalCNN
@@ -47,10 +48,14 @@ def train_local(
 ) -> None:
     """Train a local CNN on one side of a split, choose its weights on another, and keep it in a folder."""
     share = Share(fabric.global_rank, fabric.world_size)
+    if section.hints:
+        clips = hinted(material.clips, section.hints, material.clips_of(split, "train"))
+        material = dataclasses.replace(material, clips=clips)
     training = _batches(extractor, material, split, "train", section, seed, share)
     validation = _batches(extractor, material, split, "valid", section, seed, share)
+    hints = material.clips.targets.shape[1] - len(extractor.output_tags)
     torch.manual_seed(seed)
-    network = LocalCNN(extractor, section.dropout)
+    network = LocalCNN(extractor, section.dropout, hints)
     loss = tag_loss(material.dataset.task)
     if section.balance_tags:
         balanced = BalancedLoss(torch.from_numpy(material.clips.targets[material.clips_of(split, "train")]))
@@ -67,6 +72,7 @@ def train_local(
         folder / "checkpoint.pt",
         lambda epoch: say(_epoch_line(f"{split} local {extractor.name}", epoch)),
     )
+    network.drop_hints()
     arrays = local_arrays(network)
     check_local(network, arrays, next(iter(validation.epoch(0)))[0].numpy())
     if fabric.is_global_zero:

@@ -40,7 +40,8 @@ class LocalCNN(nn.Module):
     input_mean: Tensor
     input_deviation: Tensor
 
-    def __init__(self, extractor: Extractor, dropout: float = 0.5) -> None:
+    def __init__(self, extractor: Extractor, dropout: float = 0.5, hints: int = 0) -> None:
+        """`hints`: how many outputs follow those of the tags while it trains (`hints.py`)."""
         super().__init__()
         self.extractor = extractor
         self.register_buffer("input_mean", torch.tensor(extractor.input_mean))
@@ -55,7 +56,7 @@ class LocalCNN(nn.Module):
         self.hidden = (
             DenseBlock(inputs, extractor.hidden_units, dropout) if extractor.hidden_units else nn.Dropout(dropout)
         )
-        self.output = nn.Linear(extractor.hidden_units or inputs, len(extractor.output_tags))
+        self.output = nn.Linear(extractor.hidden_units or inputs, len(extractor.output_tags) + hints)
         initialise(self.modules())
 
     def activations(self, segments: Tensor) -> list[Tensor]:
@@ -72,6 +73,14 @@ class LocalCNN(nn.Module):
         """Let untrained outputs lie around given log odds, (tags,)."""
         with torch.no_grad():
             self.output.bias.copy_(logits)
+
+    def drop_hints(self) -> None:
+        """Keep the outputs of the tags alone."""
+        whole, tags = self.output, len(self.extractor.output_tags)
+        self.output = nn.Linear(whole.in_features, tags)
+        with torch.no_grad():
+            self.output.weight.copy_(whole.weight[:tags])
+            self.output.bias.copy_(whole.bias[:tags])
 
     def forward(self, segments: Tensor) -> Tensor:
         """Tag segments: (segments, length, inputs) -> logits (segments, tags)."""

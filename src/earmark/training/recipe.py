@@ -35,7 +35,12 @@ def _with_default_schedule(section: type[Section], values: Any) -> Any:
 
 
 class DataSection(Section):
-    """Which tracks, with which targets, split how, and cut into which clips."""
+    """Which tracks, with which targets, split how, and cut into which clips.
+
+    dataset: its name. root: its folder or CSV. options: of the dataset. splits: one, or the folds of a
+    cross-validation; `train` takes the first. clip_frames: length of a clip (1250: 29.1 s). clips_per_track: at most,
+    one after another from the start. unreadable_tracks_allowed: how many may be left out as they cannot be decoded.
+    """
 
     dataset: str
     root: Path
@@ -47,7 +52,12 @@ class DataSection(Section):
 
 
 class StagedSchedule(Section):
-    """The authors' schedule: SGD with Nesterov momentum, a stage a learning rate, each until the loss stalls."""
+    """The authors' schedule: SGD with Nesterov momentum, a stage a learning rate, each until the loss stalls.
+
+    learning_rates: one a stage, each from the best weights so far. patience_epochs: how long the loss
+    of validation may stall before the next stage. momentum: Nesterov's. decay_per_update: how the rate falls within a
+    stage, to rate / (1 + decay * updates). stage_epochs_at_most: the end of a stage in any case.
+    """
 
     kind: Literal["staged"] = "staged"
     learning_rates: tuple[float, ...] = Field((0.01, 0.002, 0.0004, 0.00008, 0.000016), min_length=1)
@@ -58,7 +68,11 @@ class StagedSchedule(Section):
 
 
 class OneCycleSchedule(Section):
-    """A modern schedule: AdamW, the learning rate once up and once down over a fixed number of epochs."""
+    """A modern schedule: AdamW, the learning rate once up and once down over a fixed number of epochs.
+
+    peak_learning_rate: the highest. epochs: how many in all. weight_decay: AdamW's. warm_up_share:
+    the share of the updates in which the rate rises.
+    """
 
     kind: Literal["one-cycle"]
     peak_learning_rate: float = Field(3e-3, gt=0)
@@ -73,10 +87,10 @@ Schedule = Annotated[StagedSchedule | OneCycleSchedule, Field(discriminator="kin
 class AugmentationSection(Section):
     """How training segments are varied beside their gain; all off by default.
 
-    `equalisation_decibels` is the deviation of each of three smooth curves over frequency; `mixing_share`,
-    `noise_share` and `band_limit_share` are the shares of segments that are mixed with another (targets too, by up to
-    a half), get noise (10 to 40 dB below), or lose all above a random frequency from 3 kHz on, as codecs do;
-    `pitch_semitones` and `tempo_deviation` (0.1: up to a tenth faster or slower) are the largest changes.
+    equalisation_decibels: the deviation of each of three smooth curves over frequency. mixing_share: the share of
+    segments that are mixed with another, targets too, by up to a half. noise_share: the share that gets noise, 10 to
+    40 dB below. band_limit_share: the share that loses all above a random frequency from 3 kHz on, as codecs do.
+    pitch_semitones: up to so much higher or lower. tempo_deviation: up to this share faster or slower (0.1: a tenth).
     """
 
     equalisation_decibels: float = Field(0.0, ge=0)
@@ -95,7 +109,8 @@ class AugmentationSection(Section):
 class RawSection(Section):
     """The sample-level networks of a recipe: the fields of `SampleLevelShape`.
 
-    `batch_segments` and `schedule` are those of the raw scales where they differ from the others' in a mixed recipe.
+    top_channels: of the last layers. channel_multiplier: all channels times this. block: the kind of all pooled blocks.
+    top_levels: how many of the top hidden layers enter the vector. batch_segments: where it differs from the others'.
     """
 
     top_channels: int = Field(256, gt=0)
@@ -118,11 +133,12 @@ class LocalSection(Section):
     networks that `raw` describes. Both may stand in one recipe (a mixed extractor). Augmentation is for log-mel;
     raw segments have the gain alone.
 
-    With `balance_tags` (for soft targets) every tag counts alike, however rarely its teacher is sure of it: losses are
-    taken on log odds that are standardised a tag.
-
-    With `data` they are trained on that dataset and only the classifier on the recipe's own (transfer, Table I of the
-    letter): on its one split, or on as many as the recipe has, taken in pairs.
+    data: train them on this dataset and only the classifier on the recipe's own (transfer, Table I of the letter), on
+    its one split, or on as many as the recipe has, taken in pairs. scales: segment lengths. batch_segments: how many
+    segments a step. dropout: the share of units left out in the dense layer. gain_deviation: random loudness, the log
+    of a segment's gain being normal with this deviation. balance_tags: every tag counts alike (for soft targets),
+    however rarely its teacher is sure of it, as losses are taken on log odds that are standardised a tag. hints: files
+    (.npz) of what another network heard in every window, which the CNNs learn to tell beside the tags.
     """
 
     data: DataSection | None = None
@@ -131,6 +147,7 @@ class LocalSection(Section):
     dropout: float = Field(0.5, ge=0, lt=1)
     gain_deviation: float = Field(0.0, ge=0)
     balance_tags: bool = False
+    hints: tuple[Path, ...] = ()
     augmentation: AugmentationSection = AugmentationSection()
     raw: RawSection = RawSection()
     schedule: Schedule = StagedSchedule()
@@ -148,7 +165,10 @@ class LocalSection(Section):
 
 
 class PoolingSection(Section):
-    """How activations become a vector: over the time of a segment, then over the segments of a clip."""
+    """How activations become a vector: over the time of a segment, then over the segments of a clip.
+
+    segment: of every level over a segment; "mean" is taken before the pool. track: of every column over the segments.
+    """
 
     segment: Literal["max", "mean"] = "max"
     track: Literal["mean", "max", "mean+deviation"] = "mean"
@@ -157,8 +177,9 @@ class PoolingSection(Section):
 class WindowSection(Section):
     """Windows of random length for the global classifier, so that it is at home on short stretches too.
 
-    An epoch takes `windows_per_clip` of every clip. `gains_decibels` are other loudnesses that a window may have, each
-    as likely as its own: the levels of local CNNs follow the loudness, even where their own scores have learned not to.
+    shortest_seconds: the least length. longest_seconds: the greatest. windows_per_clip: how many of every clip an epoch
+    takes. gains_decibels: other loudnesses that a window may have, each as likely as its own: levels follow loudness,
+    even where the CNNs' own scores have learned not to.
     """
 
     shortest_seconds: float = Field(5.0, gt=0)
@@ -174,7 +195,12 @@ class WindowSection(Section):
 
 
 class GlobalSection(Section):
-    """The global classifier: two hidden layers on the concatenated vector."""
+    """The global classifier: two hidden layers on the concatenated vector.
+
+    levels: which levels of every scale enter, from 1, or all. hidden_units: the width of each hidden layer. dropout:
+    the share of units left out. standardise: one mean and deviation for the whole vector, as the authors do, or one a
+    column. batch_clips: how many clips a step. balance_tags: as in `local`.
+    """
 
     levels: tuple[int, ...] | Literal["all"] = "all"
     hidden_units: tuple[int, ...] = (512, 512)
@@ -187,7 +213,10 @@ class GlobalSection(Section):
 
 
 class JointSection(Section):
-    """Local CNNs and classifier trained together, from the finished three steps (the letter's future work)."""
+    """Local CNNs and classifier trained together, from the finished three steps (the letter's future work).
+
+    local_weight: how much the segments' loss counts beside that of the clip. batch_clips: how many clips a step.
+    """
 
     local_weight: float = Field(0.5, ge=0)
     batch_clips: int = Field(16, gt=1)
@@ -215,10 +244,11 @@ Comparison = Literal[
 class EvaluationSection(Section):
     """What is compared, and with how many seeds of the global step.
 
-    `level_subset_scales` are the scales of which "level-subsets" takes every combination of levels; empty means all.
-    "vectors" asks what a plain machine (as in the baselines) makes of the vectors of all scales, of each, and of each
-    level. `peers` are vectors of other systems to ask the same of: a name and an .npz file with a vector a track.
-    `truths` names groups of tags that listeners said, and the group of the teacher to compare with on them.
+    compare: the methods. "vectors" asks what a plain machine (as in the baselines) makes of the vectors of all scales,
+    of each, and of each level. level_subset_scales: of which scales "level-subsets" takes every combination of levels;
+    none means all. peers: vectors of other systems to ask the same of, a name and an .npz file with a vector a track.
+    truths: groups of tags that listeners said, and the group of the teacher to compare with on them. seeds: of the
+    global and the joint step; results are means over them.
     """
 
     compare: tuple[Comparison, ...] = ("local", "single-levels", "multi-level", "multi-scale")
@@ -229,11 +259,11 @@ class EvaluationSection(Section):
 
 
 class BundleSection(Section):
-    """What of a trained model becomes a bundle, and under which name; without `name`, the recipe's.
+    """What of a trained model becomes a bundle.
 
-    `split` is the one that the model is trained on, where it is none of those that are reported. `groups` are the
-    groups of tags that it keeps (empty: all); the others only helped to learn. With `calibrate` probabilities are
-    fitted on the validation sides of the recipe's splits. With `half_precision` weights are rounded to float16.
+    name: of the model; without it the recipe's. split: to train it on, where that is none of those reported. groups: of
+    tags that it keeps (none named: all); the others only helped to learn. calibrate: fit probabilities and thresholds
+    on the validation sides of the recipe's splits. half_precision: round weights to float16, half the size.
     """
 
     name: str | None = Field(None, pattern=r"^[a-z0-9][a-z0-9.-]*$")
@@ -244,7 +274,11 @@ class BundleSection(Section):
 
 
 class Recipe(Section):
-    """The whole of an experiment."""
+    """The whole of an experiment.
+
+    name: lower case letters, digits, dots and dashes; results go to runs/NAME. licence: of the trained model. seed: of
+    the local step. model: what `train` writes.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     licence: str = "Apache-2.0"
