@@ -12,6 +12,8 @@ pytest.importorskip("lightning", reason="needs the extra train")
 from earmark.training.baselines import machine_scores
 from earmark.training.evaluate import evaluate, methods
 from earmark.training.features import Selection
+from earmark.training.metrics import measure
+from training.builders import make_material
 from training.conftest import Workplace
 
 if TYPE_CHECKING:
@@ -36,8 +38,26 @@ def test_machines_hear_all_scales_each_scale_each_level_and_peers(
     expected = ["vectors 18+27 + logistic", "vectors 18 + logistic", "vectors 27 + logistic", *levels]
     assert names == [*expected, "knows little + logistic"]
     found = evaluate(chosen, "valid", lambda line: None)
-    scores = machine_scores("logistic", chosen.vectors("default", Selection((18, 27))), material, "default")
+    own = chosen.vectors("default", Selection((18, 27)))
+    scores = machine_scores("logistic", own, material, "default", compressed=True)
     valid = material.clips_of("default", "valid")
     np.testing.assert_array_equal(found.result("vectors 18+27 + logistic").scores, scores[valid])
-    scores = machine_scores("logistic", noise, material, "default")
+    scores = machine_scores("logistic", noise, material, "default", compressed=True)
     np.testing.assert_array_equal(found.result("knows little + logistic").scores, scores[valid])
+
+
+def test_logarithms_are_taken_where_validation_is_better_with_them() -> None:
+    material = make_material("one-label", tracks=40, rows=8, tags=3)
+    generator = np.random.default_rng(1)
+    targets = material.clips.targets
+    told = generator.standard_normal((len(targets), 3)).astype(np.float32) + 2 * targets
+    wild = np.sign(told) * np.expm1(6 * np.abs(told))
+
+    def value(scores: np.ndarray) -> float:
+        sides = (material.by_track(values, "default", "valid") for values in (scores, targets))
+        return measure(*sides, material.dataset.labels, "one-label").value("one-label")
+
+    plain = value(machine_scores("svm", wild, material, "default"))
+    assert value(machine_scores("svm", wild, material, "default", compressed=True)) > plain
+    tame = machine_scores("svm", told, material, "default", compressed=True)
+    assert value(tame) >= value(machine_scores("svm", told, material, "default"))

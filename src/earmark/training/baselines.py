@@ -50,11 +50,13 @@ def baseline_scores(baseline: Baseline, material: Material, split: str) -> npt.N
 
 
 def machine_scores(
-    machine: Machine, vectors: npt.NDArray[np.float32], material: Material, split: str
+    machine: Machine, vectors: npt.NDArray[np.float32], material: Material, split: str, *, compressed: bool = False
 ) -> npt.NDArray[np.float32]:
     """The scores of every clip by a machine on standardised vectors (clips, columns): (clips, tags) float32.
 
-    It is fitted on the training side of the split; its regularisation is chosen on the validation side.
+    It is fitted on the training side of the split; its regularisation is chosen on the validation side, and with
+    `compressed` also whether it gets the vectors as they are or their logarithms (of 1 and the magnitude, with the
+    sign): activations that are mostly small and sometimes large are more alike then.
 
     Raises:
         TrainingError: a clip's targets are unknown.
@@ -73,8 +75,11 @@ def machine_scores(
         valid = material.by_track(scores, split, "valid")
         return measure(valid, truth, dataset.labels, dataset.task, dataset.positive_threshold).value(dataset.task)
 
+    forms = [exact, np.sign(exact) * np.log1p(np.abs(exact))] if compressed else [exact]
     candidates = [
-        _fitted_scores(machine, regularisation, exact, material, split) for regularisation in REGULARISATIONS[machine]
+        _fitted_scores(machine, regularisation, form, material, split)
+        for form in forms
+        for regularisation in REGULARISATIONS[machine]
     ]
     return max(candidates, key=value)
 

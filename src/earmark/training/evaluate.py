@@ -169,7 +169,7 @@ def _machines(experiment: Experiment) -> Iterator[Method]:
             f"vectors {selection.label} + {machine}",
             "vectors",
             lambda split, _, selection=selection: machine_scores(  # type: ignore[misc]
-                machine, experiment.vectors(split, selection), material, split
+                machine, experiment.vectors(split, selection), material, split, compressed=True
             ),
             seeds,
         )
@@ -178,7 +178,7 @@ def _machines(experiment: Experiment) -> Iterator[Method]:
         yield Method(
             f"{name} + {machine}",
             "peer",
-            lambda split, _, vectors=vectors: machine_scores(machine, vectors, material, split),  # type: ignore[misc]
+            lambda split, _, vectors=vectors: machine_scores(machine, vectors, material, split, compressed=True),  # type: ignore[misc]
             seeds,
         )
 
