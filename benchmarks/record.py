@@ -5,10 +5,11 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+
+from earmark.training.commit import commit
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("earmark", "numpy", "soundfile", "soxr", "av", "onnxruntime", "torch", "librosa", "scikit-learn", "usearch")
@@ -71,21 +72,6 @@ def middles(figures: object, place: str = "") -> Iterator[tuple[str, float]]:
         yield place, float(statistics.median(figures))
     elif _is_number(figures):
         yield place, float(str(figures))
-
-
-def commit() -> str:
-    """The commit of the checkout, with a mark where files were changed; "unknown" outside a checkout."""
-    try:
-        done = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return done.stdout.strip()
 
 
 def machine() -> str:

@@ -32,11 +32,12 @@ from earmark.audio.segments import SegmentRule
 from earmark.tagging.card import Extractor
 from earmark.tagging.network import LocalNetwork
 from earmark.training.clips import Clips
+from earmark.training.commit import commit
 from earmark.training.export import local_arrays
 from earmark.training.fit import tag_loss
 from earmark.training.network_cost import network_cost
 from earmark.training.networks import LocalCNN
-from earmark.training.provenance import commit, machine, versions
+from earmark.training.provenance import machine, versions
 from earmark.training.sample_level import RATE_HZ, BlockKind, SampleLevelShape, raw_extractor
 from earmark.training.waveform_batches import WaveformBatches
 from earmark.training.waveforms import Waveforms

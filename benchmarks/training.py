@@ -26,9 +26,10 @@ from torch import Tensor
 from earmark.audio.segments import SegmentRule
 from earmark.training.batches import SegmentBatches
 from earmark.training.clips import Clips
+from earmark.training.commit import commit
 from earmark.training.fit import tag_loss
 from earmark.training.networks import LocalCNN
-from earmark.training.provenance import commit, machine, versions
+from earmark.training.provenance import machine, versions
 from earmark.training.recipe import StagedSchedule
 from earmark.training.scales import convolutions_of, log_mel_extractor
 from earmark.training.schedule import plan_of

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from earmark.cli.sources import SOUND_ENDINGS, sound_files
+from earmark.audio.endings import SOUND_ENDINGS
+from earmark.cli.sources import sound_files
 
 
 @pytest.fixture

@@ -6,15 +6,10 @@ import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from earmark.audio.endings import SOUND_ENDINGS
 from earmark.library import remote
 from earmark.library.jobs import Stamp
 
-_ENDINGS = (
-    ".aac .aif .aifc .aiff .alac .amr .ape .au .caf .flac .m4a .m4b .mka .mkv .mov .mp2 .mp3 .mp4 .mpc .oga .ogg .opus "
-    ".snd .tta .w64 .wav .webm .wma .wv"
-)
-SOUND_ENDINGS = frozenset(_ENDINGS.split())
-"""What is taken from a folder; a file that is named outright is taken whatever its ending."""
 RESOURCE_FORK = "._"
 """How the names of files begin in which macOS keeps what other file systems cannot: no sound, whatever their ending."""
 

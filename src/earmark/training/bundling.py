@@ -12,12 +12,13 @@ from earmark.tagging.bundle import Bundle, seal
 from earmark.tagging.card import Card, Extractor, Provenance, TagCalibration, TagName
 from earmark.tagging.layout import layout_of
 from earmark.training.calibrate import fit_calibration
+from earmark.training.commit import commit
 from earmark.training.datasets.base import Dataset
 from earmark.training.experiment import Experiment
 from earmark.training.export import Arrays
 from earmark.training.features import with_levels
 from earmark.training.metrics import measure
-from earmark.training.provenance import commit, versions
+from earmark.training.provenance import versions
 from earmark.training.recipe import Side
 
 _REPORTED_SIDES: tuple[Side, ...] = ("valid", "test")

@@ -12,8 +12,8 @@ from earmark.errors import TrainingError
 from earmark.tagging.card import TagName
 from earmark.training.agreement import rank_correlation
 from earmark.training.batches import ROW_SECONDS
+from earmark.training.commit import commit
 from earmark.training.experiment import Experiment
-from earmark.training.provenance import commit
 
 Scores = npt.NDArray[np.float32]
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from earmark import __version__
 from earmark.training.agreement import agreements, truth
+from earmark.training.commit import commit
 from earmark.training.evaluate import Evaluation, Result
-from earmark.training.provenance import commit, machine, versions
+from earmark.training.provenance import machine, versions
 from earmark.training.scales import seconds_of, unit_of
 
 

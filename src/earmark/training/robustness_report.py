@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from earmark import __version__
-from earmark.training.provenance import commit, machine, versions
+from earmark.training.commit import commit
+from earmark.training.provenance import machine, versions
 from earmark.training.reliability import Reliability
 from earmark.training.robustness import Robustness, RobustnessRow
 

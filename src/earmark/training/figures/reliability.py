@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from earmark import __version__
+from earmark.training.commit import commit
 from earmark.training.figures import style
-from earmark.training.provenance import commit
 from earmark.training.reliability import Promise, Reliability
 from earmark.training.robustness import Robustness, RobustnessRow
 
