@@ -40,9 +40,9 @@ def write_measured_ranges(model: Path, music: Path, tracks: int) -> None:
 def measure_effect(model: Path, recipe: Path, split: str | None, side: str, threads: int) -> dict[str, object]:
     """AUC of every engine on one side of a recipe's split, and how its scores differ from numpy's."""
     from earmark.training.datasets.registry import load_dataset
-    from earmark.training.metrics import measure
-    from earmark.training.recipe import read_recipe
-    from earmark.training.track_logits import track_logits
+    from earmark.training.evaluation.metrics import measure
+    from earmark.training.recipe.recipe import read_recipe
+    from earmark.training.trials.track_logits import track_logits
 
     section = read_recipe(recipe).data
     dataset = load_dataset(section.dataset, section.root, section.options)

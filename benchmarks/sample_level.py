@@ -31,16 +31,16 @@ from torch import Tensor
 from earmark.audio.segments import SegmentRule
 from earmark.tagging.card import Extractor
 from earmark.tagging.network import LocalNetwork
-from earmark.training.clips import Clips
-from earmark.training.commit import commit
-from earmark.training.export import local_arrays
-from earmark.training.fit import tag_loss
-from earmark.training.network_cost import network_cost
-from earmark.training.networks import LocalCNN
-from earmark.training.provenance import machine, versions
-from earmark.training.sample_level import RATE_HZ, BlockKind, SampleLevelShape, raw_extractor
-from earmark.training.waveform_batches import WaveformBatches
-from earmark.training.waveforms import Waveforms
+from earmark.training.evaluation.commit import commit
+from earmark.training.evaluation.provenance import machine, versions
+from earmark.training.material.clips import Clips
+from earmark.training.material.waveform_batches import WaveformBatches
+from earmark.training.material.waveforms import Waveforms
+from earmark.training.networks.export import local_arrays
+from earmark.training.networks.local_cnn import LocalCNN
+from earmark.training.networks.network_cost import network_cost
+from earmark.training.networks.sample_level import RATE_HZ, BlockKind, SampleLevelShape, raw_extractor
+from earmark.training.steps.fit import tag_loss
 
 FILES, CLIPS, CLIP_FRAMES, TAGS = 4, 128, 1250, 50
 PRODUCT_SIZE = 2048

@@ -24,15 +24,15 @@ import torch
 from torch import Tensor
 
 from earmark.audio.segments import SegmentRule
-from earmark.training.batches import SegmentBatches
-from earmark.training.clips import Clips
-from earmark.training.commit import commit
-from earmark.training.fit import tag_loss
-from earmark.training.networks import LocalCNN
-from earmark.training.provenance import machine, versions
-from earmark.training.recipe import StagedSchedule
-from earmark.training.scales import convolutions_of, log_mel_extractor
-from earmark.training.schedule import plan_of
+from earmark.training.evaluation.commit import commit
+from earmark.training.evaluation.provenance import machine, versions
+from earmark.training.material.batches import SegmentBatches
+from earmark.training.material.clips import Clips
+from earmark.training.networks.local_cnn import LocalCNN
+from earmark.training.networks.scales import convolutions_of, log_mel_extractor
+from earmark.training.recipe.schedule import StagedSchedule
+from earmark.training.steps.fit import tag_loss
+from earmark.training.steps.schedule import plan_of
 
 CLIPS, CLIP_FRAMES, TAGS = 400, 1250, 50
 MILLION_SONG_CLIPS = 201_680

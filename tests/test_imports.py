@@ -29,6 +29,19 @@ LAYERS = {
 }
 """What each part may import, besides itself and the version number."""
 
+TRAINING = {
+    "networks": set[str](),
+    "recipe": {"networks"},
+    "datasets": set[str](),
+    "material": {"recipe", "datasets"},
+    "steps": {"recipe", "datasets", "material", "networks"},
+    "evaluation": {"recipe", "datasets", "material", "networks", "steps"},
+    "trials": {"recipe", "datasets", "evaluation"},
+    "bundle": {"recipe", "datasets", "material", "networks", "steps", "evaluation", "trials"},
+    "figures": {"recipe", "networks", "evaluation", "trials"},
+}
+"""What each package of training may import, besides itself."""
+
 ONLY = {
     "torch": "earmark.training",
     "lightning": "earmark.training",
@@ -38,9 +51,13 @@ ONLY = {
     "soundfile": "earmark.audio",
     "av": "earmark.audio",
     "soxr": "earmark.audio",
+    "sounddevice": "earmark.audio",
     "matplotlib": "earmark.training.figures",
     "onnxruntime": "earmark.tagging.onnx",
     "fastapi": "earmark.web",
+    "starlette": "earmark.web",
+    "python_multipart": "earmark.web.multipart",
+    "prometheus_client": "earmark.web.metrics",
     "uvicorn": ("earmark.web", "earmark.cli"),
     "ray": "earmark.library.cluster",
     "mutagen": ("earmark.library.tag_file", "earmark.library.tag_forms"),
@@ -97,9 +114,9 @@ def part_of(module: str) -> str:
 
 
 def test_the_source_is_found() -> None:
-    assert {"earmark", "earmark.errors", "earmark.tagging.tagger", "earmark.training.fit"} <= set(MODULES)
-    found = {item.module for item in imports("earmark.training.fit")}
-    assert {"torch", "lightning.fabric", "earmark.errors", "earmark.training.schedule"} <= found
+    assert {"earmark", "earmark.errors", "earmark.tagging.tagger", "earmark.training.steps.fit"} <= set(MODULES)
+    found = {item.module for item in imports("earmark.training.steps.fit")}
+    assert {"torch", "lightning.fabric", "earmark.errors", "earmark.training.steps.schedule"} <= found
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -115,6 +132,16 @@ def test_layers(module: str) -> None:
             assert other == "cli"
         else:
             assert other in {"", part} | LAYERS[part], f"{module} may not import {item.module} (line {item.line})"
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("earmark.training.")])
+def test_layers_of_training(module: str) -> None:
+    package = module.split(".")[2]
+    for item in imports(module):
+        if within(item.module, "earmark.training"):
+            other = item.module.split(".")[2]
+            allowed = {package} | TRAINING[package]
+            assert other in allowed, f"{module} may not import {item.module} (line {item.line})"
 
 
 @pytest.mark.parametrize("module", MODULES)

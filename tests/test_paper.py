@@ -7,9 +7,12 @@ torch = pytest.importorskip("torch", reason="needs the extra train")
 from earmark.audio.logmel import LogMelSettings
 from earmark.audio.segments import SegmentRule
 from earmark.tagging.layout import layout_of
-from earmark.training.networks import GlobalClassifier, LocalCNN, output_length, parameter_count
-from earmark.training.recipe import GlobalSection, StagedSchedule
-from earmark.training.scales import convolutions_of, log_mel_extractor
+from earmark.training.networks.classifier import GlobalClassifier
+from earmark.training.networks.local_cnn import LocalCNN, output_length
+from earmark.training.networks.network_cost import parameter_count
+from earmark.training.networks.scales import convolutions_of, log_mel_extractor
+from earmark.training.recipe.classifier import GlobalSection
+from earmark.training.recipe.schedule import StagedSchedule
 
 TAGS = tuple(f"tag {number}" for number in range(50))
 

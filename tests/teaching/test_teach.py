@@ -15,7 +15,7 @@ from earmark.tagging.tagger import Tagger
 from earmark.teaching.examples import Examples, examples_of
 from earmark.teaching.quality import roc_auc
 from earmark.teaching.teach import Lesson, Taught, teach
-from earmark.training.platt import fit_calibration
+from earmark.training.bundle.platt import fit_calibration
 
 
 def taught_on(examples: Examples, **lesson: object) -> Taught:

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from earmark.tagging.card import TagName
-from earmark.training.clips import Clips
 from earmark.training.datasets.base import Dataset, Split, Task, Track
-from earmark.training.material import Material
+from earmark.training.material.clips import Clips
+from earmark.training.material.material import Material
 
 
 def make_clips(rows: Sequence[int], tags: int = 2, gap: int = 3) -> Clips:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from earmark.training.experiment import Experiment
+    from earmark.training.steps.experiment import Experiment
 
 TINY = """
 name = "tiny"
@@ -48,10 +48,10 @@ class Workplace:
     def experiment(self) -> "Experiment":
         """The experiment as a new run of the program would see it."""
         lightning = pytest.importorskip("lightning.fabric", reason="needs the extra train")
-        from earmark.training.experiment import Experiment
-        from earmark.training.material import prepare_material
-        from earmark.training.recipe import parse_recipe
-        from earmark.training.steps import Steps
+        from earmark.training.material.material import prepare_material
+        from earmark.training.recipe.recipe import parse_recipe
+        from earmark.training.steps.experiment import Experiment
+        from earmark.training.steps.steps import Steps
 
         recipe = parse_recipe(self.recipe)
         material = prepare_material(recipe.data, self.folder / "store", 1, lambda done, total: None)
@@ -81,7 +81,7 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
     def forbid() -> None:
         for step in ("local_step", "global_step", "joint_step"):
-            monkeypatch.setattr(f"earmark.training.{step}.fit", refuse)
-        monkeypatch.setattr("earmark.training.experiment.extract_features", refuse)
+            monkeypatch.setattr(f"earmark.training.steps.{step}.fit", refuse)
+        monkeypatch.setattr("earmark.training.steps.experiment.extract_features", refuse)
 
     return forbid

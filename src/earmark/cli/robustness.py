@@ -11,7 +11,7 @@ from earmark.errors import MissingExtraError, RecipeError
 if TYPE_CHECKING:
     from earmark.tagging.tagger import Tagger
     from earmark.training.datasets.base import Dataset
-    from earmark.training.perturbation import Perturbation
+    from earmark.training.trials.perturbation import Perturbation
 
 ModelArgument = Annotated[str, typer.Argument(help="A model's folder or name.", show_default=False)]
 RecipeArgument = Annotated[
@@ -45,8 +45,8 @@ def robustness(
 ) -> None:
     """Measure a model on unchanged and on perturbed sound: metrics, tags that change, calibration, kept promises."""
     tagger, dataset, chosen = _prepared(model, recipe, split)
-    from earmark.training.robustness import measure_robustness
-    from earmark.training.robustness_report import robustness_json, robustness_text
+    from earmark.training.trials.robustness import measure_robustness
+    from earmark.training.trials.robustness_report import robustness_json, robustness_text
 
     _warn_of_another_split(tagger, dataset, chosen)
     with progress("tagging") as done:
@@ -77,7 +77,7 @@ def calibrate(
     """Fit probabilities and thresholds of a trained model on one side of a split, and write the model with them."""
     tagger, dataset, chosen = _prepared(model, recipe, split)
     from earmark.tagging.bundle import write_bundle
-    from earmark.training.calibrate import calibrate_bundle
+    from earmark.training.bundle.calibrate import calibrate_bundle
 
     _warn_of_another_split(tagger, dataset, chosen)
     with progress("tagging") as done:
@@ -94,7 +94,7 @@ def calibrate(
 def _prepared(model: str, recipe: Path, split: str | None) -> "tuple[Tagger, Dataset, str]":
     """The tagger, the recipe's dataset, and the split that is meant."""
     try:
-        from earmark.training.recipe import read_recipe
+        from earmark.training.recipe.recipe import read_recipe
 
         section = read_recipe(recipe).data
         from earmark.training.datasets.registry import load_dataset
@@ -109,7 +109,7 @@ def _prepared(model: str, recipe: Path, split: str | None) -> "tuple[Tagger, Dat
 
 
 def _perturbations(names: list[str]) -> "tuple[Perturbation, ...]":
-    from earmark.training.perturbation import PERTURBATIONS
+    from earmark.training.trials.perturbation import PERTURBATIONS
 
     known = {change.name: change for change in PERTURBATIONS}
     unknown = [name for name in names if name not in known]

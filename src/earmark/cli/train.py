@@ -10,7 +10,7 @@ from earmark.cli.console import progress, say
 from earmark.errors import MissingExtraError, RecipeError
 
 if TYPE_CHECKING:
-    from earmark.training.experiment import Experiment
+    from earmark.training.steps.experiment import Experiment
 
 RecipeArgument = Annotated[Path, typer.Argument(help="A recipe, such as recipes/demo.toml.", show_default=False)]
 RunsOption = Annotated[Path, typer.Option(help="Folder for prepared frames, finished steps and results.")]
@@ -36,7 +36,7 @@ def train(
     """Run the three steps of a recipe and write the model, ready for `earmark tag --model`."""
     experiment = _experiment(recipe, runs, processes, accelerator, precision)
     from earmark.tagging.bundle import write_bundle
-    from earmark.training.bundling import bundle_of, model_metrics
+    from earmark.training.bundle.bundling import bundle_of, model_metrics
 
     described = experiment.recipe
     chosen = split or described.bundle.split or described.data.splits[0]
@@ -70,15 +70,15 @@ def evaluate(
 ) -> None:
     """Measure everything that a recipe compares, over its splits and seeds; also kept in RUNS/NAME."""
     experiment = _experiment(recipe, runs, processes, accelerator, precision)
-    from earmark.training.evaluate import evaluate as measure_all
-    from earmark.training.report import evaluation_json, evaluation_text
+    from earmark.training.evaluation.evaluate import evaluate as measure_all
+    from earmark.training.evaluation.report import evaluation_json, evaluation_text
 
     evaluation = measure_all(experiment, side, say if experiment.leads else _say_nothing)
     if not experiment.leads:
         return
     text, document = evaluation_text(evaluation), evaluation_json(evaluation)
     if experiment.recipe.bundle.calibrate and side == "test":
-        from earmark.training.fold_reliability import experiment_reliability, fold_reliability_text
+        from earmark.training.bundle.fold_reliability import experiment_reliability, fold_reliability_text
 
         reliability = experiment_reliability(experiment, experiment.recipe.evaluation.seeds[0])
         text = f"{text}\n\n{fold_reliability_text(reliability)}"
@@ -99,7 +99,7 @@ def model_card(
 ) -> None:
     """Print the card of the model that a recipe makes: prose, then what it heard and how well it tells each tag."""
     experiment = _experiment(recipe, runs, processes, accelerator, precision)
-    from earmark.training.model_card import model_card as written
+    from earmark.training.bundle.model_card import model_card as written
 
     text = prose.read_text(encoding="utf-8")
     typer.echo(written(experiment, experiment.recipe.evaluation.seeds[0], text), nl=False)
@@ -108,14 +108,14 @@ def model_card(
 def _experiment(recipe: Path, runs: Path, processes: int, accelerator: str, precision: str) -> "Experiment":
     """A recipe with its data prepared, ready to train."""
     try:
-        from earmark.training.recipe import read_recipe
+        from earmark.training.recipe.recipe import read_recipe
 
         # What trains takes seconds to load; a wrong recipe is told before.
         described = read_recipe(recipe)
-        from earmark.training.experiment import Experiment
-        from earmark.training.fit import fabric_of
-        from earmark.training.material import prepare_material
-        from earmark.training.steps import Steps
+        from earmark.training.material.material import prepare_material
+        from earmark.training.steps.experiment import Experiment
+        from earmark.training.steps.fit import fabric_of
+        from earmark.training.steps.steps import Steps
     except ImportError as error:
         raise MissingExtraError("Training", "train", error.name or str(error)) from error
     fabric = fabric_of(accelerator, precision)

@@ -1,6 +1,6 @@
 """Fields of a file's tags and the names that they have in each format, so that other programs find them.
 
-What Picard, beets, Navidrome and others read is in docs/writing-tags.md.
+What Picard, beets, Navidrome and others read is in docs/how-to/writing-tags.md.
 """
 
 import re

@@ -7,7 +7,7 @@ any scales and levels, and none of them drowns the others.
 
 Choice: whole numbers of 8 bits with one scale for all. Measured on 100 000 vectors of 1792 columns against 16-bit
 floats: half the bytes and half the time. What they round away is made good: the best are compared again as they are
-kept in the library. See docs/library.md.
+kept in the library. See docs/how-to/library.md.
 """
 
 import json

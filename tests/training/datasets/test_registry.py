@@ -30,7 +30,7 @@ def test_an_unknown_option_is_refused(emotify: Any) -> None:
 
 
 def test_every_dataset_is_documented() -> None:
-    text = (Path(__file__).parents[3] / "docs" / "datasets.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "docs" / "reference" / "datasets.md").read_text(encoding="utf-8")
     words = " ".join(text.split())
     for name, entry in DATASETS.items():
         assert f"`{name}`" in text and entry.layout in text, name

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from earmark.training.recipe import parse_recipe
-from earmark.training.sample_level import SampleLevelShape
-from earmark.training.scales import levels_of
+from earmark.training.networks.sample_level import SampleLevelShape
+from earmark.training.networks.scales import levels_of
+from earmark.training.recipe.recipe import parse_recipe
 
 COMPARISONS = ("local", "single-levels", "multi-level", "multi-scale", "level-subsets", "scale-subsets")
 
@@ -20,7 +20,7 @@ def subsets(items: Sequence[int]) -> list[tuple[int, ...]]:
 
 
 def method_names(scales: Sequence[int], compare: Sequence[str], levels: str = "") -> list[str]:
-    """The names that `earmark.training.evaluate.methods` gives, in its order; `levels` such as " L1+L2"."""
+    """The names that `earmark.training.evaluation.evaluate.methods` gives, in its order; `levels` such as " L1+L2"."""
     depth = {scale: levels_of(scale, SampleLevelShape()) for scale in scales}
     whole = "+".join(str(scale) for scale in scales)
     names = ["log-mel + SVM", "MFCC + logistic"] if "baselines" in compare else []
@@ -52,7 +52,7 @@ def make_document(
     centre: float = 0.89,
     spread: float = 0.003,
 ) -> dict[str, Any]:
-    """The document, as `earmark.training.report.evaluation_json` lays it out."""
+    """The document, as `earmark.training.evaluation.report.evaluation_json` lays it out."""
     generator = np.random.default_rng(0)
     names = [f"fold-{number}" if splits > 1 else "mtat-lee" for number in range(splits)]
     recipe = parse_recipe(

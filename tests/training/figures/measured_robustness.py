@@ -7,11 +7,11 @@ import numpy as np
 
 from earmark.tagging.activation import log_odds, sigmoid
 from earmark.tagging.card import Activation, TagCalibration, TagName
-from earmark.training.bootstrap import Difference
 from earmark.training.datasets.base import Dataset, Split, Track
-from earmark.training.metrics import measure
-from earmark.training.reliability import Said, measure_reliability
-from earmark.training.robustness import Robustness, RobustnessRow
+from earmark.training.evaluation.bootstrap import Difference
+from earmark.training.evaluation.metrics import measure
+from earmark.training.trials.reliability import Said, measure_reliability
+from earmark.training.trials.robustness import Robustness, RobustnessRow
 
 LABELS = tuple(f"tag {number}" for number in range(12))
 

@@ -12,8 +12,8 @@ from earmark.tagging.bundle import Bundle, write_bundle
 from earmark.tagging.network import LocalNetwork
 from earmark.training.figures.filters import draw_filters
 from earmark.training.figures.measured import MeasuredRun
-from earmark.training.filter_spectra import filter_spectra, first_layer_spectra, network_of
-from earmark.training.sample_level import BlockKind, SampleLevelShape, raw_extractor
+from earmark.training.networks.filter_spectra import filter_spectra, first_layer_spectra, network_of
+from earmark.training.networks.sample_level import BlockKind, SampleLevelShape, raw_extractor
 from training.figures.layout import check_layout, texts
 
 LABELS = ("a", "b")

@@ -94,12 +94,12 @@ def test_the_made_up_document_is_json_as_evaluate_writes_it(tmp_path: Path) -> N
 
     import numpy as np
 
-    from earmark.training.evaluate import Evaluation, Result, methods
-    from earmark.training.metrics import measure
-    from earmark.training.recipe import parse_recipe
-    from earmark.training.report import evaluation_json
-    from earmark.training.sample_level import SampleLevelShape
-    from earmark.training.scales import levels_of
+    from earmark.training.evaluation.evaluate import Evaluation, Result, methods
+    from earmark.training.evaluation.metrics import measure
+    from earmark.training.evaluation.report import evaluation_json
+    from earmark.training.networks.sample_level import SampleLevelShape
+    from earmark.training.networks.scales import levels_of
+    from earmark.training.recipe.recipe import parse_recipe
     from training.builders import make_material
 
     compare = ("baselines", "local", "single-levels", "multi-level", "multi-scale", "level-subsets", "scale-subsets")

@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason="needs the extra train")
 
 from earmark.errors import TrainingError
 from earmark.training.figures.robustness import draw_robustness, robustness_figure
-from earmark.training.perturbation import PERTURBATIONS
+from earmark.training.trials.perturbation import PERTURBATIONS
 from training.figures.layout import check_layout, texts
 from training.figures.measured_robustness import make_robustness
 

@@ -20,8 +20,8 @@ from earmark.training.datasets.inspection import inspect_files
 from earmark.training.datasets.listeners import LISTENERS, heard_by_listeners
 from earmark.training.datasets.nearest import listed
 from earmark.training.datasets.options import check_counts, check_switches, folder_below
+from earmark.training.datasets.vocabulary import Vocabulary, read_vocabulary
 from earmark.training.datasets.windowed import WindowTargets
-from earmark.training.vocabulary import Vocabulary, read_vocabulary
 
 NAME = "taught"
 LICENCE = "Each track's own: see tracks.csv of each folder. Scores of musicnn under ISC."

@@ -7,8 +7,8 @@ from earmark.audio.logmel import LogMelSettings
 from earmark.tagging.card import Convolution
 from earmark.training.figures import style
 from earmark.training.figures.measured import MeasuredRun
-from earmark.training.sample_level import is_raw
-from earmark.training.scales import (
+from earmark.training.networks.sample_level import is_raw
+from earmark.training.networks.scales import (
     HIDDEN_UNITS,
     blocks_of,
     frames_seconds,

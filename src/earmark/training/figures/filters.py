@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
-    from earmark.training.filter_spectra import FilterSpectra
+    from earmark.training.networks.filter_spectra import FilterSpectra
 
 _LAYERS_SHOWN = 6
 _COLUMNS = 3
@@ -40,7 +40,7 @@ def draw_filters(run: MeasuredRun, scale: int) -> "Figure":
         names = ", ".join(extractor.name for extractor in bundle.card.extractors)
         raise TrainingError(f"the model in {folder} has the scales {names}, not {scale}. Train the recipe again.")
     # Here, as it loads torch, which no other figure needs.
-    from earmark.training.filter_spectra import filter_spectra
+    from earmark.training.networks.filter_spectra import filter_spectra
 
     spectra = filter_spectra(extractors[0], bundle.weights)[:_LAYERS_SHOWN]
     layers = [layer for layer in spectra if len(layer.magnitudes)]

@@ -8,7 +8,7 @@ from earmark.errors import TrainingError
 from earmark.training.figures import style
 from earmark.training.figures.levels import LETTER_SCALE
 from earmark.training.figures.measured import MeasuredRow, MeasuredRun
-from earmark.training.scales import levels_of, unit_of
+from earmark.training.networks.scales import levels_of, unit_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from earmark.errors import TrainingError
 from earmark.training.figures.measured import MeasuredRow, MeasuredRun
 from earmark.training.figures.subset_chart import Subset, draw_subsets
-from earmark.training.scales import levels_of, unit_of
+from earmark.training.networks.scales import levels_of, unit_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

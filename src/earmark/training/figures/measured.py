@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
 from earmark.errors import TrainingError
-from earmark.training.recipe import Recipe, Side
+from earmark.training.recipe.data import Side
+from earmark.training.recipe.recipe import Recipe
 
 _NETWORKS = re.compile(r"(?:local|global) (\d+(?:\+\d+)*)(?: (L\d+(?:\+L\d+)*))?")
 

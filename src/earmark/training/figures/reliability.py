@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from earmark import __version__
-from earmark.training.commit import commit
+from earmark.training.evaluation.commit import commit
 from earmark.training.figures import style
-from earmark.training.reliability import Promise, Reliability
-from earmark.training.robustness import Robustness, RobustnessRow
+from earmark.training.trials.reliability import Promise, Reliability
+from earmark.training.trials.robustness import Robustness, RobustnessRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -17,8 +17,8 @@ from earmark.training.figures.levels import draw_levels
 from earmark.training.figures.local_and_global import draw_local_and_global
 from earmark.training.figures.measured import MeasuredRun, read_run
 from earmark.training.figures.scale_combinations import draw_scale_combinations
-from earmark.training.recipe import Side
-from earmark.training.sample_level import is_raw
+from earmark.training.networks.sample_level import is_raw
+from earmark.training.recipe.data import Side
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from earmark.errors import TrainingError
 from earmark.training.figures.measured import MeasuredRun
 from earmark.training.figures.subset_chart import Subset, draw_subsets
-from earmark.training.scales import unit_of
+from earmark.training.networks.scales import unit_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

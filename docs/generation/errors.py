@@ -1,0 +1,54 @@
+"""The errors: the tree, what each means, and what to do."""
+
+import inspect
+
+from earmark import errors
+from generation.markdown import code, page, paragraphs
+
+ADVICE = {
+    "EarmarkError": "Catch this one to catch all of them: `except earmark.EarmarkError`.",
+    "AudioError": "Catch this one for whatever is wrong with a sound.",
+    "DecodeError": "Play the file in another program. If that plays it whole, the message says which decoder refused "
+    "it and why; convert it to FLAC and try that.",
+    "WaveformError": "Give samples with their rate, as `(array, rate)` or `earmark.Waveform(samples, rate_hz)`, "
+    "without NaN or infinity, of one axis or as (samples, channels).",
+    "TagError": "The message names what was asked and what can be: a longer window, a tag of the model, "
+    "`keep_features=True` for evidence, a lower precision.",
+    "BundleError": "Name the folder that `earmark train`, `calibrate` or `teach` wrote, or a name that "
+    "`earmark models` lists. A model that is not what its card says has been changed or cut off: copy it again.",
+    "RecipeError": "Correct the key that is named; [all keys](recipe-keys.md) are known.",
+    "DatasetError": "`earmark data check NAME --root FOLDER` says which files are missing and what the folder has to "
+    "look like; so does [the page of datasets](datasets.md).",
+    "StoreError": "Delete the folder of `runs/store` that is named; it is prepared anew.",
+    "TrainingError": "The message says what the training lacks: tracks on a side, memory, a device, a finished step.",
+    "TeachingError": "Label more tracks with the words named, by more than one artist, and some without the words.",
+    "LibraryError": "The message says whether the file is absent, newer than this version, no library, or cannot be "
+    "written; `earmark doctor --library FILE` looks at it.",
+    "QueryError": "The place is marked below the search. Put words with signs in them in quotes.",
+    "MissingExtraError": "Run the line of the message, which installs the part.",
+}
+"""What to do about each, beside what its message says."""
+
+
+def error_classes() -> dict[str, type]:
+    """The errors by name, in the order in which they stand in the code."""
+    return {name: each for name, each in vars(errors).items() if inspect.isclass(each)}
+
+
+def errors_page() -> str:
+    """The page of all errors."""
+    tree = (errors.__doc__ or "").split("\n\n")[1]
+    parts = []
+    for name, each in error_classes().items():
+        parts.append(f"## {name}")
+        parts += paragraphs(each.__dict__.get("__doc__") or "")
+        parts.append(f"**What to do.** {ADVICE[name]}" if name in ADVICE else "")
+    return page(
+        "Errors",
+        "Everything that earmark raises on purpose is an `EarmarkError`, importable from `earmark.errors`. Every "
+        "message says what was found, what was expected and what to do. The command line shows it as one line on "
+        "stderr, `earmark: …`, and leaves with status 1; there is no traceback. A traceback is a mistake in earmark: "
+        "please report it.",
+        code(tree),
+        *parts,
+    )

@@ -1,0 +1,158 @@
+"""A finished experiment -> the bundle that tags: networks, layout, head and where all of it came from."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from earmark.errors import TrainingError
+from earmark.tagging.bundle import Bundle, seal
+from earmark.tagging.card import Card, Extractor, Provenance, TagCalibration, TagName
+from earmark.tagging.layout import layout_of
+from earmark.training.bundle.platt import fit_calibration
+from earmark.training.datasets.base import Dataset
+from earmark.training.evaluation.commit import commit
+from earmark.training.evaluation.metrics import measure
+from earmark.training.evaluation.provenance import versions
+from earmark.training.networks.export import Arrays
+from earmark.training.recipe.data import Side
+from earmark.training.steps.experiment import Experiment
+from earmark.training.steps.features import with_levels
+
+_REPORTED_SIDES: tuple[Side, ...] = ("valid", "test")
+
+
+def bundle_of(experiment: Experiment, split: str, seed: int, recipe_text: str, metrics: Mapping[str, float]) -> Bundle:
+    """Gather the local CNNs of a recipe and its global classifier into a sealed bundle.
+
+    `seed` is that of the classifier; `metrics` are figures of exactly this model, a name each.
+
+    Choice: where the recipe wants a calibration, it is fitted on the validation tracks of this split; of a split that
+    is none of the recipe's (one to ship), on those of all the recipe's splits, each track scored by the model of its
+    split, which heard neither it nor its artist: the model to ship, trained the same way, is taken to score alike.
+    """
+    recipe, dataset = experiment.recipe, experiment.material.dataset
+    arrays: Arrays = {}
+    if recipe.model == "joint":
+        joint = experiment.joint(split, seed)
+        extractors, head = joint.extractors, joint.head
+        for local in joint.local_arrays:
+            arrays |= local
+        arrays |= joint.arrays
+    else:
+        selection = experiment.selection()
+        trained = [experiment.local(split, scale) for scale in selection.scales]
+        extractors = tuple(with_levels(local.extractor, selection.levels) for local in trained)
+        classifier = experiment.classifier(split, selection, seed)
+        head = classifier.head
+        for local_network in trained:
+            arrays |= local_network.arrays
+        arrays |= classifier.arrays
+    kept = kept_tags(dataset, recipe.bundle.groups)
+    extractors = tuple(_with_outputs(extractor, arrays, kept) for extractor in extractors)
+    last = f"head.layer.{len(head.hidden_units) + 1}"
+    rows = [dataset.labels.index(tag.label) for tag in kept]
+    arrays |= {f"{last}.{part}": arrays[f"{last}.{part}"][rows] for part in ("weight", "bias")}
+    if recipe.bundle.half_precision:
+        arrays = {name: array.astype(np.float16).astype(np.float32) for name, array in arrays.items()}
+    card = Card(
+        name=recipe.bundle.name or recipe.name,
+        extractors=extractors,
+        layout=layout_of(extractors),
+        head=head,
+        activation=experiment.activation,
+        tags=kept,
+        calibration=calibration_of(experiment, split, seed, rows) if recipe.bundle.calibrate else (),
+        provenance=Provenance(
+            recipe=recipe_text,
+            data_hash=experiment.material.hash,
+            split_hash=dataset.split(split).hash,
+            commit=commit(),
+            versions=versions(),
+            seeds=(recipe.seed, seed),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        ),
+        metrics=metrics,
+        licence=recipe.licence,
+    )
+    return seal(card, arrays)
+
+
+def kept_tags(dataset: Dataset, groups: tuple[str, ...]) -> tuple[TagName, ...]:
+    """The tags of some groups (none named: of all), in the dataset's order; raises TrainingError for unknown groups."""
+    unknown = sorted(set(groups) - {tag.group for tag in dataset.tags})
+    if unknown:
+        known = ", ".join(dict.fromkeys(tag.group for tag in dataset.tags))
+        raise TrainingError(f"bundle.groups names {', '.join(unknown)}; the groups of {dataset.name} are {known}.")
+    return tuple(tag for tag in dataset.tags if not groups or tag.group in groups)
+
+
+def _with_outputs(extractor: Extractor, arrays: Arrays, kept: tuple[TagName, ...]) -> Extractor:
+    """An extractor whose local output gives only the tags kept, where it knows all of them."""
+    labels = tuple(tag.label for tag in kept)
+    if not set(labels) <= set(extractor.output_tags):
+        return extractor
+    rows = [extractor.output_tags.index(label) for label in labels]
+    for part in ("weight", "bias"):
+        name = f"extractor.{extractor.name}.output.{part}"
+        arrays[name] = arrays[name][rows]
+    return dataclasses.replace(extractor, output_tags=labels)
+
+
+def calibration_of(experiment: Experiment, split: str, seed: int, columns: Sequence[int]) -> tuple[TagCalibration, ...]:
+    """The calibration of some tags (columns) of the model of a split, on tracks that did not train what scores them."""
+    material = experiment.material
+    dataset = material.dataset
+    group_of = {track.identifier: track.group for track in dataset.tracks}
+    reported = experiment.recipe.data.splits
+    odds, targets, groups = [], [], []
+    # A model of a reported split keeps to its own validation side, as the others' hold its test tracks.
+    for fold in (split,) if split in reported else reported:
+        odds.append(log_odds_of(material.by_track(experiment.model_scores(fold, seed), fold, "valid")[:, columns]))
+        targets.append(material.by_track(material.clips.targets, fold, "valid")[:, columns])
+        groups += [group_of[track] for track in material.tracks_of(fold, "valid")]
+    return fit_calibration(
+        np.concatenate(odds),
+        np.concatenate(targets),
+        [dataset.labels[column] for column in columns],
+        groups,
+        positive_threshold=dataset.positive_threshold,
+    )
+
+
+def log_odds_of(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The log odds of scores in 0..1, of the same shape; those of a score that rounding made 0 or 1 stay finite."""
+    likely = scores.astype(np.float64).clip(float(np.finfo(np.float32).tiny), 1 - 2.0**-25)
+    odds: npt.NDArray[np.float32] = np.log(likely / (1 - likely)).astype(np.float32)
+    return odds
+
+
+def model_metrics(experiment: Experiment, split: str, seed: int) -> dict[str, float]:
+    """How well the model that `bundle_of` makes tags the validation and test sides of its split, a value a metric.
+
+    A side that is empty, or on which no tag has both positives and negatives, has none.
+    """
+    material = experiment.material
+    dataset = material.dataset
+    scores = experiment.model_scores(split, seed)
+    metrics: dict[str, float] = {}
+    for side in _REPORTED_SIDES:
+        if not len(material.clips_of(split, side)):
+            continue
+        try:
+            measured = measure(
+                material.by_track(scores, split, side),
+                material.by_track(material.clips.targets, split, side),
+                dataset.labels,
+                dataset.task,
+                dataset.positive_threshold,
+            )
+        except TrainingError:
+            # The model is none the worse for it; who trains it is told which side has no figures.
+            continue
+        metrics |= {f"{side} ROC-AUC": measured.roc_auc, f"{side} PR-AUC": measured.pr_auc}
+        if dataset.task == "one-label":
+            metrics[f"{side} accuracy"] = measured.accuracy
+    return metrics

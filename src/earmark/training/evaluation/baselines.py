@@ -1,0 +1,150 @@
+"""Baselines on the same clips and folds: what simple statistics of the sound can tell.
+
+    log-mel + SVM     mean and deviation of the 128 log-mel bands over the clip, standardised, an RBF support vector
+                      machine (one-label tasks) or one a tag (multi-label)
+    MFCC + logistic   mean and deviation of 20 MFCCs and of their first differences, standardised, logistic regression
+
+Their regularisation is chosen on the validation side, like everything else.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy.fft import dct
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from earmark.errors import TrainingError
+from earmark.training.evaluation.metrics import measure
+from earmark.training.material.material import Material
+
+Baseline = Literal["log-mel + SVM", "MFCC + logistic"]
+BASELINES: tuple[Baseline, ...] = ("log-mel + SVM", "MFCC + logistic")
+
+Machine = Literal["svm", "logistic"]
+REGULARISATIONS: Mapping[Machine, tuple[float, ...]] = MappingProxyType(
+    {"svm": (0.01, 0.1, 1.0, 10.0, 100.0), "logistic": (1e-4, 1e-3, 0.01, 0.1, 1.0, 10.0, 100.0)}
+)
+_COEFFICIENTS = 20
+
+
+def baseline_scores(baseline: Baseline, material: Material, split: str) -> npt.NDArray[np.float32]:
+    """The scores of every clip of the dataset by a baseline fitted on the training side: (clips, tags) float32.
+
+    Raises:
+        TrainingError: a clip's targets are unknown; baselines are for fully labelled datasets.
+    """
+    statistics = _log_mel_statistics if baseline == "log-mel + SVM" else _mfcc_statistics
+    vectors = np.stack(
+        [
+            statistics(np.asarray(material.frames[first : first + rows], np.float32))
+            for first, rows in zip(material.clips.first_row, material.clips.rows, strict=True)
+        ]
+    )
+    return machine_scores("svm" if baseline == "log-mel + SVM" else "logistic", vectors, material, split)
+
+
+def machine_scores(
+    machine: Machine, vectors: npt.NDArray[np.float32], material: Material, split: str, *, compressed: bool = False
+) -> npt.NDArray[np.float32]:
+    """The scores of every clip by a machine on standardised vectors (clips, columns): (clips, tags) float32.
+
+    It is fitted on the training side of the split; its regularisation is chosen on the validation side, and with
+    `compressed` also whether it gets the vectors as they are or their logarithms (of 1 and the magnitude, with the
+    sign): activations that are mostly small and sometimes large are more alike then.
+
+    Raises:
+        TrainingError: a clip's targets are unknown.
+    """
+    if np.isnan(material.clips.targets).any():
+        raise TrainingError(
+            f"{material.dataset.name} has unknown targets; machines on vectors need every target known. "
+            'Leave "baselines" and "vectors" out of evaluation.compare.'
+        )
+    # In float32 the logistic regression's line search can fail on tiny sets.
+    exact = vectors.astype(np.float64)
+    dataset = material.dataset
+    truth = material.by_track(material.clips.targets, split, "valid")
+
+    def value(scores: npt.NDArray[np.float32]) -> float:
+        valid = material.by_track(scores, split, "valid")
+        return measure(valid, truth, dataset.labels, dataset.task, dataset.positive_threshold).value(dataset.task)
+
+    forms = [exact, np.sign(exact) * np.log1p(np.abs(exact))] if compressed else [exact]
+    candidates = [
+        _fitted_scores(machine, regularisation, form, material, split)
+        for form in forms
+        for regularisation in REGULARISATIONS[machine]
+    ]
+    return max(candidates, key=value)
+
+
+def _fitted_scores(
+    kind: Machine,
+    regularisation: float,
+    vectors: npt.NDArray[np.float64],
+    material: Material,
+    split: str,
+) -> npt.NDArray[np.float32]:
+    train = material.clips_of(split, "train")
+    dataset, targets = material.dataset, material.clips.targets[train]
+
+    def machine() -> Any:
+        if kind == "svm":
+            return make_pipeline(StandardScaler(), SVC(C=regularisation, random_state=0))
+        return make_pipeline(StandardScaler(), LogisticRegression(C=regularisation, max_iter=2000))
+
+    if dataset.task == "one-label":
+        classes = targets.argmax(axis=1)
+        if len(np.unique(classes)) < 2:
+            raise TrainingError(
+                f"All training tracks of split {split} of {dataset.name} have the same tag; the baselines need two "
+                'tags. Leave "baselines" out of evaluation.compare.'
+            )
+        fitted = machine().fit(vectors[train], classes)
+        confidence = _confidence(fitted)(vectors)
+        if confidence.ndim == 1:
+            # Of two classes only the second's distance is given.
+            confidence = np.stack([-confidence, confidence], axis=1)
+        # A tag that no training track has comes after all others.
+        scores = np.full((len(vectors), len(dataset.labels)), confidence.min() - 1.0, np.float32)
+        scores[:, fitted.classes_] = confidence
+        return scores
+    columns = []
+    for column in (targets >= dataset.positive_threshold).T:
+        if column.all() or not column.any():
+            columns.append(np.full(len(vectors), float(column.all())))
+        else:
+            columns.append(_confidence(machine().fit(vectors[train], column))(vectors))
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _confidence(fitted: Any) -> Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]:
+    """What a fitted machine ranks by: probabilities where it has them, else distances from the boundary."""
+    if hasattr(fitted, "predict_proba"):
+        binary = len(fitted.classes_) == 2 and fitted.classes_.dtype == bool
+        return lambda vectors: fitted.predict_proba(vectors)[:, 1] if binary else fitted.predict_proba(vectors)
+    decide: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]] = fitted.decision_function
+    return decide
+
+
+def _log_mel_statistics(frames: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    return np.concatenate([frames.mean(axis=0), frames.std(axis=0)])
+
+
+def _mfcc_statistics(frames: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    coefficients = dct(frames, axis=1, norm="ortho")[:, :_COEFFICIENTS]
+    differences = np.diff(coefficients, axis=0)
+    return np.concatenate(
+        [
+            coefficients.mean(axis=0),
+            coefficients.std(axis=0),
+            differences.mean(axis=0),
+            differences.std(axis=0),
+        ]
+    ).astype(np.float32)

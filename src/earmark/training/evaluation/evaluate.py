@@ -1,0 +1,225 @@
+"""Evaluation of an experiment: every method of a recipe, over its splits and seeds, with deviations.
+
+Scores of a track are the means over its clips. With several splits (folds) every track is tested once, by a model that
+knows neither it nor its artist; the pooled value ranks all tracks' out-of-fold scores together.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from itertools import chain, combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from earmark.errors import TrainingError
+from earmark.training.evaluation.baselines import BASELINES, Machine, baseline_scores, machine_scores
+from earmark.training.evaluation.bootstrap import Difference, paired_bootstrap
+from earmark.training.evaluation.metrics import Metrics, measure, quick_value
+from earmark.training.evaluation.peers import peer_vectors
+from earmark.training.recipe.data import Side
+from earmark.training.steps.experiment import Experiment
+from earmark.training.steps.features import Selection
+
+Scores = npt.NDArray[np.float32]
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """One way to tag, such as "local 27" or "global 18+27+54": scores of all clips for a split and a seed."""
+
+    name: str
+    kind: str
+    clip_scores: Callable[[str, int], Scores]
+    seeds: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """How well one method did.
+
+    Attributes:
+        values: the task's number (accuracy, or macro ROC-AUC) a seed and split, (seeds, splits).
+        pooled: metrics over all tested tracks together, scores averaged over seeds.
+        scores: those scores, (tracks, tags).
+    """
+
+    name: str
+    kind: str
+    values: npt.NDArray[np.float64]
+    pooled: Metrics
+    scores: Scores
+
+    @property
+    def mean(self) -> float:
+        """Mean over seeds and splits."""
+        return float(self.values.mean())
+
+    @property
+    def split_deviation(self) -> float:
+        """Deviation over splits of the mean over seeds; how far folds differ."""
+        return float(self.values.mean(axis=0).std())
+
+    @property
+    def seed_deviation(self) -> float:
+        """Deviation over seeds of the mean over splits; how far trainings differ."""
+        return float(self.values.mean(axis=1).std())
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """All methods of a recipe on the same tracks."""
+
+    experiment: Experiment
+    side: Side
+    targets: Scores
+    results: tuple[Result, ...]
+
+    def result(self, name: str) -> Result:
+        """The result of a method by its name."""
+        return {result.name: result for result in self.results}[name]
+
+    def compare(self, first: str, second: str, resamples: int = 500) -> Difference:
+        """Paired bootstrap over tracks of the pooled value of two methods."""
+        dataset = self.experiment.material.dataset
+        one, two = self.result(first).scores, self.result(second).scores
+
+        def value(chosen: npt.NDArray[np.int64], is_first: bool) -> float:
+            scores = (one if is_first else two)[chosen]
+            return quick_value(scores, self.targets[chosen], dataset.task, dataset.positive_threshold)
+
+        return paired_bootstrap(value, len(self.targets), resamples)
+
+
+def evaluate(experiment: Experiment, side: Side, say: Callable[[str], None]) -> Evaluation:
+    """Train what is not trained yet and measure every method of the recipe on one side of its splits."""
+    recipe, material = experiment.recipe, experiment.material
+    dataset = material.dataset
+    splits = recipe.data.splits
+    targets = np.concatenate([material.by_track(material.clips.targets, split, side) for split in splits])
+    results = []
+    for method in methods(experiment):
+        say(method.name)
+        values, pooled = [], []
+        for seed in method.seeds:
+            by_split = [material.by_track(method.clip_scores(split, seed), split, side) for split in splits]
+            truths = [material.by_track(material.clips.targets, split, side) for split in splits]
+            values.append(
+                [
+                    measure(scores, truth, dataset.labels, dataset.task, dataset.positive_threshold).value(dataset.task)
+                    for scores, truth in zip(by_split, truths, strict=True)
+                ]
+            )
+            pooled.append(np.concatenate(by_split))
+        scores: Scores = np.stack(pooled).mean(axis=0, dtype=np.float64).astype(np.float32)
+        results.append(
+            Result(
+                method.name,
+                method.kind,
+                np.array(values),
+                measure(scores, targets, dataset.labels, dataset.task, dataset.positive_threshold),
+                scores,
+            )
+        )
+    return Evaluation(experiment, side, targets, tuple(results))
+
+
+def methods(experiment: Experiment) -> Iterator[Method]:
+    """The methods that a recipe compares, simplest first."""
+    recipe, material = experiment.recipe, experiment.material
+    wanted, scales, seeds = recipe.evaluation.compare, recipe.local.scales, recipe.evaluation.seeds
+    if "baselines" in wanted:
+        for baseline in BASELINES:
+            yield Method(
+                baseline,
+                "baseline",
+                lambda split, _, baseline=baseline: baseline_scores(baseline, material, split),  # type: ignore[misc]
+                seeds[:1],
+            )
+    if "local" in wanted:
+        for chosen in [*((scale,) for scale in scales), *([scales] if len(scales) > 1 else [])]:
+            yield Method(
+                f"local {Selection(chosen).label}",
+                "local",
+                lambda split, _, chosen=chosen: _local_scores(experiment, split, chosen),  # type: ignore[misc]
+                seeds[:1],
+            )
+    for selection in dict.fromkeys(chain.from_iterable(_selections(experiment, kind) for kind in wanted)):
+        yield Method(
+            f"global {selection.label}",
+            "global",
+            lambda split, seed, selection=selection: experiment.global_scores(split, selection, seed),  # type: ignore[misc]
+            seeds,
+        )
+    if "vectors" in wanted:
+        yield from _machines(experiment)
+    if "joint" in wanted:
+        yield Method(f"joint {experiment.selection().label}", "joint", experiment.joint_scores, seeds)
+
+
+def _machines(experiment: Experiment) -> Iterator[Method]:
+    """A plain machine on the vectors of all scales, of each, of each level, and of peers: what vectors alone tell."""
+    recipe, material = experiment.recipe, experiment.material
+    machine: Machine = "svm" if material.dataset.task == "one-label" else "logistic"
+    scales, seeds = recipe.local.scales, recipe.evaluation.seeds[:1]
+    levels = experiment.selection().levels
+    wanted = [Selection(scales, levels), *(Selection((scale,), levels) for scale in scales)]
+    wanted += [Selection((scale,), (level,)) for scale in scales for level in experiment.levels(scale)]
+    for selection in dict.fromkeys(wanted):
+        yield Method(
+            f"vectors {selection.label} + {machine}",
+            "vectors",
+            lambda split, _, selection=selection: machine_scores(  # type: ignore[misc]
+                machine, experiment.vectors(split, selection), material, split, compressed=True
+            ),
+            seeds,
+        )
+    for name, path in recipe.evaluation.peers.items():
+        vectors = peer_vectors(path, material.clips.tracks)
+        yield Method(
+            f"{name} + {machine}",
+            "peer",
+            lambda split, _, vectors=vectors: machine_scores(machine, vectors, material, split, compressed=True),  # type: ignore[misc]
+            seeds,
+        )
+
+
+def _local_scores(experiment: Experiment, split: str, scales: tuple[int, ...]) -> Scores:
+    """Mean over the segments of a clip, then over scales ([SPL] section II-A); tags of the local CNNs found by name."""
+    labels = experiment.material.dataset.labels
+    scores = []
+    for scale in scales:
+        features = experiment.features(split, scale)
+        known = features.extractor.output_tags
+        missing = [label for label in labels if label not in known]
+        if missing:
+            raise TrainingError(
+                f"The local CNNs were trained on other tags: they lack {', '.join(missing)}. "
+                'Leave "local" out of evaluation.compare.'
+            )
+        scores.append(features.local_scores[:, [known.index(label) for label in labels]])
+    averaged: Scores = np.stack(scores).mean(axis=0, dtype=np.float64).astype(np.float32)
+    return averaged
+
+
+def _selections(experiment: Experiment, kind: str) -> list[Selection]:
+    recipe = experiment.recipe
+    scales = recipe.local.scales
+    chosen = () if recipe.global_.levels == "all" else recipe.global_.levels
+    levels_of = {scale: experiment.levels(scale) for scale in scales}
+    if kind == "single-levels":
+        return [Selection((scale,), (level,)) for scale in scales for level in levels_of[scale]]
+    if kind == "level-subsets":
+        wanted = recipe.evaluation.level_subset_scales or scales
+        return [Selection((scale,), levels) for scale in wanted for levels in _subsets(levels_of[scale])]
+    if kind == "multi-level":
+        return [Selection((scale,), chosen) for scale in scales]
+    if kind == "scale-subsets":
+        return [Selection(subset, chosen) for subset in _subsets(scales)]
+    if kind == "multi-scale":
+        return [Selection(scales, chosen)]
+    return []
+
+
+def _subsets(items: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """All subsets but the empty one, small ones first."""
+    return [subset for size in range(1, len(items) + 1) for subset in combinations(items, size)]

@@ -1,0 +1,77 @@
+"""The local CNN: a small network that tags one segment, one a scale; its blocks are in `blocks.py`.
+
+Segments are rows: (segments, length, inputs), with the mel bands (or the one waveform) last. In memory that is
+what torch calls channels-last, so the convolutions are written as 2-D ones of width 1 with weights in that order: the
+same arithmetic as Conv1d, and faster in training on a CPU (`benchmarks/convolutions.py`).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from earmark.tagging.card import Extractor
+from earmark.training.networks.blocks import ConvolutionBlock, DenseBlock, ResidualBlock, block_of, initialise
+
+
+class LocalCNN(nn.Module):
+    """A small CNN that tags one segment; its blocks are data ([SPL] section II-A, Table of `method.md` section 3).
+
+    The standardisation of the input, one scalar mean and deviation, is a buffer: it travels with the weights.
+    """
+
+    input_mean: Tensor
+    input_deviation: Tensor
+
+    def __init__(self, extractor: Extractor, dropout: float = 0.5, hints: int = 0) -> None:
+        """`hints`: how many outputs follow those of the tags while it trains (`material.hints`)."""
+        super().__init__()
+        self.extractor = extractor
+        self.register_buffer("input_mean", torch.tensor(extractor.input_mean))
+        self.register_buffer("input_deviation", torch.tensor(extractor.input_deviation))
+        channels = extractor.input_columns
+        blocks: list[ConvolutionBlock | ResidualBlock] = []
+        for shape in extractor.convolutions:
+            blocks.append(block_of(channels, shape))
+            channels = shape.channels
+        self.blocks = nn.ModuleList(blocks)
+        inputs = channels * output_length(extractor)
+        self.hidden = (
+            DenseBlock(inputs, extractor.hidden_units, dropout) if extractor.hidden_units else nn.Dropout(dropout)
+        )
+        self.output = nn.Linear(extractor.hidden_units or inputs, len(extractor.output_tags) + hints)
+        initialise(self.modules())
+
+    def activations(self, segments: Tensor) -> list[Tensor]:
+        """The output of every block, pooled: (segments, length, inputs) -> a list of (segments, channels, time)."""
+        rows = (segments - self.input_mean) / self.input_deviation
+        rows = rows.transpose(1, 2).unsqueeze(-1)
+        levels = []
+        for block in self.blocks:
+            rows = block(rows)
+            levels.append(rows.squeeze(-1))
+        return levels
+
+    def start_at(self, logits: Tensor) -> None:
+        """Let untrained outputs lie around given log odds, (tags,)."""
+        with torch.no_grad():
+            self.output.bias.copy_(logits)
+
+    def drop_hints(self) -> None:
+        """Keep the outputs of the tags alone."""
+        whole, tags = self.output, len(self.extractor.output_tags)
+        self.output = nn.Linear(whole.in_features, tags)
+        with torch.no_grad():
+            self.output.weight.copy_(whole.weight[:tags])
+            self.output.bias.copy_(whole.bias[:tags])
+
+    def forward(self, segments: Tensor) -> Tensor:
+        """Tag segments: (segments, length, inputs) -> logits (segments, tags)."""
+        logits: Tensor = self.output(self.hidden(self.activations(segments)[-1].flatten(1)))
+        return logits
+
+
+def output_length(extractor: Extractor) -> int:
+    """How many time steps the last block leaves of a segment."""
+    length = extractor.segment_length
+    for shape in extractor.convolutions:
+        length = length // shape.stride // shape.pool_length
+    return length

@@ -1,0 +1,148 @@
+"""A recipe: the whole of an experiment, as one TOML file, and how it is read.
+
+An unknown key is refused with the nearest known one named. A recipe knows nothing of folds' results or of files on
+disk: it can be hashed, stored in a bundle and read again to the same value.
+"""
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from earmark.errors import RecipeError
+from earmark.training.networks.sample_level import is_raw
+from earmark.training.recipe.augmentation import AugmentationSection
+from earmark.training.recipe.bundle import BundleSection
+from earmark.training.recipe.classifier import GlobalSection, WindowSection
+from earmark.training.recipe.data import DataSection
+from earmark.training.recipe.evaluation import EvaluationSection
+from earmark.training.recipe.joint import JointSection
+from earmark.training.recipe.local import LocalSection, RawSection
+from earmark.training.recipe.pooling import PoolingSection
+from earmark.training.recipe.schedule import OneCycleSchedule, StagedSchedule
+from earmark.training.recipe.section import Section
+
+
+class Recipe(Section):
+    """The whole of an experiment.
+
+    name: lower case letters, digits, dots and dashes; results go to runs/NAME. licence: of the trained model. seed: of
+    the local step. model: what `train` writes.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    licence: str = "Apache-2.0"
+    seed: int = 0
+    model: Literal["three-steps", "joint"] = "three-steps"
+    data: DataSection
+    local: LocalSection = LocalSection()
+    pooling: PoolingSection = PoolingSection()
+    global_: GlobalSection = Field(GlobalSection(), alias="global")
+    joint: JointSection = JointSection()
+    evaluation: EvaluationSection = EvaluationSection()
+    bundle: BundleSection = BundleSection()
+
+    @property
+    def needs_waveforms(self) -> bool:
+        """Whether a local CNN hears raw sound."""
+        return any(is_raw(scale) for scale in self.local.scales)
+
+    @property
+    def needs_frames(self) -> bool:
+        """Whether anything looks at log-mel frames."""
+        return not all(is_raw(scale) for scale in self.local.scales) or "baselines" in self.evaluation.compare
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.global_.windows is not None and self.pooling.track != "mean":
+            raise ValueError(f"global.windows takes means over windows, but pooling.track is {self.pooling.track!r}")
+        joint = self.model == "joint" or "joint" in self.evaluation.compare
+        if joint and self.needs_waveforms:
+            raise ValueError("joint training is of log-mel scales; local.scales has raw ones too")
+        if all(is_raw(scale) for scale in self.local.scales) and self.local.augmentation != AugmentationSection():
+            raise ValueError(
+                "local.augmentation is of log-mel segments, but local.scales has none; raw ones have gain_deviation"
+            )
+        if joint and self.pooling != PoolingSection():
+            raise ValueError(
+                "joint training takes the maximum over segments and the mean over clips, but pooling is "
+                f"{self.pooling.segment!r} and {self.pooling.track!r}"
+            )
+        others = [scale for scale in self.evaluation.level_subset_scales if scale not in self.local.scales]
+        if others:
+            raise ValueError(f"evaluation.level_subset_scales names {others}, which are not in local.scales")
+        pretraining = self.local.data
+        if pretraining is not None and len(pretraining.splits) not in (1, len(self.data.splits)):
+            raise ValueError(
+                f"local.data.splits names {len(pretraining.splits)} splits; it has to name one, or as many as "
+                f"data.splits ({len(self.data.splits)})"
+            )
+        return self
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read and check a recipe; paths in it are taken from the folder in which the command runs.
+
+    Raises:
+        RecipeError: the file is absent, is no TOML, or holds a key or value that a recipe does not have.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise RecipeError(f"{path} cannot be read ({error.strerror}); expected a recipe, a TOML file.") from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path} is not UTF-8 text ({error.reason}); expected a recipe, a TOML file.") from error
+    return parse_recipe(text, str(path))
+
+
+def parse_recipe(text: str, name: str = "the recipe") -> Recipe:
+    """Read and check a recipe from TOML text; `name` stands in error messages.
+
+    Raises:
+        RecipeError: the text is no TOML, or holds a key or value that a recipe does not have.
+    """
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{name} is not TOML: {error}.") from error
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(_explain(problem) for problem in error.errors())
+        raise RecipeError(f"{name} is not a recipe: {problems}.") from error
+
+
+def _explain(problem: Any) -> str:
+    """One sentence for one problem, with the nearest known key where a key is unknown."""
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] in ("union_tag_not_found", "union_tag_invalid"):
+        return f"{where}.kind: found {problem['input'].get('kind')!r}; expected 'staged' or 'one-cycle'"
+    if problem["type"] != "extra_forbidden":
+        return f"{where or 'the recipe'}: {problem['msg']} (found {problem['input']!r})"
+    known = _known_keys(problem["loc"][:-1])
+    nearest = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1, cutoff=0.0)
+    hint = f"the nearest known key is {nearest[0]!r}" if nearest else "no key is known there"
+    return f"{where}: unknown key; {hint}"
+
+
+def _known_keys(location: tuple[Any, ...]) -> list[str]:
+    """The keys that the section at a location of the recipe has."""
+    section: type[Section] = Recipe
+    kinds: dict[str, type[Section]] = {"staged": StagedSchedule, "one-cycle": OneCycleSchedule}
+    names: dict[str, type[Section]] = {
+        "data": DataSection,
+        "local": LocalSection,
+        "augmentation": AugmentationSection,
+        "raw": RawSection,
+        "global": GlobalSection,
+        "pooling": PoolingSection,
+        "windows": WindowSection,
+        "joint": JointSection,
+        "evaluation": EvaluationSection,
+        "bundle": BundleSection,
+    }
+    for part in location:
+        section = kinds.get(part) or names.get(part) or section
+    return [field.alias or key for key, field in section.model_fields.items()]

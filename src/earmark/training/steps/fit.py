@@ -1,0 +1,214 @@
+"""The training loop: one for local CNNs and global classifiers.
+
+Lightning Fabric sees to device, precision and processes; the loop itself is ours. All randomness of an epoch (order,
+augmentation, dropout) follows from the seed and the epoch's number, so a training that was interrupted goes on from
+its last finished epoch and ends with the same weights.
+"""
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from lightning.fabric import Fabric
+from lightning.fabric.strategies.ddp import DDPStrategy
+from torch import Tensor, nn
+from torch.nn import functional
+
+from earmark.errors import TrainingError
+from earmark.training.datasets.base import Task
+from earmark.training.recipe.schedule import Schedule
+from earmark.training.steps.schedule import plan_of
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+_LONGEST_WAIT = timedelta(days=7)
+
+
+class Batches(Protocol):
+    """A source of batches for one side of a split."""
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+
+    def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of an epoch: (n, ...) inputs and (n, tags) targets in 0..1, NaN where unknown."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Epoch:
+    """What one pass over the training data came to."""
+
+    number: int
+    learning_rate: float
+    training_loss: float
+    validation_loss: float
+
+
+@dataclasses.dataclass(frozen=True)
+class History:
+    """A training from its first epoch to its last."""
+
+    epochs: tuple[Epoch, ...]
+
+    @property
+    def best(self) -> Epoch:
+        """The epoch whose weights were kept: the lowest validation loss."""
+        return min(self.epochs, key=lambda epoch: epoch.validation_loss)
+
+
+def fit(
+    network: nn.Module,
+    training: Batches,
+    validation: Batches,
+    schedule: Schedule,
+    loss: Loss,
+    seed: int,
+    fabric: Fabric,
+    checkpoint: Path | None = None,
+    report: Callable[[Epoch], object] = id,
+) -> History:
+    """Train a network in place and leave it with its best weights, in evaluation mode, on the CPU.
+
+    With a `checkpoint` file every finished epoch is kept there, and a training that finds one goes on from it.
+
+    Raises:
+        TrainingError: there is nothing to train or validate on, or the loss is no longer a number.
+    """
+    if not len(training) or not len(validation):
+        raise TrainingError(
+            f"Found {len(training)} batches to train on and {len(validation)} to validate on; expected at least one "
+            "each. Check the split of the recipe."
+        )
+    plan = plan_of(schedule)
+    optimiser = plan.optimiser(network.parameters())
+    wrapped, wrapped_optimiser = fabric.setup(network, optimiser)
+    epochs: list[Epoch] = []
+    best = _copy_weights(network)
+    if checkpoint is not None and checkpoint.exists():
+        state = torch.load(checkpoint, map_location=fabric.device, weights_only=True)
+        network.load_state_dict(state["network"])
+        optimiser.load_state_dict(state["optimiser"])
+        plan.restore(state["plan"])
+        best = state["best"]
+        epochs = [Epoch(**epoch) for epoch in state["epochs"]]
+
+    while not plan.finished:
+        number = len(epochs)
+        torch.manual_seed((seed * 1_000_003 + number) * fabric.world_size + fabric.global_rank)
+        wrapped.train()
+        total = torch.zeros((), device=fabric.device)
+        rate = 0.0
+        for index, (inputs, targets) in enumerate(training.epoch(number)):
+            rate = plan.learning_rate(number * len(training) + index, len(training))
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            value = loss(wrapped(fabric.to_device(inputs)), fabric.to_device(targets))
+            wrapped_optimiser.zero_grad()
+            fabric.backward(value)
+            wrapped_optimiser.step()
+            total += value.detach()
+        training_loss = float(fabric.all_reduce(total, reduce_op="mean")) / len(training)  # type: ignore[arg-type]
+        # All processes go by the leader's figure, so that they agree on when to stop.
+        validation_loss = fabric.broadcast(_validate(network, validation, loss, fabric))
+        epoch = Epoch(number, rate, training_loss, validation_loss)
+        if not (torch.isfinite(torch.tensor([epoch.training_loss, epoch.validation_loss]))).all():
+            raise TrainingError(
+                f"After epoch {number} the loss is {epoch.training_loss} (training) and {epoch.validation_loss} "
+                "(validation); expected numbers. A smaller learning rate usually helps."
+            )
+        improved = not epochs or epoch.validation_loss < min(earlier.validation_loss for earlier in epochs)
+        epochs.append(epoch)
+        if improved:
+            best = _copy_weights(network)
+        if plan.epoch_ended(improved):
+            network.load_state_dict(best)
+        if checkpoint is not None and fabric.is_global_zero:
+            _keep(checkpoint, network, optimiser, plan.state(), best, epochs)
+        report(epoch)
+    network.load_state_dict(best)
+    network.cpu().eval()
+    return History(tuple(epochs))
+
+
+def fabric_of(accelerator: str, precision: str) -> Fabric:
+    """The device, precision and processes to train with, such as "cpu" or "cuda", "32-true" or "bf16-mixed".
+
+    Under `torchrun` all its processes train together, each on its share of every batch; else this one does alone.
+
+    Raises:
+        TrainingError: there is no such device or precision here.
+    """
+    processes, here = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    # The others wait while the leader decodes a dataset or extracts its features: longer than torch's half hour.
+    strategy = DDPStrategy(timeout=_LONGEST_WAIT) if processes > 1 else "auto"
+    try:
+        fabric = Fabric(
+            accelerator=accelerator,
+            devices=here,
+            num_nodes=max(processes // here, 1),
+            strategy=strategy,
+            precision=precision,  # type: ignore[arg-type]
+        )
+        fabric.launch()
+    except (ValueError, RuntimeError) as error:
+        raise TrainingError(f"Cannot train on {accelerator!r} in {precision!r}: {error}") from error
+    return fabric
+
+
+def tag_loss(task: Task) -> Loss:
+    """The loss of a task: binary cross-entropy over known tags, or cross-entropy over one-label targets.
+
+    Both take logits (n, tags) and targets (n, tags) in 0..1; NaN targets of a multi-label task are left out.
+    """
+    if task == "one-label":
+        return functional.cross_entropy
+    return _masked_binary_cross_entropy
+
+
+def _masked_binary_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    known = ~torch.isnan(targets)
+    losses = functional.binary_cross_entropy_with_logits(logits, torch.nan_to_num(targets, nan=0.0), reduction="none")
+    return (losses * known).sum() / known.sum().clamp(min=1)
+
+
+def _validate(network: nn.Module, validation: Batches, loss: Loss, fabric: Fabric) -> float:
+    """The mean loss over all known targets of the validation batches, however they are cut into batches."""
+    network.eval()
+    total, known = 0.0, 0
+    with torch.inference_mode():
+        for inputs, targets in validation.epoch(0):
+            value = loss(network(fabric.to_device(inputs)), fabric.to_device(targets))
+            # Each batch's value is a mean over its known targets, so that it counts as much as it has of them.
+            here = int((~torch.isnan(targets)).sum())
+            total += float(value) * here
+            known += here
+    return total / max(known, 1)
+
+
+def _copy_weights(network: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in network.state_dict().items()}
+
+
+def _keep(
+    checkpoint: Path,
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    plan: dict[str, int],
+    best: dict[str, Tensor],
+    epochs: list[Epoch],
+) -> None:
+    """Write a checkpoint so that an interruption leaves the old one or the new one, never half of one."""
+    state: dict[str, Any] = {
+        "network": network.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "plan": plan,
+        "best": best,
+        "epochs": [dataclasses.asdict(epoch) for epoch in epochs],
+    }
+    fresh = checkpoint.with_suffix(".fresh")
+    torch.save(state, fresh)
+    fresh.replace(checkpoint)

@@ -1,0 +1,153 @@
+"""Schedules: which optimiser, which learning rate at which update, and when to stop."""
+
+import math
+from collections.abc import Iterable
+from typing import Protocol
+
+from torch import nn, optim
+
+from earmark.training.recipe.schedule import OneCycleSchedule, Schedule, StagedSchedule
+
+
+class Plan(Protocol):
+    """What the training loop asks of a schedule."""
+
+    def optimiser(self, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
+        """The optimiser of the schedule over some parameters."""
+
+    def learning_rate(self, update: int, updates_an_epoch: int) -> float:
+        """The learning rate of an update, counted from 0 over the whole training."""
+
+    def epoch_ended(self, improved: bool) -> bool:
+        """Take note of an epoch; true where the next one starts again from the best weights."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether training is over."""
+
+    def state(self) -> dict[str, int]:
+        """What an interrupted training needs to go on."""
+
+    def restore(self, state: dict[str, int]) -> None:
+        """Take up the state of an interrupted training."""
+
+
+class StagedPlan:
+    """The authors' schedule: a stage a learning rate, each until the validation loss has not fallen for some epochs.
+
+    Each stage starts from the best weights so far (authors' code).
+    """
+
+    def __init__(self, schedule: StagedSchedule) -> None:
+        self._schedule = schedule
+        self._stage = 0
+        self._epochs_before_stage = 0
+        self._epochs_in_stage = 0
+        self._stalled_epochs = 0
+
+    def optimiser(self, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
+        """SGD with Nesterov momentum."""
+        return optim.SGD(
+            parameters,
+            lr=self._schedule.learning_rates[0],
+            momentum=self._schedule.momentum,
+            nesterov=self._schedule.momentum > 0,
+        )
+
+    def learning_rate(self, update: int, updates_an_epoch: int) -> float:
+        """The stage's rate, over 1 + decay · updates of the stage (authors' code)."""
+        in_stage = update - self._epochs_before_stage * updates_an_epoch
+        rate = self._schedule.learning_rates[min(self._stage, len(self._schedule.learning_rates) - 1)]
+        return rate / (1 + self._schedule.decay_per_update * in_stage)
+
+    def epoch_ended(self, improved: bool) -> bool:
+        """Count the epoch; end the stage when it has stalled."""
+        self._epochs_in_stage += 1
+        self._stalled_epochs = 0 if improved else self._stalled_epochs + 1
+        stage_over = (
+            self._stalled_epochs >= self._schedule.patience_epochs
+            or self._epochs_in_stage >= self._schedule.stage_epochs_at_most
+        )
+        if stage_over:
+            self._stage += 1
+            self._epochs_before_stage += self._epochs_in_stage
+            self._epochs_in_stage = self._stalled_epochs = 0
+        return stage_over
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last stage is over."""
+        return self._stage >= len(self._schedule.learning_rates)
+
+    def state(self) -> dict[str, int]:
+        """Stage, epochs before and in it, epochs without progress."""
+        return {
+            "stage": self._stage,
+            "before": self._epochs_before_stage,
+            "epochs": self._epochs_in_stage,
+            "stalled": self._stalled_epochs,
+        }
+
+    def restore(self, state: dict[str, int]) -> None:
+        """Take up the state of an interrupted training."""
+        self._stage = state["stage"]
+        self._epochs_before_stage = state["before"]
+        self._epochs_in_stage = state["epochs"]
+        self._stalled_epochs = state["stalled"]
+
+
+class OneCyclePlan:
+    """AdamW with one cosine rise to the peak and one cosine fall to nothing, over a fixed number of epochs."""
+
+    def __init__(self, schedule: OneCycleSchedule) -> None:
+        self._schedule = schedule
+        self._epochs = 0
+
+    def optimiser(self, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
+        """AdamW; weight decay on matrices only, not on biases and batch norms."""
+        parameters = list(parameters)
+        matrices = [parameter for parameter in parameters if parameter.ndim > 1]
+        others = [parameter for parameter in parameters if parameter.ndim <= 1]
+        return optim.AdamW(
+            [
+                {"params": matrices, "weight_decay": self._schedule.weight_decay},
+                {"params": others, "weight_decay": 0.0},
+            ],
+            lr=self._schedule.peak_learning_rate,
+        )
+
+    def learning_rate(self, update: int, updates_an_epoch: int) -> float:
+        """Cosine from a 25th of the peak up to it, then down to nothing."""
+        progress = (update + 0.5) / (self._schedule.epochs * updates_an_epoch)
+        warm_up = self._schedule.warm_up_share
+        if progress < warm_up:
+            share = 0.04 + 0.96 * (1 - math.cos(math.pi * progress / warm_up)) / 2
+        else:
+            share = (1 + math.cos(math.pi * min(1.0, (progress - warm_up) / (1 - warm_up)))) / 2
+        return self._schedule.peak_learning_rate * share
+
+    def epoch_ended(self, improved: bool) -> bool:
+        """Count the epoch; a cycle is never interrupted."""
+        del improved
+        self._epochs += 1
+        return False
+
+    @property
+    def finished(self) -> bool:
+        """Whether the cycle is over."""
+        return self._epochs >= self._schedule.epochs
+
+    def state(self) -> dict[str, int]:
+        """Epochs done."""
+        return {"epochs": self._epochs}
+
+    def restore(self, state: dict[str, int]) -> None:
+        """Take up the state of an interrupted training."""
+        self._epochs = state["epochs"]
+
+
+def plan_of(schedule: Schedule) -> Plan:
+    """A fresh plan for a recipe's schedule."""
+    if isinstance(schedule, StagedSchedule):
+        return StagedPlan(schedule)
+    return OneCyclePlan(schedule)

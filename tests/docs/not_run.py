@@ -1,0 +1,13 @@
+"""The commands of README and the tutorial that the tests do not run, each with the reason; as few as possible."""
+
+from collections.abc import Mapping
+
+NOT_RUN: Mapping[str, str] = {
+    "pip install": "it needs a network, and would change the environment that the tests run in",
+}
+"""By the words that a command begins with."""
+
+
+def reason(line: str) -> str | None:
+    """Why a command is not run, or None."""
+    return next((why for start, why in NOT_RUN.items() if line.startswith(start)), None)

@@ -1,0 +1,158 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+pytest.importorskip("lightning", reason="needs the extra train")
+
+import earmark
+from earmark.errors import TrainingError
+from earmark.tagging.bundle import read_bundle, write_bundle
+from earmark.training.bundle import bundling
+from earmark.training.bundle.bundling import bundle_of, model_metrics
+from earmark.training.evaluation.metrics import measure
+from earmark.training.steps.features import Selection, clip_vectors
+from training.conftest import Workplace
+
+if TYPE_CHECKING:
+    from earmark.training.steps.experiment import Experiment
+
+ALL = Selection((18, 27))
+
+
+def test_the_bundle_says_where_it_comes_from(tiny: Workplace, experiment: "Experiment", tmp_path: Path) -> None:
+    metrics = model_metrics(experiment, "default", 1)
+    bundle = bundle_of(experiment, "default", 1, tiny.recipe, metrics)
+    write_bundle(bundle, tmp_path / "model")
+    card = read_bundle(tmp_path / "model").card
+    assert card == bundle.card
+    material = experiment.material
+    assert (card.name, card.licence, card.activation) == ("tiny", "Apache-2.0", "sigmoid")
+    assert card.tags == material.dataset.tags
+    assert card.metrics == metrics
+    assert card.provenance.recipe == tiny.recipe
+    assert card.provenance.data_hash == material.hash
+    assert card.provenance.split_hash == material.dataset.splits["default"].hash
+    assert card.provenance.seeds == (5, 1)
+    assert {"torch", "numpy", "python"} <= set(card.provenance.versions)
+    assert card.head.hidden_units == (16, 8)
+    hashes = [experiment.local("default", scale).extractor.hash for scale in ALL.scales]
+    assert [extractor.hash for extractor in card.extractors] == hashes, "with all levels it is the same extractor"
+
+
+def test_bundling_twice_gives_the_same_weights(tiny: Workplace, experiment: "Experiment") -> None:
+    one, two = (bundle_of(experiment, "default", 0, tiny.recipe, {}) for _ in range(2))
+    assert one.card.head.hash == two.card.head.hash
+
+
+def test_it_tags_a_rendered_file(tiny: Workplace, experiment: "Experiment", tmp_path: Path) -> None:
+    write_bundle(bundle_of(experiment, "default", 0, tiny.recipe, {}), tmp_path / "model")
+    tagger = earmark.load(tmp_path / "model")
+    track = experiment.material.dataset.tracks[3]
+    prediction = tagger.tag(track.path)
+    assert prediction.labels == experiment.material.dataset.labels
+    assert prediction.duration_seconds == pytest.approx(6.0)
+    assert prediction.short == ()
+    # The file is 9 frames longer than its clip, which gives one more segment of 18 and moves the mean a little.
+    expected = experiment.global_scores("default", ALL, 0)[3]
+    np.testing.assert_allclose(prediction.scores, expected, rtol=0, atol=0.1)
+
+
+@pytest.mark.parametrize("levels", ["[1, 3]", "[3, 1]"])
+def test_chosen_levels_are_the_bundles_levels(
+    tiny: Workplace, experiment: "Experiment", no_training: Callable[[], None], tmp_path: Path, levels: str
+) -> None:
+    recipe = tiny.recipe.replace("hidden_units = [16, 8]", f"hidden_units = [16, 8]\nlevels = {levels}")
+    chosen = Workplace(recipe, tiny.folder).experiment()
+    bundle = bundle_of(chosen, "default", 0, recipe, {})
+    assert [extractor.levels for extractor in bundle.card.extractors] == [(1, 3), (1, 3)]
+    assert bundle.card.vector_width == 2 * (128 + 256)
+    write_bundle(bundle, tmp_path / "model")
+    path = chosen.material.dataset.tracks[0].path
+    vectors = clip_vectors([chosen.features("default", scale) for scale in ALL.scales], (1, 3))
+    found = earmark.load(tmp_path / "model").embed(path)
+    assert found.shape == vectors[0].shape
+    assert np.corrcoef(found, vectors[0])[0, 1] > 0.99
+
+
+def test_the_metrics_are_those_of_the_scores(experiment: "Experiment") -> None:
+    metrics = model_metrics(experiment, "default", 0)
+    material = experiment.material
+    scores = experiment.global_scores("default", ALL, 0)
+    assert set(metrics) == {"valid ROC-AUC", "valid PR-AUC", "test ROC-AUC", "test PR-AUC"}
+    for side in ("valid", "test"):
+        chosen = material.clips_of("default", side)
+        expected = measure(
+            scores[chosen], material.clips.targets[chosen], experiment.material.dataset.labels, "multi-label"
+        )
+        assert metrics[f"{side} ROC-AUC"] == expected.roc_auc
+        assert metrics[f"{side} PR-AUC"] == expected.pr_auc
+
+
+def test_a_second_bundle_trains_nothing(
+    tiny: Workplace, experiment: "Experiment", no_training: Callable[[], None]
+) -> None:
+    first = bundle_of(experiment, "default", 0, tiny.recipe, {})
+    figures = model_metrics(experiment, "default", 0)
+    no_training()
+    again = tiny.experiment()
+    second = bundle_of(again, "default", 0, tiny.recipe, {})
+    assert second.card.head == first.card.head
+    assert second.card.extractors == first.card.extractors
+    assert model_metrics(again, "default", 0) == figures
+
+
+def test_a_recipe_chooses_what_becomes_the_bundle(
+    tiny: Workplace, experiment: "Experiment", no_training: Callable[[], None], tmp_path: Path
+) -> None:
+    whole = bundle_of(experiment, "default", 0, tiny.recipe, {})
+    group = whole.card.tags[0].group
+    recipe = tiny.recipe + f'[bundle]\nname = "chosen"\ngroups = ["{group}"]\ncalibrate = true\nhalf_precision = true\n'
+    chosen = Workplace(recipe, tiny.folder).experiment()
+    bundle = bundle_of(chosen, "default", 0, recipe, {})
+    write_bundle(bundle, tmp_path / "model")
+    write_bundle(whole, tmp_path / "whole")
+    kept = [place for place, tag in enumerate(whole.card.tags) if tag.group == group]
+    assert 0 < len(kept) < len(whole.card.tags)
+    assert bundle.card.name == "chosen"
+    assert bundle.card.tags == tuple(whole.card.tags[place] for place in kept)
+    assert [curve.label for curve in bundle.card.calibration] == list(bundle.card.labels)
+    sizes = [(tmp_path / name / "weights.safetensors").stat().st_size for name in ("model", "whole")]
+    assert sizes[0] < 0.55 * sizes[1]
+    path = chosen.material.dataset.tracks[0].path
+    found, expected = (earmark.load(tmp_path / name).tag(path) for name in ("model", "whole"))
+    np.testing.assert_allclose(found.logits, expected.logits[kept], atol=0.02)
+    assert found.local_scores is not None and expected.local_scores is not None
+    np.testing.assert_allclose(found.local_scores, expected.local_scores[kept], atol=0.005)
+
+
+def test_a_group_that_the_dataset_lacks_is_refused(
+    tiny: Workplace, experiment: "Experiment", no_training: Callable[[], None]
+) -> None:
+    recipe = tiny.recipe + '[bundle]\ngroups = ["smells"]\n'
+    chosen = Workplace(recipe, tiny.folder).experiment()
+    with pytest.raises(TrainingError, match=r"bundle\.groups names smells; the groups of rendered are"):
+        bundle_of(chosen, "default", 0, recipe, {})
+
+
+def test_the_calibration_is_of_validation_tracks_alone(
+    tiny: Workplace, experiment: "Experiment", no_training: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = tiny.recipe + "[bundle]\ncalibrate = true\n"
+    chosen = Workplace(recipe, tiny.folder).experiment()
+    seen: dict[str, np.ndarray] = {}
+
+    def fit(logits: np.ndarray, targets: np.ndarray, labels: list[str], groups: list[str], **_: object) -> tuple:
+        seen.update(logits=logits, targets=targets)
+        assert len(groups) == len(logits) and list(labels) == list(chosen.material.dataset.labels)
+        return ()
+
+    monkeypatch.setattr(bundling, "fit_calibration", fit)
+    bundle_of(chosen, "default", 0, recipe, {})
+    material = chosen.material
+    valid = material.clips_of("default", "valid")
+    scores = chosen.model_scores("default", 0)[valid]
+    np.testing.assert_allclose(1 / (1 + np.exp(-seen["logits"])), scores, rtol=1e-5)
+    np.testing.assert_array_equal(seen["targets"], material.clips.targets[valid])

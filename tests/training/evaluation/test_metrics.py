@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+
+sklearn_metrics = pytest.importorskip("sklearn.metrics", reason="needs the extra train")
+
+from earmark.errors import TrainingError
+from earmark.training.evaluation.metrics import measure, quick_value
+
+LABELS = ("a", "b", "c", "d")
+
+
+def some(seed: int = 0, tracks: int = 40) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    targets = (generator.uniform(size=(tracks, 4)) < 0.3).astype(np.float32)
+    return (targets + generator.normal(0, 1, targets.shape)).astype(np.float32), targets
+
+
+def test_scikit_learn_says_the_same() -> None:
+    scores, targets = some()
+    found = measure(scores, targets, LABELS, "multi-label")
+    assert found.roc_auc == pytest.approx(sklearn_metrics.roc_auc_score(targets, scores, average="macro"))
+    assert found.pr_auc == pytest.approx(sklearn_metrics.average_precision_score(targets, scores, average="macro"))
+    assert [tag.label for tag in found.tags] == list(LABELS)
+    for index, tag in enumerate(found.tags):
+        assert tag.roc_auc == pytest.approx(sklearn_metrics.roc_auc_score(targets[:, index], scores[:, index]))
+        assert (tag.positives, tag.negatives) == (targets[:, index].sum(), (1 - targets[:, index]).sum())
+    assert found.left_out == ()
+    assert np.isnan(found.accuracy)
+    assert found.value("multi-label") == found.roc_auc
+
+
+def test_an_example_worked_by_hand() -> None:
+    """Ranked: + - + - (one of four pairs is wrong, precisions at the positives are 1 and 2/3)."""
+    scores = np.array([[0.9], [0.8], [0.7], [0.1]], np.float32)
+    targets = np.array([[1], [0], [1], [0]], np.float32)
+    found = measure(scores, targets, ("a",), "multi-label")
+    assert found.roc_auc == pytest.approx(3 / 4)
+    assert found.pr_auc == pytest.approx((1 + 2 / 3) / 2)
+
+
+def test_tags_without_positives_or_negatives_are_named_and_in_no_mean() -> None:
+    scores, targets = some()
+    targets[:, 1], targets[:, 3] = 0, 1
+    found = measure(scores, targets, LABELS, "multi-label")
+    assert found.left_out == ("b", "d")
+    assert [tag.label for tag in found.tags] == ["a", "c"]
+    expected = sklearn_metrics.roc_auc_score(targets[:, [0, 2]], scores[:, [0, 2]])
+    assert found.roc_auc == pytest.approx(expected)
+
+
+def test_unknown_targets_count_for_nothing() -> None:
+    scores, targets = some()
+    unknown = np.random.default_rng(1).uniform(size=targets.shape) < 0.2
+    masked = np.where(unknown, np.nan, targets).astype(np.float32)
+    found = measure(np.where(unknown, 1e6, scores).astype(np.float32), masked, LABELS, "multi-label")
+    for index, tag in enumerate(found.tags):
+        known = ~unknown[:, index]
+        expected = sklearn_metrics.roc_auc_score(targets[known, index], scores[known, index])
+        assert tag.roc_auc == pytest.approx(expected)
+        assert tag.positives + tag.negatives == known.sum()
+    masked[:, 2] = np.nan
+    assert measure(scores, masked, LABELS, "multi-label").left_out == ("c",)
+
+
+def test_the_threshold_says_what_is_positive() -> None:
+    scores, _ = some()
+    shares = np.random.default_rng(2).uniform(size=scores.shape).astype(np.float32)
+    shares[0, 0] = 0.25
+    found = measure(scores, shares, LABELS, "multi-label", 0.25)
+    assert found.roc_auc == pytest.approx(sklearn_metrics.roc_auc_score(shares >= 0.25, scores))
+    assert found.tags[0].positives == (shares[:, 0] >= 0.25).sum()
+
+
+def test_accuracy_is_the_share_of_right_answers() -> None:
+    scores = np.array([[0.6, 0.3, 0.1], [0.2, 0.5, 0.3], [0.5, 0.2, 0.3], [0.1, 0.2, 0.7]], np.float32)
+    targets = np.eye(3, dtype=np.float32)[[0, 1, 2, 2]]
+    found = measure(scores, targets, LABELS[:3], "one-label")
+    assert found.accuracy == found.value("one-label") == 0.75
+
+
+def test_nothing_to_measure_is_said() -> None:
+    with pytest.raises(TrainingError, match="None of the 4 tags has both positive and negative tracks among 3"):
+        measure(np.zeros((3, 4), np.float32), np.ones((3, 4), np.float32), LABELS, "multi-label")
+    with pytest.raises(TrainingError, match="among 0"):
+        measure(np.zeros((0, 4), np.float32), np.zeros((0, 4), np.float32), LABELS, "one-label")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_quick_value_is_the_same_number(seed: int) -> None:
+    """Also with equal scores, unknown targets, tags in no mean, and a threshold of its own."""
+    scores, targets = some(seed)
+    scores = np.round(scores, 1)
+    targets[np.random.default_rng(seed).uniform(size=targets.shape) < 0.1] = np.nan
+    targets[:, 3] = 0
+    for threshold in (0.5, 1.0):
+        expected = measure(scores, targets, LABELS, "multi-label", threshold).roc_auc
+        assert quick_value(scores, targets, "multi-label", threshold) == pytest.approx(expected, abs=1e-12)
+    one_label = np.eye(4, dtype=np.float32)[np.arange(40) % 4]
+    expected = measure(scores, one_label, LABELS, "one-label").accuracy
+    assert quick_value(scores, one_label, "one-label") == pytest.approx(expected)
+
+
+def test_the_quick_value_of_nothing_is_no_number() -> None:
+    assert np.isnan(quick_value(np.zeros((3, 4), np.float32), np.ones((3, 4), np.float32), "multi-label"))

@@ -1,0 +1,63 @@
+"""Plain machines on vectors, the experiment's own and those of peers."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+pytest.importorskip("lightning", reason="needs the extra train")
+
+from earmark.training.evaluation.baselines import machine_scores
+from earmark.training.evaluation.evaluate import evaluate, methods
+from earmark.training.evaluation.metrics import measure
+from earmark.training.steps.features import Selection
+from training.builders import make_material
+from training.conftest import Workplace
+
+if TYPE_CHECKING:
+    from earmark.training.steps.experiment import Experiment
+
+
+def test_machines_hear_all_scales_each_scale_each_level_and_peers(
+    tiny: Workplace, experiment: "Experiment", no_training: Callable[[], None], tmp_path: Path
+) -> None:
+    material = experiment.material
+    # Not too good: a machine on vectors that tell everything has no best weights, and says so in a warning.
+    noise = np.random.default_rng(0).standard_normal((len(material.clips), 6)).astype(np.float32)
+    peer = dict(zip(material.clips.tracks, noise, strict=True))
+    np.savez(tmp_path / "peer.npz", **peer)
+    recipe = tiny.recipe.replace(
+        'compare = ["baselines", "local", "single-levels", "multi-level", "multi-scale"]',
+        (f'compare = ["vectors"]\npeers = {{ "knows little" = "{tmp_path / "peer.npz"}" }}'),
+    )
+    chosen = Workplace(recipe, tiny.folder).experiment()
+    names = [method.name for method in methods(chosen)]
+    levels = [f"vectors {scale} L{level} + logistic" for scale in (18, 27) for level in (1, 2, 3)]
+    expected = ["vectors 18+27 + logistic", "vectors 18 + logistic", "vectors 27 + logistic", *levels]
+    assert names == [*expected, "knows little + logistic"]
+    found = evaluate(chosen, "valid", lambda line: None)
+    own = chosen.vectors("default", Selection((18, 27)))
+    scores = machine_scores("logistic", own, material, "default", compressed=True)
+    valid = material.clips_of("default", "valid")
+    np.testing.assert_array_equal(found.result("vectors 18+27 + logistic").scores, scores[valid])
+    scores = machine_scores("logistic", noise, material, "default", compressed=True)
+    np.testing.assert_array_equal(found.result("knows little + logistic").scores, scores[valid])
+
+
+def test_logarithms_are_taken_where_validation_is_better_with_them() -> None:
+    material = make_material("one-label", tracks=40, rows=8, tags=3)
+    generator = np.random.default_rng(1)
+    targets = material.clips.targets
+    told = generator.standard_normal((len(targets), 3)).astype(np.float32) + 2 * targets
+    wild = np.sign(told) * np.expm1(6 * np.abs(told))
+
+    def value(scores: np.ndarray) -> float:
+        sides = (material.by_track(values, "default", "valid") for values in (scores, targets))
+        return measure(*sides, material.dataset.labels, "one-label").value("one-label")
+
+    plain = value(machine_scores("svm", wild, material, "default"))
+    assert value(machine_scores("svm", wild, material, "default", compressed=True)) > plain
+    tame = machine_scores("svm", told, material, "default", compressed=True)
+    assert value(tame) >= value(machine_scores("svm", told, material, "default"))

@@ -1,0 +1,115 @@
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("pydantic", reason="needs the extra train")
+
+from earmark.errors import RecipeError
+from earmark.training.recipe.recipe import parse_recipe, read_recipe
+from earmark.training.recipe.schedule import OneCycleSchedule, StagedSchedule
+
+SMALLEST = """
+name = "smallest"
+[data]
+dataset = "rendered"
+root = "somewhere"
+splits = ["random"]
+"""
+RECIPES = sorted((Path(__file__).parents[3] / "recipes").rglob("*.toml"))
+
+
+def test_the_smallest_recipe_has_the_letters_defaults() -> None:
+    recipe = parse_recipe(SMALLEST)
+    assert recipe.local.scales == (18, 27, 54)
+    assert isinstance(recipe.local.schedule, StagedSchedule)
+    assert recipe.global_.hidden_units == (512, 512)
+    assert recipe.global_.levels == "all"
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_of_the_repository_is_valid(path: Path) -> None:
+    assert read_recipe(path).name == path.stem
+
+
+@pytest.mark.parametrize(
+    ("addition", "wrong", "nearest"),
+    [
+        ("[local]\nscale = [18]", "local.scale", "'scales'"),
+        ("[local.schedule]\nkind = 'one-cycle'\nepoch = 3", "epoch", "'epochs'"),
+        ("[global]\nhiden_units = [3]", "global.hiden_units", "'hidden_units'"),
+        ("[globale]\nlevels = 'all'", "globale", "'global'"),
+        ("[global.windows]\nshortest = 3", "global.windows.shortest", "'shortest_seconds'"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_nearest_one(addition: str, wrong: str, nearest: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        parse_recipe(SMALLEST + addition)
+    assert wrong in str(caught.value)
+    assert nearest in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("addition", "part"),
+    [
+        ("[local]\nbatch_segments = 0", "local.batch_segments"),
+        ("[local]\nscales = []", "local.scales"),
+        ("[local.schedule]\nkind = 'twice'", "local.schedule"),
+        ("[global.windows]\nshortest_seconds = 9.0\nlongest_seconds = 3.0", "shortest_seconds is larger"),
+        ("[evaluation]\ncompare = ['everything']", "evaluation.compare"),
+        ("[", "not TOML"),
+    ],
+)
+def test_a_wrong_value_is_refused_where_it_stands(addition: str, part: str) -> None:
+    with pytest.raises(RecipeError, match=part.replace("[", r"\[")):
+        parse_recipe(SMALLEST + addition)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"absent\.toml cannot be read"):
+        read_recipe(tmp_path / "absent.toml")
+
+
+def test_the_modern_schedule_is_an_option() -> None:
+    recipe = parse_recipe(SMALLEST + "[local.schedule]\nkind = 'one-cycle'\nepochs = 3")
+    assert recipe.local.schedule == OneCycleSchedule(kind="one-cycle", epochs=3)
+
+
+def test_raw_scales_have_their_own_networks_batches_and_schedule() -> None:
+    raw = "[local]\nscales = [27, 59049]\nbatch_segments = 100\n[local.raw]\nbatch_segments = 23\nblock = 'se'\n"
+    recipe = parse_recipe(SMALLEST + raw + "top_levels = 1\n[local.raw.schedule]\nkind = 'one-cycle'")
+    assert (recipe.needs_frames, recipe.needs_waveforms) == (True, True)
+    assert (recipe.local.raw.shape.block, recipe.local.raw.shape.top_levels) == ("se", 1)
+    log_mel, sound = (recipe.local.for_scale(scale) for scale in recipe.local.scales)
+    assert (log_mel.batch_segments, sound.batch_segments) == (100, 23)
+    assert isinstance(log_mel.schedule, StagedSchedule)
+    assert isinstance(sound.schedule, OneCycleSchedule)
+
+
+@pytest.mark.parametrize(
+    ("addition", "frames", "waveforms"),
+    [
+        ("", True, False),
+        ("[local]\nscales = [59049]", False, True),
+        ("[local]\nscales = [59049]\n[evaluation]\ncompare = ['baselines']", True, True),
+    ],
+)
+def test_what_a_recipe_looks_at_is_prepared(addition: str, frames: bool, waveforms: bool) -> None:
+    recipe = parse_recipe(SMALLEST + addition)
+    assert (recipe.needs_frames, recipe.needs_waveforms) == (frames, waveforms)
+
+
+@pytest.mark.parametrize(
+    ("addition", "part"),
+    [
+        ("[local]\nscales = [59049]\n[evaluation]\ncompare = ['joint']", "joint training is of log-mel scales"),
+        ("model = 'joint'\n[local]\nscales = [27, 59049]", "joint training is of log-mel scales"),
+        ("[local]\nscales = [59049]\n[local.augmentation]\nnoise_share = 0.1", "raw ones have gain_deviation"),
+        ("[local.raw]\nblock = 'res-3'", "local.raw.block"),
+        ("[local.raw]\nchannels = 3", "'top_channels'"),
+    ],
+)
+def test_what_raw_scales_cannot_do_is_refused(addition: str, part: str) -> None:
+    # A key of the whole recipe stands before its sections.
+    model, _, local = addition.rpartition("[local]\n") if addition.startswith("model") else ("", "", "")
+    with pytest.raises(RecipeError, match=part):
+        parse_recipe(f"{model}{SMALLEST}[local]\n{local}" if model else SMALLEST + addition)
