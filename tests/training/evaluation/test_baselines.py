@@ -12,7 +12,7 @@ from sklearn.svm import SVC
 
 from earmark.errors import TrainingError
 from earmark.training.datasets.base import Task
-from earmark.training.evaluation.baselines import BASELINES, Baseline, _mfcc_statistics, baseline_scores
+from earmark.training.evaluation.baselines import BASELINES, Baseline, baseline_scores, mfcc_statistics
 from earmark.training.evaluation.metrics import measure
 from earmark.training.material.material import Material
 from training.builders import make_material
@@ -108,7 +108,7 @@ def test_unknown_targets_and_a_single_tag_are_refused() -> None:
         baseline_scores("log-mel + SVM", single, "default")
 
 
-def test_mfcc_statistics_by_the_formula() -> None:
+def testmfcc_statistics_by_the_formula() -> None:
     """The orthonormal DCT-II of each frame, written out."""
     frames = np.random.default_rng(0).uniform(0, 2, (7, 128)).astype(np.float32)
     place, order = np.arange(128), np.arange(20)[:, None]
@@ -117,7 +117,7 @@ def test_mfcc_statistics_by_the_formula() -> None:
     coefficients = frames @ basis.T
     steps = coefficients[1:] - coefficients[:-1]
     parts = [coefficients.mean(0), coefficients.std(0), steps.mean(0), steps.std(0)]
-    np.testing.assert_allclose(_mfcc_statistics(frames), np.concatenate(parts), atol=1e-4)
+    np.testing.assert_allclose(mfcc_statistics(frames), np.concatenate(parts), atol=1e-4)
 
 
 def test_logistic_scores_are_probabilities() -> None:

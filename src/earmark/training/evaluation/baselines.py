@@ -39,7 +39,7 @@ def baseline_scores(baseline: Baseline, material: Material, split: str) -> npt.N
     Raises:
         TrainingError: a clip's targets are unknown; baselines are for fully labelled datasets.
     """
-    statistics = _log_mel_statistics if baseline == "log-mel + SVM" else _mfcc_statistics
+    statistics = _log_mel_statistics if baseline == "log-mel + SVM" else mfcc_statistics
     vectors = np.stack(
         [
             statistics(np.asarray(material.frames[first : first + rows], np.float32))
@@ -137,7 +137,8 @@ def _log_mel_statistics(frames: npt.NDArray[np.float32]) -> npt.NDArray[np.float
     return np.concatenate([frames.mean(axis=0), frames.std(axis=0)])
 
 
-def _mfcc_statistics(frames: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def mfcc_statistics(frames: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Mean and deviation of 20 MFCCs and of their first differences over frames (frames, mel_bands): (80,) float32."""
     coefficients = dct(frames, axis=1, norm="ortho")[:, :_COEFFICIENTS]
     differences = np.diff(coefficients, axis=0)
     return np.concatenate(
