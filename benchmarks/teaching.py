@@ -5,8 +5,8 @@
 
 Words are Emotify's four genres and nine emotions (felt by a quarter of the listeners or more). The model must not have
 heard Emotify: earmark-1 has, earmark-1-free has not. For every fold and word, n tracks that have the word and n that
-have not are drawn from the other folds, a head is fitted as `earmark teach` fits it (logistic regression on columns that
-are standardised, at its usual strength: with so few there is nothing to choose by), and it is judged on the fold, which
+have not are drawn from the other folds, a head is fitted as `earmark teach` fits it (logistic regression on columns
+standardised, at its usual strength: with so few there is nothing to choose by), and it is judged on the fold, which
 shares no artist with them. Standardisation is over all tracks of the other folds, labelled or not, as a library has it.
 """
 
