@@ -6,7 +6,7 @@ WAY: decode (decoding and nothing more), numpy, onnx, int8; "+ahead" after it re
 import sys
 from pathlib import Path
 
-from serving import one_thread, serve
+from answering import one_thread, serve
 
 one_thread()
 

@@ -6,7 +6,7 @@ The whole sound is held at once, and every scale's segments are one batch, as su
 import sys
 from collections.abc import Mapping
 
-from serving import one_thread, serve
+from answering import one_thread, serve
 
 one_thread()
 

@@ -7,7 +7,7 @@ where that gives it one: both are kinder to it.
 import sys
 from pathlib import Path
 
-from serving import one_thread, serve
+from answering import one_thread, serve
 
 one_thread()
 

@@ -12,7 +12,7 @@ from earmark.library.mapping import read_vocabulary
 from earmark.training.recipe.recipe import parse_recipe
 
 PARTS = ("tutorial", "how-to", "reference", "explanation")
-OUTSIDE = {"index.md", "RESULTS.md", "LOG.md", "model-card.md"}
+OUTSIDE = {"index.md", "RESULTS.md", "LOG.md", "model-card.md", "model-card-free.md"}
 """Pages that lie beside the four parts."""
 TEXTS = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md", "Makefile")),

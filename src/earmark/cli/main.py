@@ -11,8 +11,10 @@ from earmark import __version__
 from earmark.cli.data import data
 from earmark.cli.doctor import doctor
 from earmark.cli.figures import figures
+from earmark.cli.listen import listen
 from earmark.cli.models import models
 from earmark.cli.robustness import calibrate, robustness
+from earmark.cli.serve import serve
 from earmark.cli.tag import tag
 from earmark.cli.teach import teach
 from earmark.cli.train import evaluate, model_card, train
@@ -27,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(tag)
+app.command()(listen)
 app.command()(train)
 app.command()(teach)
 app.command()(evaluate)
@@ -35,6 +38,7 @@ app.command()(robustness)
 app.command()(figures)
 app.command("model-card")(model_card)
 app.command()(models)
+app.command()(serve)
 app.command()(doctor)
 app.add_typer(data, name="data")
 app.add_typer(library, name="library")

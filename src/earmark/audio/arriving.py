@@ -1,0 +1,199 @@
+"""Bytes that arrive, decoded as they come: mono blocks at a wanted rate, without waiting for more than a packet."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from earmark.audio.resample import Resampler
+from earmark.errors import DecodeError
+
+Array = npt.NDArray[np.float32]
+
+QUICK_START = {"probesize": "32768", "analyzeduration": "500000"}
+"""What libav looks at before it decodes: half a second of sound tells what it is; without this, five of a WAV."""
+STREAMED = (
+    *("aac", "ac3", "amr", "asf", "au", "avi", "caf", "dts", "eac3", "flac", "flv", "hls", "loas", "matroska,webm"),
+    *("mov,mp4,m4a,3gp,3g2,mj2", "mp3", "mpegts", "nut", "ogg", "tta", "w64", "wav", "wv"),
+)
+"""libav's formats that can come as a stream. Raw samples look like one of its odd ones, and sound like noise then."""
+RAW_FORMATS = ("s16le", "s16be", "s24le", "s24be", "s32le", "s32be", "f32le", "f32be", "s8", "u8", "mulaw", "alaw")
+"""ffmpeg's names of raw samples: signed, unsigned or floating, bits, little or big endian."""
+LAYOUTS = {1: "mono", 2: "stereo"}
+MOST_CHANNELS = 64
+
+
+class ByteSource(Protocol):
+    """What bytes are read from: at most `count`, those that are there, none at the end."""
+
+    def read(self, count: int) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class RawSamples:
+    """How samples lie that come without a header; raises DecodeError where there is no such format."""
+
+    form: str
+    """ffmpeg's name, such as "s16le"."""
+    rate_hz: int
+    channels: int
+
+    def __post_init__(self) -> None:
+        if self.form not in RAW_FORMATS:
+            raise DecodeError(f"raw samples: found {self.form!r}, expected one of {', '.join(RAW_FORMATS)}")
+        if self.rate_hz < 1 or not 1 <= self.channels <= MOST_CHANNELS:
+            raise DecodeError(
+                f"raw samples: found {self.channels} channels at {self.rate_hz} Hz, expected 1 to {MOST_CHANNELS} "
+                "channels at a rate above 0"
+            )
+
+
+@dataclass(frozen=True)
+class Waits:
+    """How long a connection may take to be made, and then to say nothing, in seconds."""
+
+    open_seconds: float = 10.0
+    read_seconds: float = 10.0
+
+
+class Arriving:
+    """One connection or pipe through libav: mono float32 blocks at a wanted rate, one a packet.
+
+    What libav cannot decode is passed over; channels are mixed to their plain mean; where the rate changes on the way,
+    what follows is brought to the first one. The sound is that of `decode` for the same bytes, to rounding.
+
+    source: an address, or what bytes are read from. endless: whether the source tells no end, as a radio station's.
+    Raises DecodeError where there is no sound that can be decoded.
+    """
+
+    def __init__(
+        self,
+        source: str | ByteSource,
+        label: str,
+        rate_hz: int,
+        *,
+        raw: RawSamples | None = None,
+        options: dict[str, str] | None = None,
+        waits: Waits | None = None,
+    ) -> None:
+        import av  # here: a command that waits for no sound does not wait for it
+
+        self.label = label
+        self._rate_hz = rate_hz
+        self._libav_errors = av.FFmpegError
+        self._make_resampler = av.AudioResampler
+        settings = {"protocol_whitelist": "", **QUICK_START, **(options or {})}
+        if raw is not None:
+            layout = LAYOUTS.get(raw.channels, f"{raw.channels}c")
+            settings |= {"sample_rate": str(raw.rate_hz), "ch_layout": layout}
+        try:
+            self._container: Any = av.open(
+                source,
+                mode="r",
+                format=None if raw is None else raw.form,
+                options=settings,
+                metadata_errors="replace",
+                timeout=None if waits is None else (waits.open_seconds, waits.read_seconds),
+            )
+        except (av.FFmpegError, OSError) as error:
+            raise DecodeError(f"{label}: no sound can be heard from it: {_reason(error, 'no answer')}") from error
+        try:
+            self._stream = self._sound_stream(raw is not None)
+        except DecodeError:
+            self.close()
+            raise
+        self.endless = not self._container.duration
+
+    def blocks(self) -> Iterator[Array]:
+        """Yield (samples,) float32 as they come, once, then close.
+
+        Raises DecodeError where the source breaks off, holds NaN or infinite samples, or no sound at all.
+        """
+        resampler: Resampler | None = None
+        try:
+            for samples, rate_hz in self._decoded():
+                if not np.isfinite(samples).all():
+                    raise DecodeError(f"{self.label}: it holds NaN or infinite samples; only finite numbers are sound")
+                if resampler is None:
+                    resampler = Resampler(rate_hz, self._rate_hz)
+                ready = resampler.push(samples)
+                if len(ready):
+                    yield ready
+            if resampler is None:
+                raise DecodeError(f"{self.label}: no sound could be decoded from it")
+            rest = resampler.finish()
+            if len(rest):
+                yield rest
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the connection; not while another thread is in `blocks`."""
+        self._container.close()
+
+    def _sound_stream(self, raw: bool) -> Any:
+        """Return the sound stream to decode, or raise DecodeError."""
+        name = self._container.format.name
+        if not raw and name not in STREAMED:
+            raise DecodeError(
+                f"{self.label}: what comes in looks like {name!r}, which is no stream of sound. If it is raw samples, "
+                "say so: --raw s16le --rate 44100 --channels 2. Otherwise have ffmpeg write it as WAV: -f wav -"
+            )
+        stream = self._container.streams.best("audio")
+        if stream is None or stream.codec_context is None:
+            raise DecodeError(f"{self.label}: there is no sound in it that libav can decode")
+        return stream
+
+    def _decoded(self) -> Iterator[tuple[Array, int]]:
+        """Yield (samples,) float32 with their rate, always that of the first."""
+        first_rate_hz = 0
+        form: tuple[int, str, str] | None = None
+        converter: Any = None
+        for frame in self._frames():
+            first_rate_hz = first_rate_hz or frame.sample_rate
+            if form != (frame.sample_rate, frame.format.name, frame.layout.name):
+                form = (frame.sample_rate, frame.format.name, frame.layout.name)
+                for left in [] if converter is None else converter.resample(None):
+                    yield _mono(left), first_rate_hz
+                # All channels beside each other, whatever there was; PyAV cannot show more than eight planes.
+                converter = self._make_resampler("flt", frame.layout, first_rate_hz)
+            frame.pts = None
+            for converted in converter.resample(frame):
+                yield _mono(converted), first_rate_hz
+
+    def _frames(self) -> Iterator[Any]:
+        """Yield every frame that can be decoded, as soon as its packet is there."""
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except (self._libav_errors, OSError) as error:
+                raise DecodeError(f"{self.label}: it broke off: {_reason(error, 'the connection ended')}") from error
+            if packet is None:
+                return
+            try:
+                frames = self._stream.codec_context.decode(packet)
+            except self._libav_errors:
+                continue  # one packet lost, as in ffmpeg
+            yield from (frame for frame in frames if frame.samples)
+
+
+def _mono(frame: Any) -> Array:
+    """The plain mean of a packed frame's channels: (samples,) float32."""
+    channels = frame.layout.nb_channels
+    values = np.frombuffer(frame.planes[0], np.float32, frame.samples * channels)
+    return np.asarray(values.reshape(-1, channels).mean(axis=1, dtype=np.float32))
+
+
+def _reason(error: Exception, no_reason: str) -> str:
+    """What libav says, without numbers and addresses; of a connection that is gone it says nothing that helps."""
+    if type(error).__name__ == "ExitError":
+        return "nothing came for too long"
+    if getattr(error, "errno", None) == errno.EIO:
+        return no_reason
+    return str(getattr(error, "strerror", None) or error)

@@ -1,0 +1,48 @@
+"""Log-mel frames as soon as their last sample is there; `LogMel` gives them by the 256."""
+
+import numpy as np
+import numpy.typing as npt
+
+from earmark.audio.logmel import LogMelSettings, log_mel
+
+Array = npt.NDArray[np.float32]
+
+
+class Frames:
+    """A stream from samples to log-mel frames, for one sound, that holds nothing back.
+
+    Every push goes through `log_mel`, the same code as any sound, with the few samples before it that its first frames
+    reach back to. It is made for pushes of a second or so: a single frame costs as much as 256. Memory is constant.
+    """
+
+    def __init__(self, settings: LogMelSettings) -> None:
+        self._settings = settings
+        self._half = settings.window_samples // 2
+        # Frames at the start of a stretch that lack the samples before it.
+        self._cut = -(-self._half // settings.hop_samples)
+        self._held = np.empty(0, dtype=np.float32)
+        self._held_from = 0
+        """The frame that is centred on the first sample held."""
+        self._done = 0
+
+    def push(self, samples: Array) -> Array:
+        """Take (samples,) float32 and return the frames (frames, mel_bands) float32 that they complete.
+
+        Raises WaveformError for samples that `log_mel` refuses.
+        """
+        self._held = np.concatenate([self._held, samples])
+        complete = self._held_from + (len(self._held) - self._half) // self._settings.hop_samples + 1
+        if complete <= self._done:
+            return np.empty((0, self._settings.mel_bands), dtype=np.float32)
+        frames = log_mel(self._held, self._settings)[self._done - self._held_from : complete - self._held_from]
+        held_from = max(0, complete - self._cut)
+        self._held = self._held[(held_from - self._held_from) * self._settings.hop_samples :].copy()
+        self._held_from, self._done = held_from, complete
+        return frames
+
+    def finish(self) -> Array:
+        """Return the rest of the frames, with zeros behind the sound, so that there are 1 + samples // hop in all.
+
+        Raises WaveformError where no sample was pushed.
+        """
+        return log_mel(self._held, self._settings)[self._done - self._held_from :]

@@ -1,0 +1,176 @@
+"""The process that listens to uploads: `python -m earmark.web.listener`, orders in, messages out, a line of JSON each.
+
+It may be killed at any moment, and by what it reads: a decoder may crash, hang, or ask for all memory. The system holds
+it to limits (memory, and an alarm that ends it even inside a decoder), so that it is gone in time also where the server
+that started it is gone.
+"""
+
+import json
+import os
+import pickle
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from earmark.audio.decode import decode
+from earmark.audio.decoders import check_decoders
+from earmark.audio.duration import header_duration_seconds
+from earmark.audio.write import write_flac
+from earmark.errors import AudioError, EarmarkError
+from earmark.library.worker import limit_memory
+from earmark.tagging.tagger import Tagger
+from earmark.tagging.windows import OverTimeSettings
+from earmark.web import problems, sound_problems
+from earmark.web.hearing import Hearing, TooLongError
+from earmark.web.order import Begun, Done, Failed, Message, Order, Progress, Ready, Setup, line_of
+from earmark.web.record import embed_record, tag_record, track_record
+
+WINDOW_SECONDS, HOP_SECONDS = 5.0, 2.5
+"""Of tags over time, as `earmark tag --over-time` has them; a window is at least the model's longest segment."""
+FLAC_RATE_HZ = 44_100
+NICENESS = 5
+"""So that the server itself, which has little to do, is never kept waiting by those who listen."""
+GRACE_SECONDS = 5
+"""By which the alarm is later than the server's own clock."""
+
+
+class Listener:
+    """Does one order at a time."""
+
+    def __init__(self, setup: Setup, tell: Callable[[Message], None]) -> None:
+        """`tell`: told how far it is."""
+        self._memory_megabytes, self._tell = setup.memory_megabytes, tell
+        self._tagger = Tagger(setup.bundle)
+        longest = max(e.segment_length * e.row_seconds for e in self._tagger.card.extractors)
+        self._windows = OverTimeSettings(max(WINDOW_SECONDS, longest), HOP_SECONDS)
+
+    def work(self, order: Order) -> Done | Failed:
+        """Do an order: the answer is written, or the sound has a problem."""
+        try:
+            return Done(self._write_flac(order) if order.want == "flac" else self._write_record(order))
+        except TooLongError:
+            return Failed(sound_problems.too_long(order.max_minutes))
+        except MemoryError:
+            return Failed(sound_problems.too_much_memory(self._memory_megabytes))
+        except EarmarkError as error:
+            return Failed(sound_problems.no_sound(_sentence(error, order)))
+        except OSError:  # reading tells of its own; this is the answer that could not be written
+            return Failed(problems.no_room())
+
+    def _write_record(self, order: Order) -> float:
+        """Listen, and write what is answered as JSON; returns the seconds of sound."""
+        longest_seconds = order.max_minutes * 60
+        total_seconds = _header_seconds(order.path)
+        if total_seconds is not None and total_seconds > longest_seconds + 1:  # the decoded sound is what counts
+            raise TooLongError
+
+        def tell(seconds: float) -> None:
+            share = min(1.0, seconds / total_seconds) if total_seconds else None
+            self._tell(Progress(seconds, total_seconds, share))
+
+        tell(0.0)
+        hearing = Hearing(self._tagger.card.rate_hz, longest_seconds, tell)
+        track = order.want == "track"
+        prediction = self._tagger.tag(
+            order.path,
+            over_time=self._windows if order.over_time or track else None,
+            keep_features=order.evidence or track,
+            stopwatch=hearing,
+        )
+        tell(prediction.duration_seconds)  # what is left is to explain and to write
+        match order.want:
+            case "track":
+                record = track_record(order.name, prediction, hearing.outline)
+            case "embed":
+                record = embed_record(prediction, self._tagger.card)
+            case _:
+                record = tag_record(order.name, prediction, order.evidence, order.top)
+        text = json.dumps(record, ensure_ascii=False, allow_nan=False)
+        Path(order.answer).write_text(text, encoding="utf-8")
+        return prediction.duration_seconds
+
+    def _write_flac(self, order: Order) -> float:
+        """Write the sound, mixed to one channel, as FLAC; returns its seconds."""
+        blocks = []
+        with decode(order.path, FLAC_RATE_HZ) as sound:
+            for block in sound:
+                if sound.duration_seconds > order.max_minutes * 60:
+                    raise TooLongError
+                blocks.append(np.clip(block, -1.0, 1.0))
+            seconds = sound.duration_seconds
+        samples = np.concatenate(blocks)
+        blocks.clear()
+        write_flac(order.answer, samples, FLAC_RATE_HZ)
+        return seconds
+
+
+def _header_seconds(path: str) -> float | None:
+    try:
+        return header_duration_seconds(path)
+    except AudioError:  # what is wrong with it is told when it is read, and may be nothing
+        return None
+
+
+def _sentence(error: EarmarkError, order: Order) -> str:
+    """An error's message with the sound's own name in place of its path."""
+    return str(error).replace(order.path, order.name).replace(order.answer, "the answer")
+
+
+def serve(orders: BinaryIO, messages: BinaryIO) -> None:
+    """Read a pickled Setup and then orders until the input ends; write messages."""
+
+    def tell(message: Message) -> None:
+        messages.write(line_of(message))
+        messages.flush()
+
+    setup: Setup = pickle.load(orders)
+    listener = Listener(setup, tell)
+    check_decoders()  # what they load counts before the limit, not as a sound's
+    limit_memory(setup.memory_megabytes)
+    _leave_no_core()
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    # What decoders say of broken files is of no use to anybody.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    tell(Ready())
+    for line in orders:
+        order = Order.from_line(line)
+        _alarm(int(order.seconds) + GRACE_SECONDS)
+        tell(Begun())
+        outcome = listener.work(order)
+        _alarm(0)
+        tell(outcome)
+
+
+def _leave_no_core() -> None:
+    """Have nothing written to the disk where a decoder crashes; on Windows nothing is."""
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _alarm(seconds: int) -> None:
+    """Have the system end this process after that many seconds; 0: not at all. On Windows nobody does."""
+    if hasattr(signal, "alarm"):
+        signal.alarm(seconds)
+
+
+def main() -> None:
+    """Work for the process that started this one, until it closes the pipe."""
+    # Whatever else writes to stdout must not write between the messages.
+    orders, messages = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    try:
+        serve(orders, messages)
+    except BrokenPipeError:  # the server has ended
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

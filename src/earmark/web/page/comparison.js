@@ -1,0 +1,114 @@
+// Two tracks side by side: what sets them apart, and when.
+
+import { butterfly, differences } from "./butterfly.js";
+import { Deck } from "./deck.js";
+import { element } from "./element.js";
+import { Heatmap, inGroups } from "./heatmap.js";
+import { card, cardHead } from "./result.js";
+
+const SHOWN = 16;
+
+export class Comparison {
+  /** @param {import("./track.js").Track[]} pair of two heard tracks */
+  constructor(page, pair) {
+    this._page = page;
+    const [left, right] = pair;
+    const tags = strongest(left, right);
+    this._sides = pair.map((track) => new Side(page.api, track, tags, (label) => this._choose(label)));
+    this.player = this._sides[0].player;
+    this.root = element(
+      "article",
+      { class: "comparison" },
+      element("h1", { tabindex: "-1" }, "Two tracks side by side"),
+      element(
+        "div",
+        { class: "sides" },
+        this._sides[0].root("left", this._chooser(pair, 0)),
+        this._sides[1].root("right", this._chooser(pair, 1)),
+        card(
+          "between",
+          "What sets them apart",
+          cardHead("What sets them apart", ""),
+          element("div", { class: "differences" }, ...differences(left, right)),
+          butterfly(left, right, tags),
+        ),
+      ),
+    );
+  }
+
+  opened() {}
+
+  close() {
+    for (const side of this._sides) side.close();
+  }
+
+  _choose(label) {
+    for (const side of this._sides) side.show(label);
+  }
+
+  /** Which of the open tracks stands on one side. */
+  _chooser(pair, place) {
+    const name = place ? "right" : "left";
+    const select = element(
+      "select",
+      { id: `side-${name}` },
+      ...this._page.tracks.heard.map((track) =>
+        element(
+          "option",
+          { value: track.key, selected: track === pair[place], disabled: track === pair[1 - place] },
+          track.title,
+        ),
+      ),
+    );
+    select.addEventListener("change", () => {
+      const keys = pair.map((track) => track.key);
+      keys[place] = select.value;
+      location.hash = `#/compare/${keys[0]}/${keys[1]}`;
+    });
+    return element(
+      "div",
+      { class: "chooser" },
+      element("span", { class: `mark mark-${name}` }),
+      element("label", { class: "unseen", for: select.id }, place ? "Second track" : "First track"),
+      select,
+    );
+  }
+}
+
+/** One of the tracks: its player and its taggram. */
+class Side {
+  constructor(api, track, tags, choose) {
+    this._track = track;
+    this._deck = new Deck(api, track, false);
+    this.player = this._deck.player;
+    this._heatmap = new Heatmap(track, { choose, play: (seconds) => this.player.playFrom(seconds) }, tags);
+  }
+
+  root(name, chooser) {
+    const root = card(
+      `side side-${name}`,
+      this._track.title,
+      chooser,
+      this._deck.root,
+      this._heatmap.head,
+      this._heatmap.root,
+    );
+    this._deck.moves(root);
+    return root;
+  }
+
+  show(label) {
+    this._heatmap.show(label);
+  }
+
+  close() {
+    this._deck.close();
+    this._heatmap.close();
+  }
+}
+
+/** The tags that are strongest in either, group by group. */
+function strongest(left, right) {
+  const strength = ({ label }) => Math.max(left.strength(label), right.strength(label));
+  return inGroups(left, [...left.tags].sort((a, b) => strength(b) - strength(a)).slice(0, SHOWN));
+}

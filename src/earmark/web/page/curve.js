@@ -1,0 +1,61 @@
+// When one tag sounds: its probability along the time of the track, its strongest seconds lit.
+
+import { Drawing } from "./drawing.js";
+import { element } from "./element.js";
+import { colour } from "./palette.js";
+
+/** A drawing only: what it says is said in words by the evidence beside it. */
+export class Curve {
+  constructor(track) {
+    this._track = track;
+    this._label = null;
+    this._drawing = new Drawing((...place) => this._draw(...place));
+    this.root = element("div", { class: "plot curve" }, this._drawing.canvas);
+  }
+
+  show(label) {
+    this._label = label;
+    this._drawing.redraw();
+  }
+
+  close() {
+    this._drawing.close();
+  }
+
+  _draw(context, width, height) {
+    if (this._label === null) return;
+    const { slots, duration } = this._track;
+    const evidence = this._track.evidence[this._label];
+    const x = (seconds) => (seconds / duration) * width;
+    const y = (probability) => height - 1 - probability * (height - 3);
+
+    context.fillStyle = colour("accent-soft");
+    for (const [start, end] of evidence.strongest) context.fillRect(x(start), 0, x(end) - x(start), height);
+
+    context.strokeStyle = colour("line");
+    context.lineWidth = 1;
+    for (const level of [0, 0.5, 1]) {
+      context.beginPath();
+      context.moveTo(0, Math.round(y(level)) + 0.5);
+      context.lineTo(width, Math.round(y(level)) + 0.5);
+      context.stroke();
+    }
+
+    const points = evidence.curve.map((value, slot) => [x((slots.start(slot) + slots.end(slot)) / 2), y(value)]);
+    const path = new Path2D();
+    path.moveTo(0, points[0][1]);
+    for (const [px, py] of points) path.lineTo(px, py);
+    path.lineTo(width, points.at(-1)[1]);
+    const area = new Path2D(path);
+    area.lineTo(width, y(0));
+    area.lineTo(0, y(0));
+    context.fillStyle = colour("accent");
+    context.globalAlpha = 0.16;
+    context.fill(area);
+    context.globalAlpha = 1;
+    context.strokeStyle = colour("accent");
+    context.lineWidth = 1.75;
+    context.lineJoin = "round";
+    context.stroke(path);
+  }
+}

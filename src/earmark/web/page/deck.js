@@ -1,0 +1,103 @@
+// The play button, the waveform and the chosen tag's curve: one time axis, one playhead.
+
+import { Curve } from "./curve.js";
+import { element } from "./element.js";
+import { icon } from "./icon.js";
+import { clock, clockEnd } from "./number.js";
+import { Player } from "./player.js";
+import { problemCard } from "./problem.js";
+import { ruler } from "./ruler.js";
+import { Waveform } from "./waveform.js";
+
+/** A track's player with all that moves with it; tells "slot" at every new one, and with null at the start. */
+export class Deck extends EventTarget {
+  /**
+   * @param {import("./api.js").Api} api
+   * @param {import("./track.js").Track} track
+   * @param {boolean} curve whether the chosen tag's curve is shown
+   */
+  constructor(api, track, curve = true) {
+    super();
+    this._track = track;
+    this.player = new Player(api, track.audioPath, track.duration);
+    this._slot = null;
+    this._movers = [];
+    this._waveform = new Waveform(track, this.player, `Position in ${track.title}`);
+    this._curve = curve ? new Curve(track) : null;
+    this._curveName = element("span", { class: "lane-name" });
+    this._time = element("span", { class: "time" });
+    this._button = element("button", {
+      class: "play",
+      type: "button",
+      on: { click: () => this.player.toggle() },
+    });
+    this._failure = element("div", {});
+    this.root = element(
+      "div",
+      { class: "deck" },
+      element(
+        "div",
+        { class: "lane" },
+        element("div", { class: "lane-head" }, this._button, this._time),
+        this._waveform.root,
+      ),
+      this._curve
+        ? element(
+            "div",
+            { class: "lane lane-curve" },
+            element(
+              "div",
+              { class: "lane-head" },
+              this._curveName,
+              element("span", { class: "lane-scale", "aria-hidden": "true" }, "0–100%"),
+            ),
+            this._curve.root,
+          )
+        : null,
+      element("div", { class: "lane" }, element("span", {}), ruler(track.duration)),
+      this._failure,
+    );
+    this.player.addEventListener("time", () => this._moved());
+    this.player.addEventListener("state", () => this._changed());
+    this._changed();
+    this._moved();
+  }
+
+  show(label) {
+    this._curve?.show(label);
+    this._curveName.textContent = label;
+  }
+
+  /** Move the playheads of everything in an element. */
+  moves(root) {
+    this._movers.push(root);
+    this._moved();
+  }
+
+  close() {
+    this.player.close();
+    this._waveform.close();
+    this._curve?.close();
+  }
+
+  _changed() {
+    const { playing, problem } = this.player;
+    this._button.replaceChildren(icon(playing ? "pause" : "play"));
+    this._button.setAttribute("aria-label", `${playing ? "Pause" : "Play"} ${this._track.title}`);
+    this._failure.replaceChildren(...(problem ? [problemCard(problem)] : []));
+  }
+
+  _moved() {
+    const { time, playing } = this.player;
+    const text = `${clock(time)} / ${clockEnd(this._track.duration)}`;
+    if (this._time.textContent !== text) this._time.textContent = text;
+    for (const root of this._movers) {
+      root.style.setProperty("--at", Math.min(1, time / this._track.duration).toFixed(5));
+      root.classList.toggle("is-moved", time > 0 || playing);
+    }
+    const slot = time > 0 || playing ? this._track.slots.at(time) : null;
+    if (slot === this._slot) return;
+    this._slot = slot;
+    this.dispatchEvent(new CustomEvent("slot", { detail: slot }));
+  }
+}

@@ -1,0 +1,76 @@
+// A track's answer as a file: JSON with everything, or tables.
+
+import { element } from "./element.js";
+import { icon } from "./icon.js";
+import { menu } from "./menu.js";
+
+/** The menu of a track's files. */
+export function downloads(track) {
+  const saved = (ending, text, kind) => () => save(`${track.title}${ending}`, text(track), kind);
+  return menu("Download", icon("download"), [
+    { text: "JSON", hint: "everything, with evidence", act: saved(".json", json, "application/json") },
+    { text: "CSV", hint: "a row, as earmark tag --csv", act: saved(".csv", csv, "text/csv") },
+    { text: "CSV over time", hint: "a row a moment", act: saved(" over time.csv", csvOverTime, "text/csv") },
+  ]);
+}
+
+/** The prediction as `earmark tag --json` has it, with the evidence of every tag. */
+function json({ prediction, evidence }) {
+  return `${JSON.stringify({ ...prediction, evidence }, null, 2)}\n`;
+}
+
+/** The columns and cells of `Prediction.csv_header` and `csv_row`. */
+function csv({ prediction }) {
+  const {
+    source,
+    duration_seconds: duration,
+    truncated,
+    short,
+    decoder,
+    model,
+    calibrated,
+    probabilities,
+  } = prediction;
+  const head = ["source", "duration_seconds", "truncated", "short", "decoder", "model", "head_hash", "calibrated"];
+  const told = [
+    source,
+    duration.toFixed(3),
+    truncated,
+    short.join(" "),
+    decoder,
+    model.name,
+    model.head_hash,
+    calibrated,
+  ];
+  const tags = Object.entries(probabilities);
+  return table([
+    [...head, ...tags.map(([label]) => label)],
+    [...told, ...tags.map(([, value]) => value.toFixed(6))],
+  ]);
+}
+
+/** A row for every window, a column for every tag. */
+function csvOverTime({ prediction: { over_time: overTime } }) {
+  const { seconds, window_seconds: window, labels, probabilities } = overTime;
+  const rows = seconds.map((start, at) => [
+    start.toFixed(3),
+    (start + window).toFixed(3),
+    ...probabilities[at].map((value) => value.toFixed(6)),
+  ]);
+  return table([["start_seconds", "end_seconds", ...labels], ...rows]);
+}
+
+function table(rows) {
+  return rows.map((row) => `${row.map(quoted).join(",")}\r\n`).join("");
+}
+
+function quoted(cell) {
+  const text = String(cell);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+function save(name, text, kind) {
+  const url = URL.createObjectURL(new Blob([text], { type: kind }));
+  element("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}

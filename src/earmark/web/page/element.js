@@ -1,0 +1,29 @@
+// Elements, made in one call. Text only ever becomes text: nothing on this page is built from markup in strings.
+
+/**
+ * An element with what belongs to it.
+ *
+ * @param {string} tag
+ * @param {object} properties attributes; `on` holds listeners, `style` custom properties; false and null leave one out
+ * @param {...(Node|string|null)} children
+ */
+export function element(tag, properties = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === false || value === null || value === undefined) continue;
+    if (name === "on") {
+      for (const [event, listener] of Object.entries(value)) made.addEventListener(event, listener);
+    } else if (name === "style") {
+      for (const [property, text] of Object.entries(value)) made.style.setProperty(property, text);
+    } else {
+      made.setAttribute(name, value === true ? "" : value);
+    }
+  }
+  made.append(...children.filter((child) => child !== null && child !== undefined));
+  return made;
+}
+
+/** Text that only a screen reader says. */
+export function unseen(text) {
+  return element("span", { class: "unseen" }, text);
+}

@@ -1,0 +1,44 @@
+// A track of the library in a list: hear it, see its tags, open it.
+
+import { element } from "./element.js";
+import { percent } from "./number.js";
+import { titleOf } from "./title.js";
+
+const TAGS = 4;
+
+/** The name of a library's track for people. */
+export function entryName({ title, name }) {
+  return title || titleOf(name);
+}
+
+/** One entry; `told` says what its score means. */
+export function entry(page, track, told) {
+  const name = entryName(track);
+  const tags = track.tags
+    .slice(0, TAGS)
+    .map(({ label, probability }) =>
+      element("li", {}, label, element("span", { class: "soft" }, ` ${percent(probability)}`)),
+    );
+  return element(
+    "li",
+    { class: "entry" },
+    page.preview.button(track.number, name),
+    element(
+      "div",
+      { class: "entry-text" },
+      element("p", { class: "entry-name", title: name }, name),
+      element("ul", { class: "entry-tags", "aria-label": "Tags" }, ...tags),
+    ),
+    told ? element("p", { class: "entry-score" }, told(track)) : null,
+    element(
+      "button",
+      {
+        class: "button",
+        type: "button",
+        "aria-label": `Open ${name}`,
+        on: { click: () => page.open(page.tracks.openFromLibrary(track.number, track.name)) },
+      },
+      "Open",
+    ),
+  );
+}

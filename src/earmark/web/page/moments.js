@@ -1,0 +1,48 @@
+// The taggram in words: for every tag when it is strongest and weakest, as a table.
+
+import { element } from "./element.js";
+import { clock, percent } from "./number.js";
+
+/** A table of the same tags as the taggram, for who cannot see it or wants numbers. */
+export function momentsTable(track, tags, play) {
+  return element(
+    "table",
+    { class: "moments" },
+    element("caption", { class: "unseen" }, "Tags over time: when each is strongest and weakest"),
+    element(
+      "thead",
+      {},
+      element(
+        "tr",
+        {},
+        ...["Tag", "Whole track", "Strongest", "Weakest"].map((name) => element("th", { scope: "col" }, name)),
+      ),
+    ),
+    element("tbody", {}, ...tags.map(({ label }) => row(track, label, play))),
+  );
+}
+
+function row(track, label, play) {
+  const { curve } = track.evidence[label];
+  const high = curve.indexOf(Math.max(...curve));
+  const low = curve.indexOf(Math.min(...curve));
+  const start = track.slots.start(high);
+  const button = element(
+    "button",
+    {
+      class: "quiet",
+      type: "button",
+      "aria-label": `Play ${label} at ${clock(start)}`,
+      on: { click: () => play(start) },
+    },
+    clock(start),
+  );
+  return element(
+    "tr",
+    {},
+    element("th", { scope: "row" }, label),
+    element("td", {}, percent(track.probability(label))),
+    element("td", {}, `${percent(curve[high])} at `, button),
+    element("td", {}, `${percent(curve[low])} at ${clock(track.slots.start(low))}`),
+  );
+}

@@ -1,0 +1,50 @@
+// Numbers as a person reads them.
+
+/** 0.923 as "92%". */
+export function percent(share) {
+  return `${Math.round(share * 100)}%`;
+}
+
+/** 83.4 as "1:23". */
+export function clock(seconds) {
+  const whole = Math.max(0, Math.floor(seconds + 1e-6));
+  const minutes = Math.floor(whole / 60);
+  const rest = String(whole % 60).padStart(2, "0");
+  if (minutes < 60) return `${minutes}:${rest}`;
+  return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${rest}`;
+}
+
+/** The same, up to the next whole second: where something ends. */
+export function clockEnd(seconds) {
+  return clock(Math.ceil(seconds - 1e-6));
+}
+
+/** 83.4 as "1 minute 23 seconds", to be heard. */
+export function spokenClock(seconds) {
+  const whole = Math.max(0, Math.floor(seconds + 1e-6));
+  const parts = [];
+  if (whole >= 60) parts.push(`${Math.floor(whole / 60)} minute${whole >= 120 ? "s" : ""}`);
+  if (whole % 60 || !parts.length) parts.push(`${whole % 60} second${whole % 60 === 1 ? "" : "s"}`);
+  return parts.join(" ");
+}
+
+/** Hundredths as "+1.30" or "−0.42". */
+export function signed(hundredths) {
+  const sign = hundredths < 0 ? "−" : hundredths > 0 ? "+" : "";
+  return `${sign}${(Math.abs(hundredths) / 100).toFixed(2)}`;
+}
+
+/**
+ * Hundredths that add up: each number rounded so that the sum of all is the sum asked for.
+ *
+ * Those whose rounding lies farthest from them give way, by one hundredth.
+ */
+export function addingUp(numbers, sum) {
+  const exact = numbers.map((number) => number * 100);
+  const rounded = exact.map(Math.round);
+  const off = sum - rounded.reduce((total, number) => total + number, 0);
+  const step = Math.sign(off);
+  const order = exact.map((number, place) => [step * (number - rounded[place]), place]).sort((a, b) => b[0] - a[0]);
+  for (let moved = 0; moved < Math.abs(off); moved += 1) rounded[order[moved % order.length][1]] += step;
+  return rounded;
+}

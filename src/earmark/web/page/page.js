@@ -1,0 +1,199 @@
+// The page: which view an address shows, and what all of them share.
+
+import { Api } from "./api.js";
+import { Comparison } from "./comparison.js";
+import { Dropping } from "./dropping.js";
+import { element } from "./element.js";
+import { Library } from "./library.js";
+import { Live } from "./live.js";
+import { Player } from "./player.js";
+import { Preview } from "./preview.js";
+import { Problem, problemCard, problemOf } from "./problem.js";
+import { Progress } from "./progress.js";
+import { Result } from "./result.js";
+import { Start } from "./start.js";
+import { switchTheme } from "./switch.js";
+import { Tabs } from "./tabs.js";
+import { askToken } from "./token.js";
+import { Tracks } from "./tracks.js";
+import { Scales } from "./scales.js";
+import { summarySentence } from "./words.js";
+
+export class Page {
+  constructor() {
+    this.api = new Api(askToken);
+    this.tracks = new Tracks(this.api);
+    this.preview = new Preview(this.api);
+    this.labels = [];
+    this.scales = null;
+    this.library = null;
+    this._main = document.getElementById("main");
+    this._status = document.getElementById("status");
+    this._tabs = new Tabs(this);
+    this._live = new Live(this.api);
+    this._results = new Map();
+    this._start = null;
+    this._view = null;
+    document.getElementById("strip").append(this._tabs.root);
+    switchTheme(document.getElementById("theme"));
+    new Dropping((files) => this.openFiles(files));
+    // Not as an address: that says which track is shown.
+    document.querySelector(".skip").addEventListener("click", (event) => {
+      event.preventDefault();
+      this._main.focus();
+    });
+  }
+
+  /** Learn what the server has, then show what the address says. */
+  async begin() {
+    window.addEventListener("unhandledrejection", ({ reason }) => this._unforeseen(reason));
+    window.addEventListener("error", ({ error }) => error && this._unforeseen(error));
+    try {
+      this._start = new Start(await this._limits(), this, this._live, this.library);
+    } catch (error) {
+      const again = element(
+        "button",
+        { class: "button", type: "button", on: { click: () => location.reload() } },
+        "Try again",
+      );
+      this._main.replaceChildren(element("article", { class: "under-way" }, problemCard(problemOf(error), again)));
+      return;
+    }
+    this._live.begin();
+    this.tracks.addEventListener("change", () => this._tracksChanged());
+    this.tracks.addEventListener("progress", ({ detail }) => this._progressed(detail));
+    this.tracks.addEventListener("key", ({ detail }) => this._renamed(detail));
+    window.addEventListener("hashchange", () => this._route(true));
+    document.addEventListener("keydown", (event) => this._key(event));
+    this.tracks.restore();
+    this._route(false);
+  }
+
+  /** The server's limits; on the way its model and library are taken up. */
+  async _limits() {
+    const [health, models] = await Promise.all([this.api.json("health"), this.api.json("v1/models")]);
+    const model = models.find((one) => one.default) ?? models[0];
+    this.labels = model.labels.map(({ label }) => label);
+    this.scales = new Scales(model);
+    document.getElementById("about").textContent = `earmark ${health.version}, model ${model.name}`;
+    this.library = await this._libraryOf();
+    return health.limits;
+  }
+
+  openFiles(files) {
+    const [first] = this.tracks.openFiles(files);
+    if (first) this.open(first);
+  }
+
+  open(track) {
+    location.hash = `#/track/${track.key}`;
+  }
+
+  close(track) {
+    const shown = location.hash.includes(track.key);
+    this._results.get(track)?.close();
+    this._results.delete(track);
+    this.tracks.close(track);
+    if (shown) location.hash = "#/";
+  }
+
+  /** The library of the server, or null where it was started without one. */
+  async _libraryOf() {
+    try {
+      return new Library(this, (await this.api.json("v1/library")).tracks);
+    } catch (error) {
+      if (problemOf(error).status !== 404) throw error;
+      return null;
+    }
+  }
+
+  _route(moved) {
+    if (location.hash && !location.hash.startsWith("#/")) return;
+    const [, kind, ...keys] = location.hash.split("/");
+    const tracks = keys.map((key) => this.tracks.find(key));
+    if (kind === "track" && tracks[0]) this._show(this._viewOf(tracks[0]), tracks[0].title, moved);
+    else if (kind === "compare" && tracks.length === 2 && tracks.every((track) => track?.state === "heard")) {
+      this._show(new Comparison(this, tracks), "Two tracks", moved);
+    } else this._show(this._start, null, moved);
+    this._tabs.mark();
+  }
+
+  _viewOf(track) {
+    if (track.state !== "heard") return new Progress(this, track);
+    if (!this._results.has(track)) this._results.set(track, new Result(this, track));
+    return this._results.get(track);
+  }
+
+  _show(view, title, moved) {
+    Player.current?.pause();
+    this.preview.stop();
+    if (this._view instanceof Comparison) this._view.close();
+    const focused = this._main.contains(document.activeElement) && this._view !== view;
+    this._view = view;
+    view.opened();
+    this._main.replaceChildren(view.root);
+    document.title = title ? `${title} · earmark` : "earmark";
+    if (moved) window.scrollTo(0, 0);
+    // Where the focus was in what has gone, it goes on from the title of what has come.
+    if (moved || focused) view.root.querySelector("h1")?.focus({ preventScroll: true });
+  }
+
+  _tracksChanged() {
+    this._tabs.redraw();
+    this._view?.opened();
+  }
+
+  _progressed(track) {
+    this._tabs.progress(track);
+    const shown = location.hash === `#/track/${track.key}`;
+    if (track.state === "heard") {
+      this._say(
+        `${track.title} is ready. ${summarySentence(track)
+          .map(({ text }) => text)
+          .join("")}`,
+      );
+      this._view?.opened();
+      if (shown) this._route(false);
+      else if (location.hash.startsWith("#/compare/")) this._route(false);
+    } else if (shown && this._view instanceof Progress) this._view.changed();
+    else if (track.state === "failed" && !shown) this._say(`${track.title} failed: ${track.message}.`);
+  }
+
+  _renamed({ old, track }) {
+    this._tabs.progress(track);
+    if (location.hash === `#/track/${old}`) history.replaceState(null, "", `#/track/${track.key}`);
+    this._tabs.mark();
+  }
+
+  /** Space plays and pauses, unless it means something where the focus is. */
+  _key(event) {
+    if (event.key !== " " || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (event.target.closest("button, a, input, select, textarea, summary, dialog")) return;
+    const player = Player.current ?? this._view?.player;
+    if (!player) return;
+    event.preventDefault();
+    player.toggle();
+  }
+
+  /** A mistake of this page itself: it is told, not hidden. */
+  _unforeseen(error) {
+    const problem = new Problem({
+      title: "Something went wrong on this page",
+      detail: String(error?.message ?? "It is not known what."),
+      what_to_do: "Load the page again; what was heard is still there. If it comes back, please report it.",
+    });
+    const place = document.getElementById("unforeseen");
+    const dismiss = element(
+      "button",
+      { class: "button", type: "button", on: { click: () => place.replaceChildren() } },
+      "Dismiss",
+    );
+    place.replaceChildren(problemCard(problem, dismiss));
+  }
+
+  _say(text) {
+    this._status.textContent = text;
+  }
+}
+
+new Page().begin();

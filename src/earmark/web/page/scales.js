@@ -1,0 +1,32 @@
+// The scales of a model, as the lengths of sound that they are.
+
+/** The lengths of sound that the model listens to, by the names of its scales. */
+export class Scales {
+  /** @param {object} model as `/v1/models` has it: `scales`, the shortest first, and their `scale_seconds` */
+  constructor({ scales, scale_seconds: seconds = {} }) {
+    this._order = scales;
+    this._seconds = seconds;
+  }
+
+  /** "of 0.4 s"; "short" where the server does not say how long. */
+  name(scale) {
+    const seconds = this._seconds[scale];
+    return seconds === undefined ? this._size(scale) : `of ${duration(seconds)}`;
+  }
+
+  /** "short sounds (0.4 s)". */
+  words(scale) {
+    const seconds = this._seconds[scale];
+    return `${this._size(scale)} sounds${seconds === undefined ? "" : ` (${duration(seconds)})`}`;
+  }
+
+  _size(scale) {
+    const rank = this._order.indexOf(scale);
+    if (this._order.length === 1) return "all";
+    return rank === 0 ? "short" : rank === this._order.length - 1 ? "longer" : "middling";
+  }
+}
+
+function duration(seconds) {
+  return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
+}

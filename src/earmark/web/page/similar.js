@@ -1,0 +1,65 @@
+// Tracks of the library that are like the one that is open.
+
+import { element } from "./element.js";
+import { entry } from "./entry.js";
+import { percent } from "./number.js";
+import { problemCard, problemOf } from "./problem.js";
+
+const SHOWN = 6;
+const SAME = 0.995;
+const WAYS = [
+  ["all", "in everything"],
+  ["sound", "in sound"],
+  ["style", "in style"],
+];
+
+export class Similar {
+  constructor(page, track) {
+    this._page = page;
+    this._track = track;
+    this._list = element("ul", { class: "entries", "aria-live": "polite" });
+    this._asked = 0;
+    const ways = WAYS.map(([value, text]) => this._way(value, text));
+    this.root = element(
+      "section",
+      { class: "card similar", "aria-label": "Similar tracks" },
+      element(
+        "div",
+        { class: "card-head" },
+        element("h2", {}, "Alike in your library"),
+        element("fieldset", { class: "choice" }, element("legend", { class: "unseen" }, "Alike in what"), ...ways),
+      ),
+      this._list,
+    );
+    this._ask("all");
+  }
+
+  _way(value, text) {
+    const radio = element("input", {
+      type: "radio",
+      name: "alike",
+      value,
+      checked: value === "all",
+      on: { change: () => this._ask(value) },
+    });
+    return element("label", {}, radio, element("span", {}, text));
+  }
+
+  async _ask(way) {
+    const asked = (this._asked += 1);
+    let shown;
+    try {
+      const path = `v1/tracks/${this._track.key}/similar?n=${SHOWN}&alike=${way}`;
+      const { tracks } = await this._page.api.json(path);
+      shown = tracks.map((track) => entry(this._page, track, likeness));
+      if (!shown.length) shown = [element("li", { class: "soft" }, "The library has no other track yet.")];
+    } catch (error) {
+      shown = [element("li", {}, problemCard(problemOf(error)))];
+    }
+    if (asked === this._asked) this._list.replaceChildren(...shown);
+  }
+}
+
+function likeness({ score }) {
+  return score > SAME ? "the same" : `${percent(Math.max(0, score))} alike`;
+}

@@ -1,0 +1,77 @@
+// Where the page begins: drop a song, choose files, or pick one from the library.
+
+import { element } from "./element.js";
+import { icon } from "./icon.js";
+
+const HERE = ["localhost", "127.0.0.1", "[::1]"];
+
+const LESSONS = [
+  ["what", "What", "Tags in groups, each with the chance that it is true."],
+  ["when", "When", "Every tag along the track; choose a moment to hear it."],
+  ["why", "Why", "Where in the sound a tag was decided, and how that adds up."],
+];
+
+export class Start {
+  /**
+   * @param {object} limits of the server, as `/health` has them
+   * @param {import("./page.js").Page} page
+   * @param {import("./live.js").Live} live
+   * @param {import("./library.js").Library|null} library
+   */
+  constructor(limits, page, live, library) {
+    this.player = null;
+    const input = element("input", {
+      class: "unseen",
+      id: "files",
+      type: "file",
+      multiple: true,
+      accept: "audio/*,video/*,.flac,.ogg,.opus,.aiff,.aif,.wma,.ape,.wv,.mka",
+      on: {
+        change: () => {
+          page.openFiles(input.files);
+          input.value = "";
+        },
+      },
+    });
+    const where = HERE.includes(location.hostname)
+      ? "The sound stays on this computer"
+      : "The sound goes to this server alone";
+    const most = `Up to ${limits.max_minutes} minutes and ${limits.max_megabytes} MB.`;
+    const about = `${most} ${where}, and is removed after ${limits.keep_minutes} minutes.`;
+    this.root = element(
+      "article",
+      { class: "start" },
+      live.root,
+      element(
+        "div",
+        { class: "hero" },
+        element("h1", { class: "display", tabindex: "-1" }, "What is in a song, when, and why"),
+        element(
+          "p",
+          { class: "lead" },
+          "earmark listens to a track and says which instruments, voices, genres and moods it hears; when each of them ",
+          "sounds; and what in the sound made it say so.",
+        ),
+        element(
+          "div",
+          { class: "drop" },
+          icon("drop"),
+          element("p", { class: "drop-title" }, "Drop songs here"),
+          element("label", { class: "button primary", for: "files" }, "Choose files"),
+          input,
+          element("p", { class: "hint" }, `MP3, FLAC, WAV, OGG, M4A and most others. ${about}`),
+        ),
+      ),
+      element("ul", { class: "lessons", "aria-label": "What you will see" }, ...LESSONS.map(lesson)),
+      library?.root ?? null,
+    );
+  }
+
+  opened() {}
+
+  close() {}
+}
+
+function lesson([picture, title, text]) {
+  return element("li", { class: "lesson" }, icon(picture), element("h2", {}, title), element("p", {}, text));
+}

@@ -1,0 +1,59 @@
+// The tracks that are open, as a strip of links.
+
+import { element, unseen } from "./element.js";
+import { icon } from "./icon.js";
+
+export class Tabs {
+  constructor(page) {
+    this._page = page;
+    this._list = element("ul", { class: "tabs" });
+    this._links = new Map();
+    this.root = element("nav", { class: "strip", "aria-label": "Open tracks", hidden: true }, this._list);
+  }
+
+  /** Draw the strip anew: tracks have come or gone. */
+  redraw() {
+    const tracks = [...this._page.tracks];
+    this.root.hidden = !tracks.length;
+    this._links.clear();
+    this._list.replaceChildren(...tracks.map((track) => this._tab(track)));
+    for (const track of tracks) this.progress(track);
+    this.mark();
+  }
+
+  /** Show how far one track is. */
+  progress(track) {
+    const link = this._links.get(track);
+    if (!link) return;
+    link.href = `#/track/${track.key}`;
+    link.title = track.title;
+    const state = track.state === "failed" ? "failed: " : track.finished ? "" : "being listened to: ";
+    link.className = `tab is-${track.state}`;
+    link.style.setProperty("--share", String(track.finished ? 1 : (track.share ?? 0)));
+    link.replaceChildren(unseen(state), element("span", { class: "tab-name" }, track.title));
+  }
+
+  /** Mark the track that is shown. */
+  mark() {
+    for (const [track, link] of this._links) {
+      if (location.hash === `#/track/${track.key}`) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    }
+  }
+
+  _tab(track) {
+    const link = element("a", {});
+    this._links.set(track, link);
+    const close = element(
+      "button",
+      {
+        class: "tab-close",
+        type: "button",
+        "aria-label": `Close ${track.title}`,
+        on: { click: () => this._page.close(track) },
+      },
+      icon("close"),
+    );
+    return element("li", {}, link, close);
+  }
+}

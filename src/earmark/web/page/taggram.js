@@ -1,0 +1,199 @@
+// The taggram: tags by time as a heat map; every cell is a moment that can be heard.
+
+import { Drawing } from "./drawing.js";
+import { element } from "./element.js";
+import { clock, percent, spokenClock } from "./number.js";
+import { heatColours, heatOf } from "./palette.js";
+
+const PAGE = 10;
+
+/** Rows of tags over the time of a track; tells `choose` which tag, and `play` which second, a person wants. */
+export class Taggram {
+  /**
+   * @param {import("./track.js").Track} track
+   * @param {{choose: (label: string) => void, play: (seconds: number) => void}} wishes
+   * @param {(text: string) => void} readout shows what lies under the pointer, or under the keyboard's cell
+   */
+  constructor(track, wishes, readout) {
+    this._track = track;
+    this._wishes = wishes;
+    this._readout = readout;
+    this._rows = [];
+    this._cursor = { row: 0, slot: 0 };
+    this._drawing = new Drawing((...place) => this._draw(...place));
+    this._labels = element("ul", { class: "heat-labels" });
+    this._cell = element("div", { class: "heat-cell", hidden: true });
+    this._spoken = element("p", { class: "unseen", "aria-live": "polite" });
+    this._plot = element(
+      "div",
+      {
+        class: "plot heat",
+        role: "application",
+        tabindex: "0",
+        "aria-roledescription": "heat map",
+        "aria-label": "Tags over time. Arrow keys move between tags and moments, Enter plays the moment.",
+        on: {
+          pointermove: (event) => this._hover(event),
+          pointerleave: () => this._leave(),
+          click: (event) => this._click(event),
+          keydown: (event) => this._key(event),
+          focus: () => this._tell(true),
+          blur: () => this._leave(),
+        },
+      },
+      this._drawing.canvas,
+      this._cell,
+    );
+    this.root = element("div", { class: "taggram" }, this._labels, this._plot, this._spoken);
+  }
+
+  /** Show some tags, as [{label, group}] in order; a new group stands a little apart. */
+  rows(tags) {
+    this._rows = tags;
+    this._cursor.row = Math.min(this._cursor.row, tags.length - 1);
+    this._labels.replaceChildren(
+      ...tags.map(({ label, group }, place) => {
+        const apart = place > 0 && tags[place - 1].group !== group;
+        return element("li", { class: apart ? "apart" : null }, this._button(label));
+      }),
+    );
+    this.show(this._chosen);
+    this._drawing.redraw();
+  }
+
+  /** Mark the row of the tag that is chosen. */
+  show(label) {
+    this._chosen = label;
+    for (const button of this._labels.querySelectorAll("button")) {
+      button.setAttribute("aria-pressed", String(button.dataset.label === label));
+    }
+  }
+
+  close() {
+    this._drawing.close();
+  }
+
+  _button(label) {
+    return element(
+      "button",
+      {
+        type: "button",
+        class: "heat-label",
+        title: label,
+        "data-label": label,
+        "aria-pressed": "false",
+        on: { click: () => this._wishes.choose(label) },
+      },
+      label,
+    );
+  }
+
+  /** Where each row lies: the labels beside it say. */
+  _places() {
+    return [...this._labels.children].map(({ firstElementChild: button }) => ({
+      top: button.offsetTop,
+      height: button.offsetHeight,
+    }));
+  }
+
+  _draw(context, width) {
+    const { slots } = this._track;
+    const colours = heatColours();
+    const row = new OffscreenCanvas(slots.count, 1);
+    const pixels = row.getContext("2d");
+    const first = (slots.end(0) / slots.duration) * width;
+    const last = (slots.start(slots.count - 1) / slots.duration) * width;
+    // Cells with edges where there is room for them; where there is none they are mixed, and none is lost.
+    context.imageSmoothingEnabled = slots.count > width;
+    context.imageSmoothingQuality = "high";
+    this._places().forEach(({ top, height }, place) => {
+      const line = new ImageData(slots.count, 1);
+      this._track.evidence[this._rows[place].label].curve.forEach((probability, slot) => {
+        line.data.set([...heatOf(colours, probability), 255], slot * 4);
+      });
+      pixels.putImageData(line, 0, 0);
+      const tall = height - 1;
+      if (slots.count === 1) {
+        context.drawImage(row, 0, top, width, tall);
+        return;
+      }
+      context.drawImage(row, 0, 0, 1, 1, 0, top, first, tall);
+      context.drawImage(row, slots.count - 1, 0, 1, 1, last, top, width - last, tall);
+      if (slots.count > 2) context.drawImage(row, 1, 0, slots.count - 2, 1, first, top, last - first, tall);
+    });
+  }
+
+  _under(event) {
+    const { left, top, width } = this._plot.getBoundingClientRect();
+    const seconds = ((event.clientX - left) / width) * this._track.duration;
+    const y = event.clientY - top;
+    const row = this._places().findIndex((place) => y >= place.top && y < place.top + place.height);
+    return { row, slot: this._track.slots.at(seconds) };
+  }
+
+  _hover(event) {
+    const under = this._under(event);
+    if (under.row < 0) return;
+    this._cursor = under;
+    this._tell(false);
+  }
+
+  _leave() {
+    this._cell.hidden = true;
+    this._readout(null);
+  }
+
+  _click(event) {
+    const under = this._under(event);
+    if (under.row < 0) return;
+    this._cursor = under;
+    this._play();
+    this._tell(false);
+  }
+
+  _key(event) {
+    const { row, slot } = this._cursor;
+    const moves = {
+      ArrowLeft: [row, slot - 1],
+      ArrowRight: [row, slot + 1],
+      ArrowUp: [row - 1, slot],
+      ArrowDown: [row + 1, slot],
+      PageUp: [row, slot - PAGE],
+      PageDown: [row, slot + PAGE],
+      Home: [row, 0],
+      End: [row, this._track.slots.count - 1],
+    };
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    if (event.key === "Enter") {
+      event.preventDefault();
+      this._play();
+    } else if (event.key in moves) {
+      event.preventDefault();
+      const [newRow, newSlot] = moves[event.key];
+      this._cursor.row = Math.min(this._rows.length - 1, Math.max(0, newRow));
+      this._cursor.slot = Math.min(this._track.slots.count - 1, Math.max(0, newSlot));
+      this._tell(true);
+    }
+  }
+
+  _play() {
+    this._wishes.choose(this._rows[this._cursor.row].label);
+    this._wishes.play(this._track.slots.start(this._cursor.slot));
+  }
+
+  /** Outline the cell, and say what it holds. */
+  _tell(aloud) {
+    const { slots, duration } = this._track;
+    const { row, slot } = this._cursor;
+    const { label } = this._rows[row];
+    const { top, height } = this._places()[row];
+    const probability = percent(this._track.probabilityAt(label, slot));
+    this._cell.hidden = false;
+    this._cell.style.setProperty("top", `${top}px`);
+    this._cell.style.setProperty("height", `${height - 1}px`);
+    this._cell.style.setProperty("left", `${(slots.start(slot) / duration) * 100}%`);
+    this._cell.style.setProperty("width", `${((slots.end(slot) - slots.start(slot)) / duration) * 100}%`);
+    this._readout({ label, time: clock(slots.start(slot)), probability });
+    if (aloud) this._spoken.textContent = `${label}, ${spokenClock(slots.start(slot))}, ${probability}`;
+  }
+}

@@ -1,0 +1,44 @@
+// The question for the token of a server that wants one.
+
+import { element } from "./element.js";
+
+/** Ask until there is an answer; `again` says that the last one was refused. */
+export function askToken(again) {
+  return new Promise((resolve) => {
+    const input = element("input", {
+      id: "token",
+      type: "password",
+      autocomplete: "off",
+      required: true,
+      "aria-describedby": "token-why",
+    });
+    const dialog = element(
+      "dialog",
+      { class: "token", "aria-labelledby": "token-title" },
+      element(
+        "form",
+        { method: "dialog" },
+        element("h2", { id: "token-title" }, "This server asks for a token"),
+        element(
+          "p",
+          { id: "token-why", class: again ? "wrong" : "soft" },
+          again
+            ? "That token was refused. Ask who started earmark serve for the one behind --token."
+            : "It is the word behind --token that earmark serve was started with. It is kept until this tab is closed.",
+        ),
+        element("label", { for: "token" }, "Token"),
+        input,
+        element("button", { class: "button primary", type: "submit" }, "Continue"),
+      ),
+    );
+    // Without a token there is nothing to see: Escape would leave an empty page.
+    dialog.addEventListener("cancel", (event) => event.preventDefault());
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(input.value.trim());
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+    input.focus();
+  });
+}

@@ -1,0 +1,42 @@
+"""What goes wrong in a request, as application/problem+json (RFC 9457) has it, with a sentence about what to do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a request was not answered as asked.
+
+    kind: its short name, which does not change and programs may rely on. more: further members, such as the position of
+    a mistake.
+    """
+
+    kind: str
+    status: int
+    title: str
+    detail: str
+    what_to_do: str
+    more: Mapping[str, object] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, object]:
+        """The body of an answer."""
+        return {
+            "type": f"urn:earmark:problem:{self.kind}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "what_to_do": self.what_to_do,
+            **self.more,
+        }
+
+
+class ProblemError(Exception):
+    """Ends a request with a problem."""
+
+    def __init__(self, problem: Problem, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem
+        self.headers = dict(headers or {})

@@ -1,0 +1,170 @@
+"""`earmark serve` as a person starts it and ends it."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from tagging.builders import make_bundle
+from web.served import PATIENCE_SECONDS, eventually
+
+from earmark.tagging.bundle import write_bundle
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="ends processes with signals")
+
+
+@dataclass(frozen=True)
+class Command:
+    """`earmark serve` that runs, and where."""
+
+    process: subprocess.Popen[str]
+    url: str
+    said: str
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model's folder."""
+    folder = tmp_path_factory.mktemp("model")
+    write_bundle(make_bundle(tags=5), folder)
+    return folder
+
+
+@contextlib.contextmanager
+def serving(model: Path, temporary: Path, *options: str, **environment: str) -> Iterator[Command]:
+    """The command until the block ends, by Ctrl-C if nothing has ended it before."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "earmark", "serve", "--port", "0", "--model", str(model), *options],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(temporary), **environment},
+    )
+    assert process.stderr is not None
+    watchdog = threading.Timer(PATIENCE_SECONDS, process.kill)
+    watchdog.start()
+    try:
+        said = process.stderr.readline()
+        assert "http://" in said, said
+        yield Command(process, next(word for word in said.split() if word.startswith("http://")), said)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        process.wait(PATIENCE_SECONDS)
+        process.stderr.close()
+        watchdog.cancel()
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_a_signal_and_leaves_nothing(
+    model: Path, tmp_path: Path, song: bytes, ending: signal.Signals
+) -> None:
+    with serving(model, tmp_path) as command:
+        assert command.url.startswith("http://127.0.0.1:")
+        assert "Ctrl-C" in command.said
+        client = httpx.Client(base_url=command.url, timeout=PATIENCE_SECONDS, trust_env=False)
+        with client:
+            health = client.get("/health")
+            assert health.json()["status"] == "ok"
+            assert "server" not in health.headers
+            started = client.post("/v1/tracks", files={"file": ("a.flac", song)}).json()
+            assert "done" in client.get(started["events"]).text
+        (folder,) = tmp_path.glob("earmark-serve-*")
+        assert len(list(folder.iterdir())) >= 2
+        command.process.send_signal(ending)
+        command.process.wait(PATIENCE_SECONDS)
+    assert list(tmp_path.glob("earmark-serve-*")) == []
+
+
+def test_it_ends_although_somebody_follows_a_track(model: Path, tmp_path: Path, song: bytes) -> None:
+    with serving(model, tmp_path) as command:
+        with httpx.Client(base_url=command.url, timeout=PATIENCE_SECONDS, trust_env=False) as client:
+            for listener in _listeners_of(command):
+                os.kill(listener, signal.SIGSTOP)
+            started = client.post("/v1/tracks", files={"file": ("a.flac", song)}).json()
+            with client.stream("GET", started["events"]) as events:
+                lines = events.iter_lines()
+                assert next(lines) == "event: waiting"
+                command.process.send_signal(signal.SIGTERM)
+                assert "urn:earmark:problem:ending" in "".join(lines)
+        command.process.wait(PATIENCE_SECONDS)
+    assert list(tmp_path.glob("earmark-serve-*")) == []
+
+
+def test_what_is_left_where_it_is_killed_goes_with_the_next(model: Path, tmp_path: Path, song: bytes) -> None:
+    with serving(model, tmp_path) as command:
+        listeners = _listeners_of(command)
+        assert listeners
+        with httpx.Client(base_url=command.url, timeout=PATIENCE_SECONDS, trust_env=False) as client:
+            client.post("/v1/tracks", files={"file": ("a.flac", song)})
+        command.process.kill()
+        command.process.wait(PATIENCE_SECONDS)
+    (left,) = tmp_path.glob("earmark-serve-*")
+    eventually(lambda: not any(map(_runs, listeners)))
+    with serving(model, tmp_path):
+        assert not left.exists()
+
+
+def test_the_token_may_come_from_the_environment(model: Path, tmp_path: Path) -> None:
+    with serving(model, tmp_path, EARMARK_TOKEN="secret") as command:
+        assert httpx.get(f"{command.url}v1/models", trust_env=False).status_code == 401
+        headers = {"Authorization": "Bearer secret"}
+        assert httpx.get(f"{command.url}v1/models", headers=headers, trust_env=False).status_code == 200
+        for listener in _listeners_of(command):
+            environment = Path(f"/proc/{listener}/environ")
+            if environment.exists():
+                assert b"secret" not in environment.read_bytes()
+
+
+def test_who_opens_it_to_others_is_told_what_that_means(model: Path, tmp_path: Path) -> None:
+    with serving(model, tmp_path, "--host", "0.0.0.0", EARMARK_TOKEN="") as command:
+        assert command.process.stderr is not None
+        assert "Set a token" in command.process.stderr.readline()
+        assert httpx.get(f"{command.url}health", trust_env=False).status_code == 200
+
+
+def test_a_port_that_is_taken_is_told(model: Path, tmp_path: Path) -> None:
+    with serving(model, tmp_path) as command:
+        port = command.url.rstrip("/").rpartition(":")[2]
+        arguments = [sys.executable, "-m", "earmark", "serve", "--port", port, "--model", str(model)]
+        second = subprocess.run(arguments, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
+    assert second.returncode == 1
+    assert second.stderr.startswith("earmark: 127.0.0.1, port ")
+    assert "Choose another --port" in second.stderr
+
+
+def test_a_library_that_there_is_not_is_told(model: Path, tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "earmark", "serve", "--model", str(model), "--library", str(tmp_path / "none")]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
+    assert done.returncode == 1
+    assert done.stderr.startswith("earmark: ")
+    assert "found no such file" in done.stderr
+
+
+def test_help_waits_for_nothing_of_it() -> None:
+    script = (
+        "import sys; from typer.testing import CliRunner; from earmark.cli.main import app; "
+        "assert CliRunner().invoke(app, ['serve', '--help']).exit_code == 0; "
+        "print(sorted({'fastapi', 'uvicorn', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=PATIENCE_SECONDS)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def _listeners_of(command: Command) -> list[int]:
+    """The processes of a command that listen, where the system tells them."""
+    children = Path(f"/proc/{command.process.pid}/task/{command.process.pid}/children")
+    if not children.exists():
+        pytest.skip("needs Linux to tell a process's children")
+    return [int(number) for number in children.read_text().split()]
+
+
+def _runs(process_id: int) -> bool:
+    status = Path(f"/proc/{process_id}/status")
+    return status.exists() and "State:\tZ" not in status.read_text()
