@@ -7,11 +7,14 @@ import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from earmark.web import problems
+from earmark.web import library_problems, live, problems, security, sound_problems
 from earmark.web.settings import ServerSettings
 from generation.kinds import kind
 from generation.markdown import capital, guide, page, paragraphs, table
 from generation.meanings import meanings, without_meanings
+
+MODULES = (problems, sound_problems, library_problems, security, live)
+"""Where problems are made."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ def setting_names() -> tuple[str, ...]:
 
 def known() -> Iterator[Known]:
     """The problems, as the functions that make them say; what differs from case to case is shown as `…`."""
-    for node in ast.walk(ast.parse(inspect.getsource(problems))):
+    nodes = (node for module in MODULES for node in ast.walk(ast.parse(inspect.getsource(module))))
+    for node in nodes:
         if not (isinstance(node, ast.FunctionDef) and isinstance(node.returns, ast.Name)):
             continue
         if node.returns.id != "Problem" or not isinstance(node.body[-1], ast.Return):
