@@ -13,7 +13,7 @@ pytest.importorskip("selenium", reason="needs selenium (extra: dev)")
 from selenium.common.exceptions import SessionNotCreatedException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from web.browser.songs import write_song
-from web.browser.visitor import Visitor
+from web.browser.visitor import PATIENCE_SECONDS, Visitor
 from web.served import Served, served
 
 from earmark.library.library import Library
@@ -80,8 +80,9 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     # Neither selenium nor the browser asks anything of a network.
     service = ChromeService(driver, env={**os.environ, "SE_OFFLINE": "true", "SE_AVOID_STATS": "true"})
     running = _started(options, service)
-    running.set_page_load_timeout(120)
-    running.set_script_timeout(120)
+    running.command_executor.client_config.timeout = 2 * PATIENCE_SECONDS
+    running.set_page_load_timeout(PATIENCE_SECONDS)
+    running.set_script_timeout(PATIENCE_SECONDS)
     yield running
     running.quit()
 
