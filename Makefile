@@ -29,8 +29,9 @@ lint: setup ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The matrix products of tests are small: a second thread only waits for the first, and long where the machine is busy.
 test: lint ## Check style and types, then run the tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest
 
 docs: setup ## Write the reference from the code, and build the pages into runs/docs/html; a warning is an error
 	$(BIN)/python docs/generate.py

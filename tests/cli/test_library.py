@@ -209,7 +209,8 @@ def test_ctrl_c_keeps_what_was_done(place: Path, tmp_path: Path) -> None:
     import signal
     import time
 
-    for number in range(30):
+    # So many that they are not all done before the signal comes, however slow the machine that looks.
+    for number in range(100):
         write_noise(tmp_path / "music" / f"{number}.flac", number, 400_000)
     file = tmp_path / "music.earmark"
     command = [sys.executable, "-m", "earmark", "library", "add", "--library", str(file), "--jobs", "1"]
@@ -217,15 +218,15 @@ def test_ctrl_c_keeps_what_was_done(place: Path, tmp_path: Path) -> None:
         [*command, "--model", str(place / "model"), str(tmp_path / "music")], stderr=subprocess.PIPE, text=True
     )
     for _ in range(400):
-        if file.exists() and count(file) >= 2:
+        if file.exists() and count(file) >= 1:
             break
-        time.sleep(0.05)
+        time.sleep(0.02)
     adding_.send_signal(signal.SIGINT)
     _, said = adding_.communicate(timeout=60)
     assert adding_.returncode != 0
     assert "Traceback" not in said
     kept = count(file)
-    assert 2 <= kept < 30
+    assert 1 <= kept < 100
     with earmark.Library(file, earmark.load(place / "model")) as library:
         assert library.add(tmp_path / "music", jobs=1).known == kept
 

@@ -52,7 +52,7 @@ def test_a_failure_can_be_tried_again(visitor: Visitor, tmp_path: Path) -> None:
     visitor.bring(letter)
     first = visitor.wait_for(".problem")
     visitor.click(".problem-actions .button")
-    visitor.eventually(lambda: visitor.all(".problem") and visitor.all(".problem")[0] != first)
+    visitor.eventually(lambda: [card for card in visitor.all(".problem") if card != first])
     assert visitor.text(".problem-title") == "The file cannot be listened to"
 
 

@@ -120,7 +120,7 @@ export class Evidence {
     for (const scale of sums.scales) {
       const value = sums.ofScale(scale);
       steps.push({
-        name: `Sounds ${this._scales.name(scale)}`,
+        name: this._scales.sounds(scale),
         from: reached,
         to: reached + value,
         value,

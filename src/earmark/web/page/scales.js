@@ -14,6 +14,13 @@ export class Scales {
     return seconds === undefined ? this._size(scale) : `of ${duration(seconds)}`;
   }
 
+  /** "Sounds of 0.4 s", or "Short sounds". */
+  sounds(scale) {
+    const seconds = this._seconds[scale];
+    const size = this._size(scale);
+    return seconds === undefined ? `${size[0].toUpperCase()}${size.slice(1)} sounds` : `Sounds ${this.name(scale)}`;
+  }
+
   /** "short sounds (0.4 s)". */
   words(scale) {
     const seconds = this._seconds[scale];
