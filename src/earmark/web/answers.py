@@ -51,6 +51,9 @@ class ModelAnswer(BaseModel):
     default: bool = Field(examples=[True])
     calibrated: bool = Field(description="Whether probabilities are more than scores.", examples=[True])
     scales: list[str] = Field(examples=[["18", "27", "54"]])
+    scale_seconds: dict[str, float] = Field(
+        description="How long a segment of each scale is.", examples=[{"18": 0.418, "27": 0.627, "54": 1.254}]
+    )
     levels: dict[str, list[int]] = Field(examples=[{"18": [1, 2, 3], "27": [1, 2, 3], "54": [1, 2, 3, 4]}])
     licence: str = Field(examples=["CC-BY-4.0"])
     hashes: dict[str, str] = Field(description="sha256 of each extractor, and of the head.", examples=[{"head": "9b…"}])

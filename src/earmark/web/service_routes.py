@@ -59,6 +59,9 @@ async def models(server: AServer) -> list[ModelAnswer]:
             default=True,
             calibrated=bool(card.calibration),
             scales=[extractor.name for extractor in card.extractors],
+            scale_seconds={
+                extractor.name: extractor.segment_length * extractor.row_seconds for extractor in card.extractors
+            },
             levels={extractor.name: list(extractor.levels) for extractor in card.extractors},
             licence=card.licence,
             hashes={"head": card.head.hash, **{extractor.name: extractor.hash for extractor in card.extractors}},
