@@ -209,24 +209,27 @@ def test_ctrl_c_keeps_what_was_done(place: Path, tmp_path: Path) -> None:
     import signal
     import time
 
-    # So many that they are not all done before the signal comes, however slow the machine that looks.
-    for number in range(100):
+    for number in range(30):
         write_noise(tmp_path / "music" / f"{number}.flac", number, 400_000)
     file = tmp_path / "music.earmark"
     command = [sys.executable, "-m", "earmark", "library", "add", "--library", str(file), "--jobs", "1"]
     adding_ = subprocess.Popen(
-        [*command, "--model", str(place / "model"), str(tmp_path / "music")], stderr=subprocess.PIPE, text=True
+        [*command, "--model", str(place / "model"), str(tmp_path / "music")],
+        stderr=subprocess.PIPE,
+        text=True,
+        # What runs the tests may itself be deaf to Ctrl-C, as jobs in a shell's background are, and children inherit it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     for _ in range(400):
-        if file.exists() and count(file) >= 1:
+        if file.exists() and count(file) >= 2:
             break
-        time.sleep(0.02)
+        time.sleep(0.05)
     adding_.send_signal(signal.SIGINT)
     _, said = adding_.communicate(timeout=60)
     assert adding_.returncode != 0
     assert "Traceback" not in said
     kept = count(file)
-    assert 1 <= kept < 100
+    assert 2 <= kept < 30
     with earmark.Library(file, earmark.load(place / "model")) as library:
         assert library.add(tmp_path / "music", jobs=1).known == kept
 
