@@ -217,7 +217,7 @@ def test_ctrl_c_keeps_what_was_done(place: Path, tmp_path: Path) -> None:
         [*command, "--model", str(place / "model"), str(tmp_path / "music")],
         stderr=subprocess.PIPE,
         text=True,
-        # What runs the tests may itself be deaf to Ctrl-C, as jobs in a shell's background are, and children inherit it.
+        # What runs the tests may be deaf to Ctrl-C, as jobs in a shell's background are, and children inherit it.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     for _ in range(400):
