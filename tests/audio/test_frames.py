@@ -14,6 +14,7 @@ SETTINGS = (
     LogMelSettings(hop_samples=256),
     LogMelSettings(window_samples=2048, hop_samples=300),
     LogMelSettings(window_samples=1024, hop_samples=1500),
+    LogMelSettings(level_seconds=1.0),
 )
 
 

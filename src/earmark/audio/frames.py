@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from earmark.audio.logmel import LogMelSettings, log_mel
+from earmark.audio.logmel import Compression, LogMelSettings, log_mel
 
 Array = npt.NDArray[np.float32]
 
@@ -12,11 +12,13 @@ class Frames:
     """A stream from samples to log-mel frames, for one sound, that holds nothing back.
 
     Every push goes through `log_mel`, the same code as any sound, with the few samples before it that its first frames
-    reach back to. It is made for pushes of a second or so: a single frame costs as much as 256. Memory is constant.
+    reach back to; only new frames are compressed, as that may remember those before. It is made for pushes of a second
+    or so: a single frame costs as much as 256. Memory is constant.
     """
 
     def __init__(self, settings: LogMelSettings) -> None:
         self._settings = settings
+        self._compress = Compression(settings)
         self._half = settings.window_samples // 2
         # Frames at the start of a stretch that lack the samples before it.
         self._cut = -(-self._half // settings.hop_samples)
@@ -34,7 +36,8 @@ class Frames:
         complete = self._held_from + (len(self._held) - self._half) // self._settings.hop_samples + 1
         if complete <= self._done:
             return np.empty((0, self._settings.mel_bands), dtype=np.float32)
-        frames = log_mel(self._held, self._settings)[self._done - self._held_from : complete - self._held_from]
+        frames = self._magnitudes()[self._done - self._held_from : complete - self._held_from]
+        self._compress(frames)
         held_from = max(0, complete - self._cut)
         self._held = self._held[(held_from - self._held_from) * self._settings.hop_samples :].copy()
         self._held_from, self._done = held_from, complete
@@ -45,4 +48,13 @@ class Frames:
 
         Raises WaveformError where no sample was pushed.
         """
-        return log_mel(self._held, self._settings)[self._done - self._held_from :]
+        frames = self._magnitudes()[self._done - self._held_from :]
+        self._compress(frames)
+        return frames
+
+    def _magnitudes(self) -> Array:
+        return log_mel(self._held, self._settings, _as_they_are)
+
+
+def _as_they_are(frames: Array) -> None:
+    del frames

@@ -13,11 +13,13 @@ and very small (subnormal) samples, as at the end of a fade, hardly slow it down
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from earmark.audio.level import RunningLevel
 from earmark.audio.mel import BandedFilters, slaney_filters
 from earmark.errors import WaveformError
 
@@ -40,6 +42,9 @@ class LogMelSettings:
     low_hz: float = 0.0
     high_hz: float = 11_025.0
     compression: float = 10.0
+    level_seconds: float = field(default=0.0, metadata={"optional": True})
+    """Every frame is brought to one level by the mean of about so many seconds before it (`level.RunningLevel`), so
+    that loudness changes nothing; 0: frames are as loud as the sound."""
 
     def __post_init__(self) -> None:
         for name in ("rate_hz", "window_samples", "hop_samples", "mel_bands"):
@@ -55,6 +60,13 @@ class LogMelSettings:
             )
         if not (math.isfinite(self.compression) and self.compression > 0.0):
             raise WaveformError(f"compression is {self.compression}; it has to be finite and above 0.")
+        if not (math.isfinite(self.level_seconds) and self.level_seconds >= 0.0):
+            raise WaveformError(f"level_seconds is {self.level_seconds}; it has to be finite, and 0 or more.")
+
+    @property
+    def hop_seconds(self) -> float:
+        """The time from one frame to the next."""
+        return self.hop_samples / self.rate_hz
 
     @property
     def bins(self) -> int:
@@ -76,6 +88,20 @@ def mel_filters(settings: LogMelSettings) -> npt.NDArray[np.float32]:
     )
 
 
+class Compression:
+    """The front end's last step, on frames in order: to one level where the settings want it, then the logarithm."""
+
+    def __init__(self, settings: LogMelSettings) -> None:
+        self._level = RunningLevel(settings.level_seconds / settings.hop_seconds) if settings.level_seconds else None
+
+    def __call__(self, frames: npt.NDArray[np.float32]) -> None:
+        """Compress the next frames in place: (frames, mel_bands), `compression` times their magnitudes."""
+        if self._level is not None:
+            frames *= self._level.gains(frames.mean(axis=1))[:, np.newaxis]
+        frames += np.float32(1.0)
+        np.log10(frames, out=frames)
+
+
 class LogMel:
     """A stream from samples to log-mel frames, for one sound.
 
@@ -85,8 +111,14 @@ class LogMel:
     Departure: rows are frames, (frames, mel_bands); the papers and librosa have (mel_bands, frames).
     """
 
-    def __init__(self, settings: LogMelSettings = LogMelSettings()) -> None:
+    def __init__(
+        self,
+        settings: LogMelSettings = LogMelSettings(),
+        compress: Callable[[npt.NDArray[np.float32]], None] | None = None,
+    ) -> None:
+        """`compress`: done to the frames of every block, in place, instead of the settings' own compression."""
         self.settings = settings
+        self._compress = Compression(settings) if compress is None else compress
         window, hop = settings.window_samples, settings.hop_samples
         self._filters = BandedFilters(mel_filters(settings) * np.float32(settings.compression))
         self._window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(window) / window)
@@ -163,20 +195,20 @@ class LogMel:
         self._spectrum[:] = np.fft.rfft(self._windowed)
         np.abs(self._spectrum, out=self._magnitudes)
         self._filters.apply(self._magnitudes, out)
-        out += np.float32(1.0)
-        np.log10(out, out=out)
+        self._compress(out)
 
 
 def log_mel(
     samples: npt.NDArray[np.float32],
     settings: LogMelSettings = LogMelSettings(),
+    compress: Callable[[npt.NDArray[np.float32]], None] | None = None,
 ) -> npt.NDArray[np.float32]:
     """Compute the log-mel frames of a whole sound, through the same code as the stream.
 
-    `samples`: (samples,) float32 at the settings' rate, nominally -1 to 1, finite, at least 1.
-    Returns (1 + samples // hop, mel_bands) float32. Raises WaveformError for anything else.
+    `samples`: (samples,) float32 at the settings' rate, nominally -1 to 1, finite, at least 1. `compress`: as `LogMel`
+    has it. Returns (1 + samples // hop, mel_bands) float32. Raises WaveformError for anything else.
     """
-    stream = LogMel(settings)
+    stream = LogMel(settings, compress)
     frames = stream.push(samples)
     rest = stream.finish()
     return np.concatenate([frames, rest])

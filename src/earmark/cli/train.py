@@ -131,6 +131,7 @@ def _experiment(recipe: Path, runs: Path, processes: int, accelerator: str, prec
                 done,
                 frames=described.needs_frames,
                 waveforms=described.needs_waveforms,
+                front_end=described.front_end.settings,
             )
             for section in sections
         ]

@@ -6,6 +6,8 @@ import pytest
 
 pytest.importorskip("pydantic", reason="needs the extra train")
 
+from earmark.audio.decode import decode
+from earmark.audio.logmel import LogMelSettings, log_mel
 from earmark.errors import TrainingError
 from earmark.training.datasets import rendered
 from earmark.training.material.material import Material, prepare_material
@@ -69,6 +71,21 @@ def test_a_dataset_is_loaded_decoded_and_cut(tmp_path: Path) -> None:
     assert len(set(material.contents)) == 3
     assert all(len(content) == 64 for content in material.contents)
     assert prepare(tmp_path).hash == prepare(tmp_path).hash != material.hash
+
+
+def test_levelled_frames_have_a_store_and_a_hash_of_their_own(tmp_path: Path) -> None:
+    section = DataSection(
+        dataset="rendered", root=tmp_path / "rendered", options={"tracks": 3, "seconds": 2.0}, splits=("default",)
+    )
+    plain, levelled = (
+        prepare_material(section, tmp_path / "store", 1, lambda done, total: None, front_end=front_end)
+        for front_end in (LogMelSettings(), LogMelSettings(level_seconds=2.0))
+    )
+    assert plain.hash != levelled.hash
+    with decode(levelled.dataset.tracks[0].path, 22_050) as sound:
+        frames = log_mel(np.concatenate(list(sound)), LogMelSettings(level_seconds=2.0))
+    np.testing.assert_array_equal(levelled.frames[: len(frames)], frames.astype(np.float16))
+    assert not np.allclose(plain.frames[: len(frames)], frames, atol=1e-2)
 
 
 def test_contents_stand_beside_their_clips(tmp_path: Path) -> None:

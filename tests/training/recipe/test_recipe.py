@@ -38,6 +38,7 @@ def test_every_recipe_of_the_repository_is_valid(path: Path) -> None:
         ("[local.schedule]\nkind = 'one-cycle'\nepoch = 3", "epoch", "'epochs'"),
         ("[global]\nhiden_units = [3]", "global.hiden_units", "'hidden_units'"),
         ("[globale]\nlevels = 'all'", "globale", "'global'"),
+        ("[front_end]\nlevel = 3.0", "front_end.level", "'level_seconds'"),
         ("[global.windows]\nshortest = 3", "global.windows.shortest", "'shortest_seconds'"),
     ],
 )
@@ -55,6 +56,8 @@ def test_an_unknown_key_is_refused_with_the_nearest_one(addition: str, wrong: st
         ("[local]\nscales = []", "local.scales"),
         ("[local.schedule]\nkind = 'twice'", "local.schedule"),
         ("[global.windows]\nshortest_seconds = 9.0\nlongest_seconds = 3.0", "shortest_seconds is larger"),
+        ("[front_end]\nlevel_seconds = -1.0", "front_end.level_seconds"),
+        ("[front_end]\nlevel_seconds = 9.0\n[global.windows]\ngains_decibels = [6.0]", "are loudnesses, which"),
         ("[evaluation]\ncompare = ['everything']", "evaluation.compare"),
         ("[", "not TOML"),
     ],

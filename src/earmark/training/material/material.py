@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from earmark.audio.logmel import LogMelSettings
 from earmark.errors import TrainingError
 from earmark.tagging.card import Family
 from earmark.training.datasets.base import Dataset
@@ -27,6 +28,7 @@ class Material:
         frames: the frame store's memory map, (rows, mel_bands) float16; no rows where nothing looks at frames.
         unreadable: tracks left out because they could not be decoded, a reason each.
         waveforms: the clips' raw sound, where a local CNN hears it.
+        front_end: what the frames are.
     """
 
     dataset: Dataset
@@ -35,16 +37,19 @@ class Material:
     contents: tuple[str, ...]
     unreadable: tuple[str, ...]
     waveforms: Waveforms | None = None
+    front_end: LogMelSettings = LogMelSettings()
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 over every clip: its track, content, place, length and targets."""
+        """SHA-256 over every clip (its track, content, place, length and targets) and what is off in most recipes."""
         digest = hashlib.sha256()
         clips = self.clips
         for track, content, rows, targets in zip(clips.tracks, self.contents, clips.rows, clips.targets, strict=True):
             digest.update(f"{track}\t{content}\t{rows}\t{targets.tolist()}\n".encode())
         if len(clips.table) > len(dict.fromkeys(clips.tracks)):
             digest.update(clips.table.tobytes())
+        if self.front_end.level_seconds:
+            digest.update(f"level {self.front_end.level_seconds}".encode())
         return digest.hexdigest()
 
     def clips_of(self, split: str, side: Side) -> npt.NDArray[np.int64]:
@@ -99,6 +104,7 @@ def prepare_material(
     *,
     frames: bool = True,
     waveforms: bool = False,
+    front_end: LogMelSettings = LogMelSettings(),
 ) -> Material:
     """Load the dataset of a recipe, decode what is not in the store yet, and cut the clips.
 
@@ -106,7 +112,7 @@ def prepare_material(
     how many there are; with `waveforms` the clips' raw sound can be streamed.
     """
     dataset = load_dataset(section.dataset, section.root, section.options)
-    store = FrameStore(store_root, keep_frames=frames)
+    store = FrameStore(store_root, front_end, keep_frames=frames)
     paths = [track.path for track in dataset.tracks]
     failures = store.prepare(paths, processes, lambda done: progress(done, len(paths)))
     clips = cut_clips(dataset, store, section, failures)
@@ -118,4 +124,4 @@ def prepare_material(
     if waveforms:
         paths_of = {track.identifier: track.path for track in dataset.tracks}
         sound = Waveforms([paths_of[track] for track in clips.tracks], clips, processes)
-    return Material(dataset, store.frames(), clips, contents, tuple(failures.values()), sound)
+    return Material(dataset, store.frames(), clips, contents, tuple(failures.values()), sound, front_end)

@@ -31,6 +31,7 @@ from filelock import FileLock
 from earmark.audio.decode import decode
 from earmark.audio.logmel import LogMel, LogMelSettings
 from earmark.errors import AudioError, StoreError
+from earmark.tagging.card_json import to_plain
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +68,7 @@ class FrameStore:
     """
 
     def __init__(self, root: Path, settings: LogMelSettings = LogMelSettings(), *, keep_frames: bool = True) -> None:
-        described = json.dumps(dataclasses.asdict(settings), sort_keys=True)
+        described = json.dumps(to_plain(settings, "front end"), sort_keys=True)
         self.settings = settings
         self._keep_frames = keep_frames
         self._row_bytes = settings.mel_bands * 2 if keep_frames else 0

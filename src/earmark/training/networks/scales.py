@@ -86,16 +86,16 @@ def log_mel_extractor(
     output_tags: tuple[str, ...],
     input_mean: float = 0.0,
     input_deviation: float = 1.0,
+    settings: LogMelSettings = LogMelSettings(),
 ) -> Extractor:
     """Describe the local CNN for segments of a length in frames, every level used.
 
-    Segments do not overlap. The hash stays empty: it is made of the weights, at export.
+    Segments do not overlap. `settings`: the front end. The hash stays empty: it is made of the weights, at export.
 
     Raises:
         RecipeError: there is no network for that length.
     """
     convolutions = convolutions_of(segment_frames)
-    settings = LogMelSettings()
     return Extractor(
         name=str(segment_frames),
         family="log-mel",

@@ -18,6 +18,7 @@ from earmark.training.recipe.bundle import BundleSection
 from earmark.training.recipe.classifier import GlobalSection, WindowSection
 from earmark.training.recipe.data import DataSection
 from earmark.training.recipe.evaluation import EvaluationSection
+from earmark.training.recipe.front_end import FrontEndSection
 from earmark.training.recipe.joint import JointSection
 from earmark.training.recipe.local import LocalSection, RawSection
 from earmark.training.recipe.pooling import PoolingSection
@@ -37,6 +38,7 @@ class Recipe(Section):
     seed: int = 0
     model: Literal["three-steps", "joint"] = "three-steps"
     data: DataSection
+    front_end: FrontEndSection = FrontEndSection()
     local: LocalSection = LocalSection()
     pooling: PoolingSection = PoolingSection()
     global_: GlobalSection = Field(GlobalSection(), alias="global")
@@ -58,6 +60,9 @@ class Recipe(Section):
     def _fits_together(self) -> Self:
         if self.global_.windows is not None and self.pooling.track != "mean":
             raise ValueError(f"global.windows takes means over windows, but pooling.track is {self.pooling.track!r}")
+        windows = self.global_.windows
+        if windows is not None and windows.gains_decibels and self.front_end.level_seconds:
+            raise ValueError("global.windows.gains_decibels are loudnesses, which front_end.level_seconds takes away")
         joint = self.model == "joint" or "joint" in self.evaluation.compare
         if joint and self.needs_waveforms:
             raise ValueError("joint training is of log-mel scales; local.scales has raw ones too")
@@ -133,6 +138,7 @@ def _known_keys(location: tuple[Any, ...]) -> list[str]:
     kinds: dict[str, type[Section]] = {"staged": StagedSchedule, "one-cycle": OneCycleSchedule}
     names: dict[str, type[Section]] = {
         "data": DataSection,
+        "front_end": FrontEndSection,
         "local": LocalSection,
         "augmentation": AugmentationSection,
         "raw": RawSection,

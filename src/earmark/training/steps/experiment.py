@@ -133,7 +133,7 @@ class Experiment:
             _data_inputs(material, split),
             lambda folder: write_standardisation(material, split, folder),
         )
-        return log_mel_extractor(scale, labels, *read_standardisation(values))
+        return log_mel_extractor(scale, labels, *read_standardisation(values), self.recipe.front_end.settings)
 
     @lru_cache(maxsize=64)  # noqa: B019  an experiment lives as long as its command
     def features(self, split: str, scale: int, gain_decibels: float = 0.0) -> ScaleFeatures:
