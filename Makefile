@@ -45,11 +45,12 @@ docs: setup ## Write the reference from the code, and build the pages into runs/
 	.venv-peers/musicnn/bin/python -m pip install --quiet --disable-pip-version-check --no-deps musicnn==0.1.0
 	touch $@
 
-bench-peers: .venv-peers/musicnn/.installed ## Set up musicnn in an environment of its own and take its vectors of the real music
+bench-peers: setup .venv-peers/musicnn/.installed ## Set up musicnn in an environment of its own; its vectors and tags of the real music, and of copies
+	$(BIN)/python benchmarks/peers/copies.py ../shared/data runs/copies 2
 	for model in MSD MTT; do \
 	    .venv-peers/musicnn/bin/python -W ignore benchmarks/peers/musicnn_vectors.py $${model}_musicnn \
 	        runs/peers/$$(echo $$model | tr MDST mdst | sed s/mtt/mtat/) ../shared/data/emotify/audio \
-	        ../shared/data/free/audio || exit 1; \
+	        ../shared/data/free/audio runs/copies || exit 1; \
 	done
 
 bench: setup ## Measure the front end, the networks, training and the whole path on this machine

@@ -9,7 +9,8 @@ About 3 minutes: --lengths 30 240 --forms mp3 --rounds 3 --processes 1
 Every tool is loaded once, on one thread ("+ahead" on two), in a process of its own, and given files one after the
 other. In every round each tool does a file before any does it again, so that a busy machine slows all of them; ratios
 are within a round, given as median with the lowest and the highest. "decode" is earmark's decoder and nothing more, at
-the file's own rate and channels. All forms are measured at 4 minutes (or the first length asked for), the other lengths
+the file's own rate and channels; "musicnn" has its model loaded once and gets windows by the 16, "musicnn top_tags" is
+what its README shows, which loads the model for every file and gives it windows one by one. All forms are measured at 4 minutes (or the first length asked for), the other lengths
 as the first form. With 2 processes each has the file at the same time.
 
 Cold: a whole process on 30 seconds, and its largest memory at every length, as the system counts it.
@@ -43,8 +44,19 @@ from earmark.tagging.int8_ranges import measure_ranges
 
 PEERS = Path(__file__).parent / "peers"
 NAME = "end_to_end"
-TOOLS = ("decode", "numpy", "numpy+ahead", "onnx", "onnx+ahead", "int8", "int8+ahead", "librosa+torch", "musicnn")
-BASES = ("musicnn", "librosa+torch", "decode")
+TOOLS = (
+    "decode",
+    "numpy",
+    "numpy+ahead",
+    "onnx",
+    "onnx+ahead",
+    "int8",
+    "int8+ahead",
+    "librosa+torch",
+    "musicnn",
+    "musicnn top_tags",
+)
+BASES = ("musicnn", "musicnn top_tags", "librosa+torch", "decode")
 FORMS_LENGTH, COLD_SECONDS, HOUR_SECONDS = 240, 30, 3600
 
 Figures = dict[str, dict[str, dict[str, list[float]]]]
@@ -92,13 +104,15 @@ def tools_of(options: argparse.Namespace, model: Path) -> list[Tool]:
     """The tools that are wanted and can be had."""
     found: list[Tool] = []
     for name in options.tools:
-        python = str(options.musicnn_python if name == "musicnn" else sys.executable)
+        python = str(options.musicnn_python if name.startswith("musicnn") else sys.executable)
         if shutil.which(python) is None:
             print(f"{name} is left out: there is no {python}; `make bench-peers` makes it")
             continue
         script, arguments = "earmark_tags.py", [str(model), name]
         if name == "musicnn":
             script, arguments = "musicnn_tags.py", []
+        elif name == "musicnn top_tags":
+            script, arguments = "musicnn_top_tags.py", []
         elif name == "librosa+torch":
             script, arguments = "librosa_torch.py", [str(model)]
         engine, _, ahead = name.partition("+")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from earmark.audio.encode import BLOCK_SAMPLES
-from earmark.audio.tempo import change_pitch, change_tempo
+from earmark.audio.tempo import change_pitch, change_speed, change_tempo
 from earmark.errors import WaveformError
 
 RATE_HZ = 22_050
@@ -41,6 +41,16 @@ def test_a_sound_moves_up_or_down_at_the_same_length(semitones: float) -> None:
     found = change_pitch(samples, RATE_HZ, semitones)
     assert len(found) == pytest.approx(len(samples), abs=0.05 * RATE_HZ)
     assert pitch_of(found) == pytest.approx(440 * 2 ** (semitones / 12), abs=1)
+
+
+@pytest.mark.parametrize("factor", [0.83, 1.2])
+def test_a_faster_tape_is_higher_and_shorter(factor: float) -> None:
+    samples = tone(440, 8)
+    found = change_speed(samples, RATE_HZ, factor)
+    assert len(found) == pytest.approx(len(samples) / factor, abs=1)
+    assert pitch_of(found) == pytest.approx(440 * factor, abs=1)
+    with pytest.raises(WaveformError, match="Choose another speed"):
+        change_speed(samples, RATE_HZ, 0.4)
 
 
 def test_the_same_sound_gives_the_same_numbers_and_is_left_alone() -> None:

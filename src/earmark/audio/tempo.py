@@ -45,6 +45,22 @@ def change_tempo(samples: npt.NDArray[np.float32], rate_hz: int, factor: float) 
     return np.concatenate(blocks) if blocks else samples
 
 
+def change_speed(samples: npt.NDArray[np.float32], rate_hz: int, factor: float) -> npt.NDArray[np.float32]:
+    """Play a sound faster (`factor` above 1) or slower as a tape does: tempo and pitch move together.
+
+    `samples`: (samples,) float32; the result has their number divided by the factor.
+
+    Raises WaveformError for samples of another shape and a factor outside 0.5 to 2.
+    """
+    refuse_other_shapes(samples)
+    if not SLOWEST <= factor <= FASTEST:
+        raise WaveformError(f"factor: found {factor!r}, expected {SLOWEST:g} to {FASTEST:g}. Choose another speed.")
+    import soxr  # here, as in resample.py
+
+    played: npt.NDArray[np.float32] = soxr.resample(samples, rate_hz * factor, rate_hz, "HQ")
+    return played
+
+
 def change_pitch(samples: npt.NDArray[np.float32], rate_hz: int, semitones: float) -> npt.NDArray[np.float32]:
     """Move a sound up (`semitones` above 0) or down, at the same tempo: played faster by soxr, then stretched back.
 

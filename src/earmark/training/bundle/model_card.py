@@ -60,17 +60,27 @@ def tag_figures(scores: Scores, targets: Scores, tags: Sequence[TagName], thresh
 
 
 def heard(experiment: Experiment, split: str) -> tuple[tuple[str, str, int, float], ...]:
-    """What the training side of a split holds: source and licence of tracks, how many, and their hours."""
+    """What the training side of a split holds, but for copies: source and licence of tracks, how many, their hours."""
     material = experiment.local_material
     track_of = {track.identifier: track for track in material.dataset.tracks}
     sums: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0, 0.0])
     for clip in material.clips_of(split, "train"):
         track = track_of[material.clips.tracks[clip]]
+        if track.copy_of:
+            continue
         folder = track.group.split("/")[0] if "/" in track.group else material.dataset.name
         entry = sums[folder, track.licence or material.dataset.licence]
         entry[0] += 1
         entry[1] += float(material.clips.rows[clip]) * ROW_SECONDS / 3600
     return tuple((folder, licence, int(count), hours) for (folder, licence), (count, hours) in sorted(sums.items()))
+
+
+def _and_copies(experiment: Experiment, split: str) -> str:
+    material = experiment.local_material
+    copies = {track.identifier for track in material.dataset.tracks if track.copy_of}
+    clips = [clip for clip in material.clips_of(split, "train") if material.clips.tracks[clip] in copies]
+    hours = float(material.clips.rows[clips].sum()) * ROW_SECONDS / 3600
+    return f", and {len(clips)} changed copies of them, {hours:.1f} hours" if clips else ""
 
 
 def model_card(experiment: Experiment, seed: int, prose: str) -> str:
@@ -100,7 +110,8 @@ def model_card(experiment: Experiment, seed: int, prose: str) -> str:
         "## What it heard in training",
         "",
         f"Split `{recipe.bundle.split}` of dataset `{dataset.name}` ({dataset.hash[:12]}), commit {commit()}: "
-        f"{sum(row[2] for row in rows)} tracks, {sum(row[3] for row in rows):.1f} hours.",
+        f"{sum(row[2] for row in rows)} tracks, {sum(row[3] for row in rows):.1f} hours"
+        f"{_and_copies(experiment, recipe.bundle.split)}.",
         "",
         "| folder | licence of the tracks | tracks | hours |",
         "|---|---|---|---|",

@@ -14,6 +14,7 @@ from earmark.tagging.card import TagName
 from earmark.training.datasets import emotify, teacher
 from earmark.training.datasets.base import Dataset, Report, Split, Track
 from earmark.training.datasets.blanks import blank_files
+from earmark.training.datasets.copies import copy_files, copy_names, with_copies
 from earmark.training.datasets.csv_file import CsvRow, read_csv
 from earmark.training.datasets.folds import fold_splits
 from earmark.training.datasets.inspection import inspect_files
@@ -34,6 +35,8 @@ teacher/NAME.npz     a teacher's scores: `labels`, its tags in order, and by tra
 
 FOLDERS = ("free", "emotify")
 TEACHERS = ("musicnn-mtat", "musicnn-msd")
+TAGS_OF = {"musicnn-mtat": "mtat-tags.npz", "musicnn-msd": "msd-tags.npz"}
+"""What `make bench-peers` writes of each teacher."""
 WINDOW_SECONDS = 187 * 256 / 16_000
 """Of one row of a teacher's scores: 187 frames with a hop of 256 samples at 16 kHz."""
 EMOTIFY_LICENCE = "research only"
@@ -52,6 +55,9 @@ def load(
     freely_licensed_only: bool = True,
     blanks: int = 0,
     blanks_folder: str = "runs/blanks",
+    copies: int = 0,
+    copies_folder: str = "runs/copies",
+    copies_scores: str = "runs/peers",
 ) -> Dataset:
     """Return the tracks of the folders under `root` with the tags of a vocabulary (a path) as targets.
 
@@ -60,7 +66,9 @@ def load(
     heard.
     With `freely_licensed_only` tracks of `free` whose column `may_ship` does not say yes are left out. `blanks` sounds
     that are no music (silence, noise, hum, tones; made in `blanks_folder`) are added, without any tag: one in five
-    validates and the others train, in every split; none is in any figure of a test side.
+    validates and the others train, in every split; none is in any figure of a test side. `copies` of every track, at
+    other speeds, train wherever their original does, on what the teachers say of them (listeners never heard them):
+    files in `copies_folder`, scores in `copies_scores`, both made by `make bench-peers`.
 
     The splits `fold-0` to `fold-4` share no artist (of emotify) and no source (of free) between their sides:
     `fold-k` tests on fold k, validates on fold (k + 1) mod 5, trains on the other three. `ship` trains on all but about
@@ -75,6 +83,7 @@ def load(
     rows = {folder: _rows(root, folder, freely_licensed_only) for folder in folders}
     identifiers = {row.cells["track"] for table in rows.values() for row in table}
     taught = {name: teacher.read_scores(root / "teacher" / f"{name}.npz", identifiers) for name in TEACHERS}
+    check_counts(blanks=blanks, copies=copies)
     tracks, fold_of = [], {}
     for folder, table in rows.items():
         absent = [row.cells["file"] for row in table if not (root / folder / row.cells["file"]).is_file()]
@@ -84,15 +93,24 @@ def load(
                 f"({listed(absent)}). Bring them back, or take their rows out."
             )
         for row in table:
-            windows = _targets(row, folder, words, taught, sources, listeners)
+            heard = row.cells if folder == "emotify" and listeners else None
+            windows = _targets(row.cells["track"], heard, words, taught, sources, listeners)
             track = row.cells["track"]
             licence = row.cells["licence"] if folder == "free" else EMOTIFY_LICENCE
             path = root / folder / row.cells["file"]
             tracks.append(Track(track, path, windows.mean(), _group(row, folder), windows, licence))
             fold_of[track] = int(row.cells["fold"])
     names = len(tracks[0].targets)
-    check_counts(blanks=blanks)
     music = tuple(tracks)
+    files = copy_files({track.identifier: track.path for track in music}, copies, Path(copies_folder))
+    taught_copies = {
+        name: teacher.read_scores(Path(copies_scores) / TAGS_OF[name], files) for name in TEACHERS if files
+    }
+    for original in music:
+        for name in copy_names(original.identifier, copies):
+            windows = _targets(name, None, words, taught_copies, sources, listeners)
+            values = windows.mean(), original.group, windows, original.licence, original.identifier
+            tracks.append(Track(name, files[name], *values))
     for path in blank_files(folder_below(Path(), "blanks_folder", blanks_folder), blanks):
         nothing = WindowTargets(WINDOW_SECONDS, np.zeros((1, names), np.float32))
         tracks.append(Track(path.stem, path, nothing.mean(), f"blanks/{path.stem}", nothing, "made by earmark"))
@@ -100,8 +118,12 @@ def load(
     if sources:
         of_sources = {name: labels for name, (labels, _) in taught.items()} | (dict(LISTENERS) if listeners else {})
         tags += [TagName(f"{label} ({name})", name) for name, labels in of_sources.items() for label in labels]
-    without = [track.identifier for track in tracks[len(music) :]]
-    splits = [_with_blanks(split, without) for split in (*fold_splits(fold_of, emotify.FOLDS).values(), _ship(music))]
+    without = [track.identifier for track in tracks[len(music) + len(files) :]]
+    names_of = {track.identifier: copy_names(track.identifier, copies) for track in music}
+    splits = [
+        _with_blanks(with_copies(split, names_of), without)
+        for split in (*fold_splits(fold_of, emotify.FOLDS).values(), _ship(music))
+    ]
     return Dataset(
         name=NAME,
         licence=LICENCE,
@@ -143,18 +165,21 @@ def _group(row: CsvRow, folder: str) -> str:
 
 
 def _targets(
-    row: CsvRow,
-    folder: str,
+    track: str,
+    cells: Mapping[str, str] | None,
     words: Vocabulary,
     taught: Mapping[str, tuple[tuple[str, ...], Mapping[str, npt.NDArray[np.float16]]]],
     sources: bool,
     listeners: bool,
 ) -> WindowTargets:
-    """The targets of one track: the vocabulary's tags from all who know it, then, with `sources`, their own."""
-    scores = {name: by_track[row.cells["track"]].astype(np.float32) for name, (_, by_track) in taught.items()}
+    """The targets of one track: the vocabulary's tags from all who know it, then, with `sources`, their own.
+
+    `cells`: its row of emotify's table, where listeners heard it.
+    """
+    scores = {name: by_track[track].astype(np.float32) for name, (_, by_track) in taught.items()}
     labels = {name: teacher_labels for name, (teacher_labels, _) in taught.items()}
     windows = len(next(iter(scores.values())))
-    for source, values in heard_by_listeners(row.cells if folder == "emotify" and listeners else None).items():
+    for source, values in heard_by_listeners(cells).items():
         scores[source] = np.tile(np.array(values, np.float32), (windows, 1))
         labels[source] = LISTENERS[source]
     merged = words.merge(scores, labels)
