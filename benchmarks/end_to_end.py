@@ -9,9 +9,10 @@ About 3 minutes: --lengths 30 240 --forms mp3 --rounds 3 --processes 1
 Every tool is loaded once, on one thread ("+ahead" on two), in a process of its own, and given files one after the
 other. In every round each tool does a file before any does it again, so that a busy machine slows all of them; ratios
 are within a round, given as median with the lowest and the highest. "decode" is earmark's decoder and nothing more, at
-the file's own rate and channels; "musicnn" has its model loaded once and gets windows by the 16, "musicnn top_tags" is
-what its README shows, which loads the model for every file and gives it windows one by one. All forms are measured at 4 minutes (or the first length asked for), the other lengths
-as the first form. With 2 processes each has the file at the same time.
+the file's own rate and channels. "musicnn" has its model loaded once and gets windows by the 16; "musicnn top_tags" is
+what its README shows, which loads the model for every file and gives it windows one by one. All forms are measured at 4
+minutes (or the first length asked for), the other lengths as the first form. With 2 processes each has the file at the
+same time.
 
 Cold: a whole process on 30 seconds, and its largest memory at every length, as the system counts it.
 
