@@ -102,24 +102,24 @@ def load(
             fold_of[track] = int(row.cells["fold"])
     names = len(tracks[0].targets)
     music = tuple(tracks)
-    files = copy_files({track.identifier: track.path for track in music}, copies, Path(copies_folder))
-    taught_copies = {
-        name: teacher.read_scores(Path(copies_scores) / TAGS_OF[name], files) for name in TEACHERS if files
-    }
-    for original in music:
-        for name in copy_names(original.identifier, copies):
-            windows = _targets(name, None, words, taught_copies, sources, listeners)
-            values = windows.mean(), original.group, windows, original.licence, original.identifier
-            tracks.append(Track(name, files[name], *values))
-    for path in blank_files(folder_below(Path(), "blanks_folder", blanks_folder), blanks):
+    names_of = {track.identifier: copy_names(track.identifier, copies) for track in music}
+    if copies:
+        files = copy_files({track.identifier: track.path for track in music}, copies, Path(copies_folder))
+        said = {name: teacher.read_scores(Path(copies_scores) / TAGS_OF[name], files) for name in TEACHERS}
+        for original in music:
+            for copy in names_of[original.identifier]:
+                windows = _targets(copy, None, words, said, sources, listeners)
+                of_original = original.group, windows, original.licence, original.identifier
+                tracks.append(Track(copy, files[copy], windows.mean(), *of_original))
+    blank_paths = blank_files(folder_below(Path(), "blanks_folder", blanks_folder), blanks)
+    for path in blank_paths:
         nothing = WindowTargets(WINDOW_SECONDS, np.zeros((1, names), np.float32))
         tracks.append(Track(path.stem, path, nothing.mean(), f"blanks/{path.stem}", nothing, "made by earmark"))
     tags = list(words.names)
     if sources:
         of_sources = {name: labels for name, (labels, _) in taught.items()} | (dict(LISTENERS) if listeners else {})
         tags += [TagName(f"{label} ({name})", name) for name, labels in of_sources.items() for label in labels]
-    without = [track.identifier for track in tracks[len(music) + len(files) :]]
-    names_of = {track.identifier: copy_names(track.identifier, copies) for track in music}
+    without = [path.stem for path in blank_paths]
     splits = [
         _with_blanks(with_copies(split, names_of), without)
         for split in (*fold_splits(fold_of, emotify.FOLDS).values(), _ship(music))
