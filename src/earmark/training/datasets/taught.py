@@ -84,6 +84,12 @@ def load(
     identifiers = {row.cells["track"] for table in rows.values() for row in table}
     taught = {name: teacher.read_scores(root / "teacher" / f"{name}.npz", identifiers) for name in TEACHERS}
     check_counts(blanks=blanks, copies=copies)
+    heard = {
+        row.cells["track"]: row.cells if folder == "emotify" and listeners else None
+        for folder, table in rows.items()
+        for row in table
+    }
+    targets = _targets(heard, words, taught, sources, listeners)
     tracks, fold_of = [], {}
     for folder, table in rows.items():
         absent = [row.cells["file"] for row in table if not (root / folder / row.cells["file"]).is_file()]
@@ -93,9 +99,8 @@ def load(
                 f"({listed(absent)}). Bring them back, or take their rows out."
             )
         for row in table:
-            heard = row.cells if folder == "emotify" and listeners else None
-            windows = _targets(row.cells["track"], heard, words, taught, sources, listeners)
             track = row.cells["track"]
+            windows = targets[track]
             licence = row.cells["licence"] if folder == "free" else EMOTIFY_LICENCE
             path = root / folder / row.cells["file"]
             tracks.append(Track(track, path, windows.mean(), _group(row, folder), windows, licence))
@@ -106,9 +111,10 @@ def load(
     if copies:
         files = copy_files({track.identifier: track.path for track in music}, copies, Path(copies_folder))
         said = {name: teacher.read_scores(Path(copies_scores) / TAGS_OF[name], files) for name in TEACHERS}
+        targets = _targets(dict.fromkeys(files), words, said, sources, listeners)
         for original in music:
             for copy in names_of[original.identifier]:
-                windows = _targets(copy, None, words, said, sources, listeners)
+                windows = targets[copy]
                 of_original = original.group, windows, original.licence, original.identifier
                 tracks.append(Track(copy, files[copy], windows.mean(), *of_original))
     blank_paths = blank_files(folder_below(Path(), "blanks_folder", blanks_folder), blanks)
@@ -165,26 +171,31 @@ def _group(row: CsvRow, folder: str) -> str:
 
 
 def _targets(
-    track: str,
-    cells: Mapping[str, str] | None,
+    cells_of: Mapping[str, Mapping[str, str] | None],
     words: Vocabulary,
     taught: Mapping[str, tuple[tuple[str, ...], Mapping[str, npt.NDArray[np.float16]]]],
     sources: bool,
     listeners: bool,
-) -> WindowTargets:
-    """The targets of one track: the vocabulary's tags from all who know it, then, with `sources`, their own.
+) -> dict[str, WindowTargets]:
+    """The targets of tracks: the vocabulary's tags from all who know them, then, with `sources`, their own.
 
-    `cells`: its row of emotify's table, where listeners heard it.
+    `cells_of`: by track its row of emotify's table, where listeners heard it. All windows are merged at once: one
+    track after the other takes most of a minute for two thousand.
     """
-    scores = {name: by_track[track].astype(np.float32) for name, (_, by_track) in taught.items()}
-    labels = {name: teacher_labels for name, (teacher_labels, _) in taught.items()}
-    windows = len(next(iter(scores.values())))
-    for source, values in heard_by_listeners(cells).items():
-        scores[source] = np.tile(np.array(values, np.float32), (windows, 1))
-        labels[source] = LISTENERS[source]
+    by_source: dict[str, list[Scores]] = {name: [] for name in (*taught, *LISTENERS)}
+    windows: list[int] = []
+    for track, cells in cells_of.items():
+        for name, (_, by_track) in taught.items():
+            by_source[name].append(by_track[track].astype(np.float32))
+        windows.append(len(by_source[TEACHERS[0]][-1]))
+        for source, values in heard_by_listeners(cells).items():
+            by_source[source].append(np.tile(np.array(values, np.float32), (windows[-1], 1)))
+    scores = {name: np.concatenate(each) for name, each in by_source.items()}
+    labels = {name: teacher_labels for name, (teacher_labels, _) in taught.items()} | dict(LISTENERS)
     merged = words.merge(scores, labels)
     own = [scores[name] for name in ((*taught, *LISTENERS) if listeners else taught)] if sources else []
-    return WindowTargets(WINDOW_SECONDS, np.concatenate([merged, *own], axis=1))
+    parts = np.split(np.concatenate([merged, *own], axis=1), np.cumsum(windows)[:-1])
+    return {track: WindowTargets(WINDOW_SECONDS, part) for track, part in zip(cells_of, parts, strict=True)}
 
 
 def _with_blanks(split: Split, blanks: Sequence[str]) -> Split:
