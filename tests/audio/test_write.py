@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from earmark.audio.write import write_flac
+from earmark.audio.write import write_flac, write_flac_blocks
 from earmark.errors import AudioError, WaveformError
 
 
@@ -34,6 +34,18 @@ def test_samples_that_are_no_sound_are_refused(tmp_path: Path, samples: np.ndarr
     with pytest.raises(WaveformError):
         write_flac(tmp_path / "a.flac", samples, 22_050)
     assert not (tmp_path / "a.flac").exists()
+
+
+def test_blocks_are_written_as_one_sound(tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).uniform(-1.5, 1.5, 700).astype(np.float32)
+    write_flac_blocks(tmp_path / "blocks.flac", np.split(samples, [3, 300]), 22_050)
+    write_flac(tmp_path / "whole.flac", np.clip(samples, -1, 1), 22_050)
+    read = [soundfile.read(tmp_path / f"{name}.flac")[0] for name in ("blocks", "whole")]
+    np.testing.assert_array_equal(*read)
+    with pytest.raises(AudioError, match="Cannot write"):
+        write_flac_blocks(tmp_path / "no folder" / "a.flac", [samples], 22_050)
+    with pytest.raises(WaveformError, match="0 Hz"):
+        write_flac_blocks(tmp_path / "a.flac", [samples], 0)
 
 
 def test_a_rate_or_place_that_cannot_be_is_refused(tmp_path: Path) -> None:

@@ -10,16 +10,17 @@ import os
 import pickle
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
-from earmark.audio.decode import decode
+from earmark.audio.decode import Sound, decode
 from earmark.audio.decoders import check_decoders
 from earmark.audio.duration import header_duration_seconds
-from earmark.audio.write import write_flac
+from earmark.audio.write import write_flac_blocks
 from earmark.errors import AudioError, EarmarkError
 from earmark.library.worker import limit_memory
 from earmark.tagging.tagger import Tagger
@@ -95,17 +96,17 @@ class Listener:
 
     def _write_flac(self, order: Order) -> float:
         """Write the sound, mixed to one channel, as FLAC; returns its seconds."""
-        blocks = []
         with decode(order.path, FLAC_RATE_HZ) as sound:
-            for block in sound:
-                if sound.duration_seconds > order.max_minutes * 60:
-                    raise TooLongError
-                blocks.append(np.clip(block, -1.0, 1.0))
-            seconds = sound.duration_seconds
-        samples = np.concatenate(blocks)
-        blocks.clear()
-        write_flac(order.answer, samples, FLAC_RATE_HZ)
-        return seconds
+            write_flac_blocks(order.answer, _no_longer(sound, order.max_minutes), FLAC_RATE_HZ)
+            return sound.duration_seconds
+
+
+def _no_longer(sound: Sound, max_minutes: float) -> Iterator[npt.NDArray[np.float32]]:
+    """A sound's blocks; raises TooLongError where they go on for too long."""
+    for block in sound:
+        if sound.duration_seconds > max_minutes * 60:
+            raise TooLongError
+        yield block
 
 
 def _header_seconds(path: str) -> float | None:
