@@ -16,6 +16,7 @@ import torch  # noqa: E402
 from torch import Tensor  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
+from earmark.audio.logmel import Compression, LogMelSettings  # noqa: E402
 from earmark.tagging.bundle import Bundle, read_bundle  # noqa: E402
 from earmark.tagging.card import Extractor  # noqa: E402
 
@@ -43,7 +44,9 @@ def tag(bundle: Bundle, weights: Mapping[str, Tensor], path: str) -> Tensor:
     mel = librosa.feature.melspectrogram(
         y=samples, sr=bundle.card.rate_hz, n_fft=1024, hop_length=512, n_mels=128, power=1.0
     )
-    frames = torch.from_numpy(np.log10(1.0 + 10.0 * mel))
+    magnitudes = np.ascontiguousarray(10.0 * mel.T)
+    Compression(bundle.card.extractors[0].log_mel or LogMelSettings())(magnitudes)
+    frames = torch.from_numpy(magnitudes.T)
     vector = torch.cat([vector_of(extractor, weights, frames) for extractor in bundle.card.extractors])
     values = (vector - weights["head.mean"]) / weights["head.deviation"]
     layers = len(bundle.card.head.hidden_units) + 1
