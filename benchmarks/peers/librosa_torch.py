@@ -44,7 +44,7 @@ def tag(bundle: Bundle, weights: Mapping[str, Tensor], path: str) -> Tensor:
     mel = librosa.feature.melspectrogram(
         y=samples, sr=bundle.card.rate_hz, n_fft=1024, hop_length=512, n_mels=128, power=1.0
     )
-    magnitudes = np.ascontiguousarray(10.0 * mel.T)
+    magnitudes = np.ascontiguousarray(10.0 * mel.T, dtype=np.float32)
     Compression(bundle.card.extractors[0].log_mel or LogMelSettings())(magnitudes)
     frames = torch.from_numpy(magnitudes.T)
     vector = torch.cat([vector_of(extractor, weights, frames) for extractor in bundle.card.extractors])
