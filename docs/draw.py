@@ -15,7 +15,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from earmark.audio.decode import decode
-from earmark.audio.logmel import log_mel
+from earmark.audio.logmel import LogMelSettings, log_mel
 from earmark.audio.mel import mel_from_hz
 from earmark.tagging.bundle import Bundle
 from earmark.tagging.bundled import models, read_bundled
@@ -87,8 +87,10 @@ def example() -> Example:
         with decode(dataset.tracks[TRACK].path) as sound:
             samples = np.concatenate(list(sound))
     first = round(START_SECONDS / FRAME_SECONDS)
-    frames = log_mel(samples)[first : first + round(SECONDS / FRAME_SECONDS)]
-    return Example(read_bundled(models()[0]), frames)
+    bundle = read_bundled(models()[0])
+    settings = bundle.card.extractors[0].log_mel or LogMelSettings()
+    frames = log_mel(samples, settings)[first : first + round(SECONDS / FRAME_SECONDS)]
+    return Example(bundle, frames)
 
 
 def draw_scales(shown: Example, path: Path) -> None:
