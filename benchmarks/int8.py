@@ -2,9 +2,11 @@
 
     python benchmarks/int8.py MODEL --music FOLDER [--tracks 40]          writes int8.json into the model's folder
     python benchmarks/int8.py MODEL --recipe RECIPE [--split SPLIT] [--side test] [--threads 1] [--json FILE]
+                              [--other MODEL]
 
 The second tags one side of a recipe's split with numpy, with ONNX Runtime in float32, and with int8, and compares: the
-macro ROC-AUC over tags, and the differences of scores. Measure ranges on music that is not on that side.
+macro ROC-AUC over tags, and the differences of scores. Measure ranges on music that is not on that side. With --other
+another model, such as the same one kept in half precision, is compared with the first instead of the engines.
 """
 
 import argparse
@@ -19,7 +21,7 @@ from record import record
 import earmark
 from earmark.errors import EarmarkError
 from earmark.tagging.activation import activate
-from earmark.tagging.engine import ENGINES
+from earmark.tagging.engine import ENGINES, Engine
 from earmark.tagging.int8 import write_ranges
 
 NAME = "int8"
@@ -37,8 +39,10 @@ def write_measured_ranges(model: Path, music: Path, tracks: int) -> None:
     print(f"ranges of {len(places)} tracks, {ranges.seconds:.0f} s, are in {model}")
 
 
-def measure_effect(model: Path, recipe: Path, split: str | None, side: str, threads: int) -> dict[str, object]:
-    """AUC of every engine on one side of a recipe's split, and how its scores differ from numpy's."""
+def measure_effect(
+    model: Path, other: Path | None, recipe: Path, split: str | None, side: str, threads: int
+) -> dict[str, object]:
+    """AUC of every engine, or of two models, on one side of a recipe's split; how scores differ from the first's."""
     from earmark.training.datasets.registry import load_dataset
     from earmark.training.evaluation.metrics import measure
     from earmark.training.recipe.recipe import read_recipe
@@ -49,9 +53,12 @@ def measure_effect(model: Path, recipe: Path, split: str | None, side: str, thre
     chosen = dataset.split(split or section.splits[0])
     tracks = dataset.select(chosen.valid if side == "valid" else chosen.test)
     figures: dict[str, object] = {"tracks": len(tracks), "split": chosen.name, "side": side}
-    expected = np.zeros(0, np.float32)
-    for engine in ENGINES:
-        tagger = earmark.load(model, engine)
+    expected: Scores | None = None
+    ways: list[tuple[str, Path, Engine]] = [(engine, model, engine) for engine in ENGINES]
+    if other is not None:
+        ways = [(str(each), each, ENGINES[0]) for each in (model, other)]
+    for name, folder, engine in ways:
+        tagger = earmark.load(folder, engine)
         heard = track_logits(tagger, tracks, say, threads=threads)
         scores = activate(heard.logits[0], tagger.card.activation)
         places = [dataset.labels.index(label) for label in tagger.labels if label in dataset.labels]
@@ -59,9 +66,9 @@ def measure_effect(model: Path, recipe: Path, split: str | None, side: str, thre
         targets = dataset.targets([track.identifier for track in heard.tracks])[:, places]
         labels = tuple(dataset.labels[place] for place in places)
         found = measure(scores[:, own], targets, labels, dataset.task, dataset.positive_threshold)
-        expected = scores if engine == "numpy" else expected
+        expected = scores if expected is None else expected
         differences = np.abs(scores - expected)
-        figures[engine] = {
+        figures[name] = {
             "roc_auc": found.roc_auc,
             "pr_auc": found.pr_auc,
             "tags": len(found.tags),
@@ -70,7 +77,7 @@ def measure_effect(model: Path, recipe: Path, split: str | None, side: str, thre
             "differences_below_0.01": float((differences < 0.01).mean()),
             "same_five_tags": float(np.mean(_same_five(scores, expected))),
         }
-        print(f"{engine}: {figures[engine]}", flush=True)
+        print(f"{name}: {figures[name]}", flush=True)
     return figures
 
 
@@ -91,6 +98,7 @@ def main() -> None:
     parser.add_argument("model", type=Path, help="a model's folder")
     parser.add_argument("--music", type=Path, help="measure ranges on tracks of this folder")
     parser.add_argument("--tracks", type=int, default=40)
+    parser.add_argument("--other", type=Path, help="compare this model with the first, instead of engines")
     parser.add_argument("--recipe", type=Path, help="measure the effect on this recipe's tracks")
     parser.add_argument("--split")
     parser.add_argument("--side", choices=("test", "valid"), default="test")
@@ -101,7 +109,8 @@ def main() -> None:
         if options.music is not None:
             write_measured_ranges(options.model, options.music, options.tracks)
         if options.recipe is not None:
-            figures = measure_effect(options.model, options.recipe, options.split, options.side, options.threads)
+            chosen = options.recipe, options.split, options.side, options.threads
+            figures = measure_effect(options.model, options.other, *chosen)
             if options.json is not None:
                 options.json.write_text(json.dumps(record({NAME: figures}), indent=1) + "\n", encoding="utf-8")
     except EarmarkError as error:
