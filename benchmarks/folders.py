@@ -2,8 +2,9 @@
 
 Nearly all free music is of games, so "instrumental" and "electronic" could be learned from how it was recorded. For
 each tag: the rank correlation of scores with targets over all tracks and within each folder, where the folder says
-nothing; and by how much the folders' means differ, of targets and of scores. Scores are those of models that heard neither the
-track nor its artist or source. What the recipe's evaluation made is found in runs; what it did not is made first.
+nothing; and by how much the folders' means differ, of targets and of scores. Scores are those of models that heard
+neither the track nor its artist or source. What the recipe's evaluation made is found in runs; what it did not is made
+first.
 """
 
 import argparse
