@@ -116,19 +116,36 @@ def model_card(experiment: Experiment, seed: int, prose: str) -> str:
         "| folder | licence of the tracks | tracks | hours |",
         "|---|---|---|---|",
         *(f"| {folder} | {licence} | {count} | {hours:.2f} |" for folder, licence, count, hours in rows),
-        "",
-        "## Tag by tag",
-        "",
-        f"On {len(scores)} tracks, each scored by a model of the same recipe that heard neither it nor its artist or "
-        f"source (splits {', '.join(splits)}). Positive is a target of {dataset.positive_threshold:g} or more: what "
-        "the teachers and, where they spoke, the listeners said. The area is that under the ROC curve, with its 95 % "
-        "interval over resampled tracks; the correlation is Spearman's with the targets.",
-        "",
+    ]
+    if len(scores):  # a split that trains on all tests on none
+        lines += [
+            "",
+            "## Tag by tag",
+            "",
+            f"On {len(scores)} tracks, each scored by a model of the same recipe that heard neither it nor its artist "
+            f"or source (splits {', '.join(splits)}). {legend(dataset.positive_threshold)}",
+            "",
+            *tag_table(figures),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def legend(positive_threshold: float) -> str:
+    """What the columns of `tag_table` are."""
+    return (
+        f"Positive is a target of {positive_threshold:g} or more: what the teachers and, where they spoke, the "
+        "listeners said. The area is that under the ROC curve, with its 95 % interval over resampled tracks; the correlation is "
+        "Spearman's with the targets."
+    )
+
+
+def tag_table(figures: Sequence[TagFigures]) -> list[str]:
+    """Figures by tag as the lines of a table in Markdown."""
+    return [
         "| tag | group | positive tracks | of | ROC-AUC | 95 % interval | correlation |",
         "|---|---|---|---|---|---|---|",
         *(_row(one) for one in figures),
     ]
-    return "\n".join(lines) + "\n"
 
 
 def _row(figures: TagFigures) -> str:
