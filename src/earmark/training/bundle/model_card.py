@@ -134,8 +134,8 @@ def legend(positive_threshold: float) -> str:
     """What the columns of `tag_table` are."""
     return (
         f"Positive is a target of {positive_threshold:g} or more: what the teachers and, where they spoke, the "
-        "listeners said. The area is that under the ROC curve, with its 95 % interval over resampled tracks; the correlation is "
-        "Spearman's with the targets."
+        "listeners said. The area is that under the ROC curve, with its 95 % interval over resampled tracks; the "
+        "correlation is Spearman's with the targets."
     )
 
 
