@@ -7,20 +7,21 @@ from typing import cast
 import av
 import numpy as np
 import numpy.typing as npt
+import soundfile
 from av.audio.stream import AudioStream
 
 from earmark.audio.decode import decode
 
 RATE_HZ = 44_100
-BLOCK_SECONDS = 10
+BLOCK_SECONDS = 1
 FORMS = {
     "mp3": ("libmp3lame", 128_000),
     "flac": ("flac", None),
-    "ogg": ("libvorbis", 128_000),
+    "ogg": ("vorbis", None),
     "m4a": ("aac", 128_000),
     "wav": ("pcm_s16le", None),
 }
-"""Encoder and bits a second, by ending."""
+"""Encoder and bits a second, by ending; Vorbis is libsndfile's, as PyAV's wheels have none."""
 NOISE_DEVIATION = 0.002
 """Music of 22 050 Hz has nothing above 11 kHz; this gives an encoder something to do there."""
 
@@ -47,6 +48,12 @@ def write_song(path: Path, samples: npt.NDArray[np.float32], seconds: int) -> No
     encoder, bits_a_second = FORMS[path.suffix[1:]]
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"part-{path.name}")
+    if encoder == "vorbis":
+        with soundfile.SoundFile(part, "w", RATE_HZ, 2, format="OGG", subtype="VORBIS") as file:
+            for block in _stereo(samples, seconds):
+                file.write(block.reshape(-1, 2))
+        part.replace(path)
+        return
     with av.open(str(part), "w") as container:
         stream = cast(AudioStream, container.add_stream(encoder, rate=RATE_HZ))
         stream.layout = "stereo"
