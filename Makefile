@@ -45,7 +45,13 @@ docs: setup ## Write the reference from the code, and build the pages into runs/
 	.venv-peers/musicnn/bin/python -m pip install --quiet --disable-pip-version-check --no-deps musicnn==0.1.0
 	touch $@
 
-bench-peers: setup .venv-peers/musicnn/.installed ## Set up musicnn in an environment of its own; its vectors and tags of the real music, and of copies
+.venv-peers/essentia/.installed:
+	$(PYTHON) -m venv .venv-peers/essentia
+	.venv-peers/essentia/bin/python -m pip install --quiet --disable-pip-version-check essentia-tensorflow
+	touch $@
+
+bench-peers: setup .venv-peers/musicnn/.installed .venv-peers/essentia/.installed ## Set up musicnn in an environment of its own; its vectors and tags of the real music, and of copies
+	.venv-peers/musicnn/bin/python -W ignore benchmarks/peers/musicnn_freeze.py runs/peers/musicnn-mtat.pb
 	$(BIN)/python benchmarks/peers/copies.py ../shared/data runs/copies 2
 	for model in MSD MTT; do \
 	    .venv-peers/musicnn/bin/python -W ignore benchmarks/peers/musicnn_vectors.py $${model}_musicnn \

@@ -1,8 +1,8 @@
-"""File to tags: earmark, its decoder alone, musicnn, and librosa with torch, measured in turn.
+"""File to tags: earmark, its decoder alone, musicnn, essentia, and librosa with torch, measured in turn.
 
     python benchmarks/end_to_end.py [--lengths 30 240 3600] [--forms mp3 flac ogg m4a wav] [--rounds 5]
         [--hour-rounds 1] [--tools NAME ...] [--processes 1 2] [--model MODEL] [--song FILE] [--no-cold]
-        [--musicnn-python PYTHON] [--work FOLDER] [--json FILE]
+        [--musicnn-python PYTHON] [--essentia-python PYTHON] [--work FOLDER] [--json FILE]
 
 About 3 minutes: --lengths 30 240 --forms mp3 --rounds 3 --processes 1
 
@@ -10,9 +10,9 @@ Every tool is loaded once, on one thread ("+ahead" on two), in a process of its 
 other. In every round each tool does a file before any does it again, so that a busy machine slows all of them; ratios
 are within a round, given as median with the lowest and the highest. "decode" is earmark's decoder and nothing more, at
 the file's own rate and channels. "musicnn" has its model loaded once and gets windows by the 16; "musicnn top_tags" is
-what its README shows, which loads the model for every file and gives it windows one by one. All forms are measured at 4
-minutes (or the first length asked for), the other lengths as the first form. With 2 processes each has the file at the
-same time.
+what its README shows, which loads the model for every file and gives it windows one by one; "essentia" runs musicnn's
+network, frozen, behind its own decoder and front end. All forms are measured at 4 minutes (or the first length asked
+for), the other lengths as the first form. With 2 processes each has the file at the same time.
 
 Cold: a whole process on 30 seconds, and its largest memory at every length, as the system counts it.
 
@@ -56,6 +56,7 @@ TOOLS = (
     "librosa+torch",
     "musicnn",
     "musicnn top_tags",
+    "essentia",
 )
 BASES = ("musicnn", "musicnn top_tags", "librosa+torch", "decode")
 FORMS_LENGTH, COLD_SECONDS, HOUR_SECONDS = 240, 30, 3600
@@ -105,7 +106,8 @@ def tools_of(options: argparse.Namespace, model: Path) -> list[Tool]:
     """The tools that are wanted and can be had."""
     found: list[Tool] = []
     for name in options.tools:
-        python = str(options.musicnn_python if name.startswith("musicnn") else sys.executable)
+        pythons = {"musicnn": options.musicnn_python, "essentia": options.essentia_python}
+        python = str(pythons.get(name.split()[0], sys.executable))
         if shutil.which(python) is None:
             print(f"{name} is left out: there is no {python}; `make bench-peers` makes it")
             continue
@@ -114,6 +116,8 @@ def tools_of(options: argparse.Namespace, model: Path) -> list[Tool]:
             script, arguments = "musicnn_tags.py", []
         elif name == "musicnn top_tags":
             script, arguments = "musicnn_top_tags.py", []
+        elif name == "essentia":
+            script, arguments = "essentia_tags.py", [str(options.essentia_graph)]
         elif name == "librosa+torch":
             script, arguments = "librosa_torch.py", [str(model)]
         engine, _, ahead = name.partition("+")
@@ -286,6 +290,8 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="a model's folder; without it the bundled one")
     parser.add_argument("--song", type=Path, help="the music; without it chords that are made here")
     parser.add_argument("--musicnn-python", type=Path, default=Path(".venv-peers/musicnn/bin/python"))
+    parser.add_argument("--essentia-python", type=Path, default=Path(".venv-peers/essentia/bin/python"))
+    parser.add_argument("--essentia-graph", type=Path, default=Path("runs/peers/musicnn-mtat.pb"))
     parser.add_argument("--no-cold", action="store_true", help="leave out cold starts and memory")
     parser.add_argument("--work", type=Path, default=Path("runs/end-to-end"), help="where the files are kept")
     parser.add_argument("--json", type=Path, help="keep the figures here")
