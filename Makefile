@@ -52,7 +52,7 @@ docs: setup ## Write the reference from the code, and build the pages into runs/
 
 bench-peers: setup .venv-peers/musicnn/.installed .venv-peers/essentia/.installed ## Set up musicnn in an environment of its own; its vectors and tags of the real music, and of copies
 	.venv-peers/musicnn/bin/python -W ignore benchmarks/peers/musicnn_freeze.py runs/peers/musicnn-mtat.pb
-	$(BIN)/python benchmarks/peers/copies.py ../shared/data runs/copies 2
+	$(BIN)/python benchmarks/peers/copies.py ../shared/data runs/copies 3
 	for model in MSD MTT; do \
 	    .venv-peers/musicnn/bin/python -W ignore benchmarks/peers/musicnn_vectors.py $${model}_musicnn \
 	        runs/peers/$$(echo $$model | tr MDST mdst | sed s/mtt/mtat/) ../shared/data/emotify/audio \

@@ -238,9 +238,20 @@ def test_the_classifier_equals_its_definition(hidden_units):
         values = values @ weight.T + bias
         if number <= len(hidden_units):
             values = np.maximum(values, 0.0)
-    logits = Classifier(bundle.card.head, bundle.weights)(vectors)
+        if number == 1:
+            first = values
+    classifier = Classifier(bundle.card.head, bundle.weights)
+    logits = classifier(vectors)
     assert logits.dtype == np.float32
     np.testing.assert_allclose(logits, values, rtol=1e-5, atol=1e-5)
+    if hidden_units:
+        hidden = classifier.hidden(vectors)
+        assert hidden.dtype == np.float32
+        assert hidden.shape == (3, hidden_units[0])
+        np.testing.assert_allclose(hidden, first, rtol=1e-5, atol=1e-5)
+    else:
+        with pytest.raises(TagError, match="has no hidden layer"):
+            classifier.hidden(vectors)
 
 
 @pytest.mark.parametrize("shape", [(32,), (1, 31)])
@@ -248,3 +259,5 @@ def test_the_classifier_refuses_other_vectors(shape):
     bundle = make_bundle_of([EXTRACTORS["18 frames"]], LABELS)
     with pytest.raises(TagError, match=r"takes \(vectors, 32\)"):
         Classifier(bundle.card.head, bundle.weights)(np.zeros(shape, dtype=np.float32))
+    with pytest.raises(TagError, match=r"takes \(vectors, 32\)"):
+        Classifier(bundle.card.head, bundle.weights).hidden(np.zeros(shape, dtype=np.float32))

@@ -95,6 +95,8 @@ def test_the_letters_vector_by_hand(tagger):
     expected = tagger.classifier(vector[np.newaxis])[0]
     np.testing.assert_allclose(prediction.logits, expected, rtol=1e-4, atol=1e-4)
     np.testing.assert_array_equal(tagger.embed((samples, RATE_HZ)), prediction.embedding)
+    hidden = tagger.hidden(prediction.embedding[np.newaxis])
+    np.testing.assert_array_equal(hidden, tagger.classifier.hidden(prediction.embedding[np.newaxis]))
 
 
 @pytest.mark.parametrize("rate_hz", [22_050, 44_100])

@@ -146,13 +146,28 @@ class Classifier:
 
     def __call__(self, vectors: Array) -> Array:
         """Classify vectors: (vectors, columns) float32 to (vectors, tags) float32 logits."""
+        *hidden, (weight, bias) = self._layers
+        return np.asarray(self._rectified(hidden, vectors) @ weight + bias, dtype=np.float32)
+
+    def hidden(self, vectors: Array) -> Array:
+        """What the first hidden layer makes of vectors: (vectors, columns) to (vectors, units) float32, 0 and above.
+
+        Raises TagError for a classifier without one.
+        """
+        if len(self._layers) == 1:
+            raise TagError(
+                "This model's classifier has no hidden layer: found nothing between its vectors and its tags. Take the "
+                "vectors themselves, or a model whose recipe names global.hidden_units."
+            )
+        return self._rectified(self._layers[:1], vectors)
+
+    def _rectified(self, layers: list[tuple[Array, Array]], vectors: Array) -> Array:
         if vectors.ndim != 2 or vectors.shape[1] != len(self._mean):
             raise TagError(
                 f"The classifier was given the shape {vectors.shape}; it takes (vectors, {len(self._mean)}). "
                 "Give vectors of the same model."
             )
         values: Array = (vectors - self._mean) / self._deviation
-        for weight, bias in self._layers[:-1]:
+        for weight, bias in layers:
             values = rectify(values @ weight, bias)
-        weight, bias = self._layers[-1]
-        return np.asarray(values @ weight + bias, dtype=np.float32)
+        return values

@@ -184,6 +184,15 @@ class Tagger:
         """Listen to a sound once and return its track vector: (columns,) float32; raises as `tag` does."""
         return self.tag(source).embedding
 
+    def hidden(self, embeddings: Array) -> Array:
+        """What the classifier's first hidden layer makes of track vectors: shorter, and nearer to what tags mean.
+
+        `embeddings`: (tracks, columns) float32, as `embed` gives one, kept or fresh. Returns (tracks, units) float32,
+        0 and above, to compare tracks or train small machines on. Raises TagError for vectors of another width, and for
+        a model without a hidden layer.
+        """
+        return self.classifier.hidden(embeddings)
+
     @cached_property
     def _explainer(self) -> Explainer:
         return Explainer(self.bundle)

@@ -24,24 +24,28 @@ def test_machines_hear_all_scales_each_scale_each_level_and_peers(
     tiny: Workplace, experiment: "Experiment", no_training: Callable[[], None], tmp_path: Path
 ) -> None:
     material = experiment.material
+    hidden = [experiment.hidden_vectors("default", seed) for seed in experiment.recipe.evaluation.seeds]
+    no_training()
     # Not too good: a machine on vectors that tell everything has no best weights, and says so in a warning.
     noise = np.random.default_rng(0).standard_normal((len(material.clips), 6)).astype(np.float32)
     peer = dict(zip(material.clips.tracks, noise, strict=True))
     np.savez(tmp_path / "peer.npz", **peer)
     recipe = tiny.recipe.replace(
         'compare = ["baselines", "local", "single-levels", "multi-level", "multi-scale"]',
-        (f'compare = ["vectors"]\npeers = {{ "knows little" = "{tmp_path / "peer.npz"}" }}'),
+        (f'compare = ["vectors", "hidden"]\npeers = {{ "knows little" = "{tmp_path / "peer.npz"}" }}'),
     )
     chosen = Workplace(recipe, tiny.folder).experiment()
     names = [method.name for method in methods(chosen)]
     levels = [f"vectors {scale} L{level} + logistic" for scale in (18, 27) for level in (1, 2, 3)]
     expected = ["vectors 18+27 + logistic", "vectors 18 + logistic", "vectors 27 + logistic", *levels]
-    assert names == [*expected, "knows little + logistic"]
+    assert names == [*expected, "knows little + logistic", "hidden layer + logistic"]
     found = evaluate(chosen, "valid", lambda line: None)
     own = chosen.vectors("default", Selection((18, 27)))
     scores = machine_scores("logistic", own, material, "default", compressed=True)
     valid = material.clips_of("default", "valid")
     np.testing.assert_array_equal(found.result("vectors 18+27 + logistic").scores, scores[valid])
+    by_seed = [machine_scores("logistic", each, material, "default", compressed=True)[valid] for each in hidden]
+    np.testing.assert_allclose(found.result("hidden layer + logistic").scores, np.mean(by_seed, axis=0), rtol=1e-6)
     scores = machine_scores("logistic", noise, material, "default", compressed=True)
     np.testing.assert_array_equal(found.result("knows little + logistic").scores, scores[valid])
 

@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch", reason="needs the extra train")
 from earmark.errors import TrainingError
 from earmark.training.material.clips import Clips
 from earmark.training.material.hints import hinted, hints_hash
+from earmark.training.networks.classifier import GlobalClassifier
 from earmark.training.networks.local_cnn import LocalCNN
 from earmark.training.networks.scales import log_mel_extractor
 
@@ -89,3 +90,13 @@ def test_a_finished_network_has_no_hints() -> None:
     assert whole.shape == (2, 5)
     network.drop_hints()
     torch.testing.assert_close(network(segments), whole[:, :2])
+
+
+def test_a_finished_classifier_has_no_hints() -> None:
+    torch.manual_seed(0)
+    network = GlobalClassifier(6, 2, (4,), hints=3).eval()
+    vectors = torch.randn(5, 6)
+    whole = network(vectors)
+    assert whole.shape == (5, 5)
+    network.drop_hints()
+    torch.testing.assert_close(network(vectors), whole[:, :2])

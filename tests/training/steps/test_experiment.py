@@ -136,6 +136,26 @@ def test_random_windows_train_a_classifier_too(tiny: Workplace, experiment: "Exp
     assert not np.allclose(scores, experiment.global_scores("default", Selection((18,)), 0))
 
 
+def test_hints_train_another_classifier_of_the_same_shape(
+    tiny: Workplace, experiment: "Experiment", tmp_path: Path
+) -> None:
+    """With balanced tags, as hints are no tags of the task; a track that the file does not know trains all the same."""
+    experiment.features("default", 18)
+    generator = np.random.default_rng(0)
+    tracks = experiment.material.clips.tracks[1:]
+    np.savez(tmp_path / "hints.npz", **{track: generator.normal(size=(1, 3)).astype("f2") for track in tracks})
+    hinted = f'[global]\nbalance_tags = true\nhints = ["{tmp_path / "hints.npz"}"]'
+    without, with_hints = (
+        Workplace(tiny.recipe.replace("[global]", section, 1), tiny.folder)
+        .experiment()
+        .classifier("default", Selection((18,)), 0)
+        for section in ("[global]\nbalance_tags = true", hinted)
+    )
+    shapes = [{name: array.shape for name, array in each.arrays.items()} for each in (without, with_hints)]
+    assert shapes[0] == shapes[1]
+    assert not np.allclose(without.arrays["head.layer.1.weight"], with_hints.arrays["head.layer.1.weight"])
+
+
 def test_gains_train_another_network(tiny: Workplace, experiment: "Experiment") -> None:
     recipe = tiny.recipe.replace("batch_segments = 16", "batch_segments = 16\ngain_deviation = 0.5")
     other = Workplace(recipe, tiny.folder).experiment().local("default", 18)

@@ -115,6 +115,18 @@ def test_the_classifier_has_the_tags_of_its_own_dataset(transfer: "Experiment") 
     np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
 
 
+def test_a_hidden_layer_is_of_a_classifier_of_the_other_dataset(
+    place: Place, transfer: "Experiment", no_training: Callable[[], None]
+) -> None:
+    """Trained where the local CNNs were, found by the recipe of that dataset, and laid on this one's vectors."""
+    hidden = transfer.hidden_vectors("default", 0)
+    assert hidden.shape == (15, 16)
+    no_training()
+    there = prepared(place.pretraining, place.folder).classifier("default", ONE, 0)
+    classifier = Classifier(there.head, there.arrays)
+    np.testing.assert_array_equal(hidden, classifier.hidden(transfer.features("default", 18).vectors))
+
+
 def test_the_local_step_is_shared_with_its_own_recipe(
     place: Place, transfer: "Experiment", no_training: Callable[[], None]
 ) -> None:

@@ -14,7 +14,7 @@ from earmark.tagging.card import TagName
 from earmark.training.datasets import emotify, teacher
 from earmark.training.datasets.base import Dataset, Report, Split, Track
 from earmark.training.datasets.blanks import blank_files
-from earmark.training.datasets.copies import copy_files, copy_names, with_copies
+from earmark.training.datasets.copies import copy_files, copy_names, read_others, with_copies
 from earmark.training.datasets.csv_file import CsvRow, read_csv
 from earmark.training.datasets.folds import fold_splits
 from earmark.training.datasets.inspection import inspect_files
@@ -66,9 +66,10 @@ def load(
     heard.
     With `freely_licensed_only` tracks of `free` whose column `may_ship` does not say yes are left out. `blanks` sounds
     that are no music (silence, noise, hum, tones; made in `blanks_folder`) are added, without any tag: one in five
-    validates and the others train, in every split; none is in any figure of a test side. `copies` of every track, at
-    other speeds, train wherever their original does, on what the teachers say of them (listeners never heard them):
-    files in `copies_folder`, scores in `copies_scores`, both made by `make bench-peers`.
+    validates and the others train, in every split; none is in any figure of a test side. `copies` of every track, two
+    at other speeds, all further ones mixed with another track, train wherever all that is in them does, on what the
+    teachers say of them: files in `copies_folder`, scores in `copies_scores`, both made by `make bench-peers`. Choice:
+    what listeners said of a track holds at another speed, and nobody knows it of mixtures.
 
     The splits `fold-0` to `fold-4` share no artist (of emotify) and no source (of free) between their sides:
     `fold-k` tests on fold k, validates on fold (k + 1) mod 5, trains on the other three. `ship` trains on all but about
@@ -108,10 +109,15 @@ def load(
     names = len(tracks[0].targets)
     music = tuple(tracks)
     names_of = {track.identifier: copy_names(track.identifier, copies) for track in music}
+    others: Mapping[str, str] = {}
     if copies:
         files = copy_files({track.identifier: track.path for track in music}, copies, Path(copies_folder))
+        others = read_others(files, Path(copies_folder))
         said = {name: teacher.read_scores(Path(copies_scores) / TAGS_OF[name], files) for name in TEACHERS}
-        targets = _targets(dict.fromkeys(files), words, said, sources, listeners)
+        of_copies = {
+            copy: None if copy in others else heard[track] for track, copies_ in names_of.items() for copy in copies_
+        }
+        targets = _targets(of_copies, words, said, sources, listeners)
         for original in music:
             for copy in names_of[original.identifier]:
                 windows = targets[copy]
@@ -127,7 +133,7 @@ def load(
         tags += [TagName(f"{label} ({name})", name) for name, labels in of_sources.items() for label in labels]
     without = [path.stem for path in blank_paths]
     splits = [
-        _with_blanks(with_copies(split, names_of), without)
+        _with_blanks(with_copies(split, names_of, others), without)
         for split in (*fold_splits(fold_of, emotify.FOLDS).values(), _ship(music))
     ]
     return Dataset(

@@ -152,14 +152,28 @@ def methods(experiment: Experiment) -> Iterator[Method]:
         )
     if "vectors" in wanted:
         yield from _machines(experiment)
+    if "hidden" in wanted:
+        machine = _machine(experiment)
+        yield Method(
+            f"hidden layer + {machine}",
+            "hidden",
+            lambda split, seed: machine_scores(
+                machine, experiment.hidden_vectors(split, seed), material, split, compressed=True
+            ),
+            seeds,
+        )
     if "joint" in wanted:
         yield Method(f"joint {experiment.selection().label}", "joint", experiment.joint_scores, seeds)
+
+
+def _machine(experiment: Experiment) -> Machine:
+    return "svm" if experiment.material.dataset.task == "one-label" else "logistic"
 
 
 def _machines(experiment: Experiment) -> Iterator[Method]:
     """A plain machine on the vectors of all scales, of each, of each level, and of peers: what vectors alone tell."""
     recipe, material = experiment.recipe, experiment.material
-    machine: Machine = "svm" if material.dataset.task == "one-label" else "logistic"
+    machine = _machine(experiment)
     scales, seeds = recipe.local.scales, recipe.evaluation.seeds[:1]
     levels = experiment.selection().levels
     wanted = [Selection(scales, levels), *(Selection((scale,), levels) for scale in scales)]

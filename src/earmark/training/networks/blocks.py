@@ -143,6 +143,15 @@ class DenseBlock(nn.Module):
         return active
 
 
+def first_outputs(layer: nn.Linear, outputs: int) -> nn.Linear:
+    """A layer with the first outputs alone, those of the tags, once hints (`material.hints`) have done their work."""
+    kept = nn.Linear(layer.in_features, outputs)
+    with torch.no_grad():
+        kept.weight.copy_(layer.weight[:outputs])
+        kept.bias.copy_(layer.bias[:outputs])
+    return kept
+
+
 def block_of(inputs: int, shape: Convolution) -> ConvolutionBlock | ResidualBlock:
     """The block that a card describes."""
     return ResidualBlock(inputs, shape) if shape.residual_convolutions else ConvolutionBlock(inputs, shape)

@@ -9,7 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from earmark.tagging.card import Extractor
-from earmark.training.networks.blocks import ConvolutionBlock, DenseBlock, ResidualBlock, block_of, initialise
+from earmark.training.networks.blocks import (
+    ConvolutionBlock,
+    DenseBlock,
+    ResidualBlock,
+    block_of,
+    first_outputs,
+    initialise,
+)
 
 
 class LocalCNN(nn.Module):
@@ -57,11 +64,7 @@ class LocalCNN(nn.Module):
 
     def drop_hints(self) -> None:
         """Keep the outputs of the tags alone."""
-        whole, tags = self.output, len(self.extractor.output_tags)
-        self.output = nn.Linear(whole.in_features, tags)
-        with torch.no_grad():
-            self.output.weight.copy_(whole.weight[:tags])
-            self.output.bias.copy_(whole.bias[:tags])
+        self.output = first_outputs(self.output, len(self.extractor.output_tags))
 
     def forward(self, segments: Tensor) -> Tensor:
         """Tag segments: (segments, length, inputs) -> logits (segments, tags)."""

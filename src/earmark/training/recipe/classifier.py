@@ -1,5 +1,6 @@
 """The global classifier of a recipe, and the windows of random length that it may learn on."""
 
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -33,7 +34,7 @@ class GlobalSection(Section):
 
     levels: which levels of every scale enter, from 1, or all. hidden_units: the width of each hidden layer. dropout:
     the share of units left out. standardise: one mean and deviation for the whole vector, as the authors do, or one a
-    column. batch_clips: how many clips a step. balance_tags: as in `local`.
+    column. batch_clips: how many clips a step. balance_tags, hints: as in `local`.
     """
 
     levels: tuple[int, ...] | Literal["all"] = "all"
@@ -42,5 +43,6 @@ class GlobalSection(Section):
     standardise: Literal["scalar", "column"] = "scalar"
     batch_clips: int = Field(16, gt=1)
     balance_tags: bool = False
+    hints: tuple[Path, ...] = ()
     windows: WindowSection | None = None
     schedule: Schedule = StagedSchedule(learning_rates=(0.005, 0.001, 0.0002, 0.00004, 0.000008), patience_epochs=8)

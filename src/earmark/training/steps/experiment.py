@@ -153,7 +153,12 @@ class Experiment:
         return read_classifier(self.recipe.global_, self._steps.done("classifier", inputs, make, together=True))
 
     def global_scores(self, split: str, selection: Selection, seed: int) -> npt.NDArray[np.float32]:
-        """Step 3 where only its scores are wanted, as in comparisons: of every clip of the dataset, (clips, tags)."""
+        """Step 3 where only its scores are wanted, as in comparisons: of every clip of the dataset, (clips, tags).
+
+        The classifier that a bundle is made of is kept all the same.
+        """
+        if self.recipe.bundle.split is not None and selection == self.selection():
+            return self._scores(self.classifier(split, selection, seed), self.vectors(split, selection))
 
         def make(folder: Path) -> None:
             trained = self._train_classifier(split, selection, seed)
@@ -171,9 +176,6 @@ class Experiment:
         if self.recipe.model == "joint":
             return self.joint_scores(split, seed)
         selection = self.selection()
-        if split in self.recipe.data.splits and self.recipe.bundle.split not in (None, split):
-            # This split is only reported: its scores are enough, and an evaluation has them already.
-            return self.global_scores(split, selection, seed)
         return self._scores(self.classifier(split, selection, seed), self.vectors(split, selection))
 
     def _train_classifier(self, split: str, selection: Selection, seed: int) -> TrainedClassifier:
@@ -185,6 +187,18 @@ class Experiment:
     def vectors(self, split: str, selection: Selection) -> npt.NDArray[np.float32]:
         """The letter's vectors of every clip, by the local CNNs of a split: (clips, columns) float32."""
         return clip_vectors([self.features(split, scale) for scale in selection.scales], selection.levels)
+
+    def hidden_vectors(self, split: str, seed: int) -> npt.NDArray[np.float32]:
+        """What the first hidden layer makes of the vectors of every clip: (clips, units) float32.
+
+        Of a classifier that was trained where the local CNNs were, as the recipe's section `global` says.
+        """
+        selection = self.selection()
+        local = self.recipe.local.model_copy(update={"data": None})
+        recipe = self.recipe.model_copy(update={"local": local})
+        there = Experiment(recipe, self.local_material, self._steps, self._fabric, self._say)
+        trained = there.classifier(self._local_split(split), selection, seed)
+        return Classifier(trained.head, trained.arrays).hidden(self.vectors(split, selection))
 
     def _global_inputs(self, split: str, selection: Selection, seed: int) -> Mapping[str, Any]:
         return {
@@ -281,7 +295,8 @@ def _settings(section: LocalSection, exclude: set[str]) -> Mapping[str, Any]:
 
 def _global_settings(section: GlobalSection) -> Mapping[str, Any]:
     """The same of the classifier's section."""
-    return _with_loss(section.model_dump(mode="json"))
+    settings = _with_loss(section.model_dump(mode="json", exclude={"hints"}))
+    return {**settings, "hints": hints_hash(section.hints)} if section.hints else settings
 
 
 def _with_loss(settings: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from earmark.tagging.card import Head
 from earmark.training.material.batches import Share, VectorBatches
+from earmark.training.material.hints import hinted
 from earmark.training.material.material import Material
 from earmark.training.networks.classifier import GlobalClassifier
 from earmark.training.networks.export import Arrays, check_classifier, classifier_arrays
@@ -47,12 +48,17 @@ def train_classifier(
 
     `features` are those of all scales, first as the clips are, then as they would be at other loudnesses.
     """
+    if section.hints:
+        clips = hinted(material.clips, section.hints, material.clips_of(split, "train"))
+        material = dataclasses.replace(material, clips=clips)
     vectors = torch.from_numpy(clip_vectors(features[0], levels))
     targets = torch.from_numpy(material.clips.targets)
     train, valid = (material.clips_of(split, side) for side in ("train", "valid"))
     chosen = vectors[torch.from_numpy(train)]
     torch.manual_seed(seed)
-    network = GlobalClassifier(vectors.shape[1], len(material.dataset.tags), section.hidden_units, section.dropout)
+    tags = len(material.dataset.tags)
+    hints = targets.shape[1] - tags
+    network = GlobalClassifier(vectors.shape[1], tags, section.hidden_units, section.dropout, hints)
     _standardise(network, chosen, section)
     share = Share(fabric.global_rank, fabric.world_size)
     training: Batches
@@ -78,6 +84,7 @@ def train_classifier(
         network.start_at(balanced.mean)
         loss = balanced
     history = fit(network, training, validation, section.schedule, loss, seed, fabric)
+    network.drop_hints()
     return finished_classifier(network, history, vectors[:64].numpy(), chosen.mean(dim=0).numpy())
 
 
