@@ -36,6 +36,9 @@ FOLDS = tuple(f"fold-{fold}" for fold in range(5))
 FEWEST_ON_A_FOLD = 3
 """Of tracks that have a word, and of those that have not, for its area on a fold to count."""
 
+MARKS = (*style.ordered_marks(2), style.ALL, style.LOCAL)
+"""Of the kinds of vectors, in the order of `_kinds`."""
+
 Vectors = npt.NDArray[np.float32]
 Kind = tuple[Vectors, tuple[Block, ...], Columns]
 """Vectors of all tracks, their layout, and the columns that a head reads."""
@@ -74,10 +77,12 @@ def _kinds(dataset: Dataset, model: str) -> Mapping[str, Kind]:
     layout = tagger.card.layout
     choices = {choice.name: choice for choice in choices_of(layout)}
     vectors = np.stack([tagger.embed(track.path) for track in dataset.tracks])
+    hidden = tagger.hidden(vectors)
     mfcc = np.stack([mfcc_statistics(_frames(track.path)) for track in dataset.tracks])
     return {
         "all levels and scales": (vectors, layout, choices["all scales and levels"]),
         "the last level of each scale": (vectors, layout, choices["the highest level of all scales"]),
+        "the classifier's hidden layer": (hidden, (), Columns("hidden", np.arange(hidden.shape[1]))),
         "MFCC statistics": (mfcc, (), Columns("MFCC", np.arange(mfcc.shape[1]))),
     }
 
@@ -129,7 +134,7 @@ def _draw(curves: Mapping[str, Curve], footer: str, file: Path) -> None:
     with style.house():
         figure = style.new_figure(style.COLUMN_INCHES, 2.4, footer)
         axes = figure.subplots()
-        for (name, curve), mark in zip(curves.items(), (style.ALL, style.GLOBAL, style.LOCAL), strict=True):
+        for (name, curve), mark in zip(curves.items(), MARKS, strict=True):
             middles = [float(np.mean(areas)) for areas in curve.values()]
             spreads = [float(np.std(areas, ddof=1)) for areas in curve.values()]
             axes.errorbar(list(curve), middles, spreads, color=mark.colour, marker=mark.marker, label=name, capsize=2)

@@ -14,6 +14,8 @@ from earmark.tagging.network import Classifier
 from earmark.tagging.tagger import Tagger
 from earmark.teaching.examples import Examples, examples_of
 from earmark.teaching.quality import roc_auc
+from earmark.teaching.reading import HIDDEN
+from earmark.teaching.regression import fit
 from earmark.teaching.teach import Lesson, Taught, teach
 from earmark.training.bundle.platt import fit_calibration
 
@@ -56,6 +58,30 @@ def test_the_head_reads_only_what_was_chosen_and_is_a_bundle_like_any_other(taug
     prediction = Tagger(again).tag((np.random.default_rng(0).normal(0, 0.1, 60_000).astype(np.float32), 22_050))
     assert prediction.labels == ("stormy", "sunny")
     assert prediction.local_scores is None
+
+
+def test_words_that_stand_in_the_hidden_layer_are_read_there() -> None:
+    """The base's layer stays as it is, and the whole says what was fitted on the layer's units."""
+    own = base()
+    generator = np.random.default_rng(3)
+    vectors = made_up(own, 90, strength=0.0).vectors
+    hidden = Classifier(own.card.head, own.weights).hidden(vectors)
+    told = hidden @ generator.normal(size=hidden.shape[1])
+    words = [["high"] if value > np.quantile(told, 0.6) else ["low"] for value in told]
+    names = [f"{number}.mp3" for number in range(90)]
+    found = taught_on(examples_of(vectors, words, names, names))
+    assert found.columns == HIDDEN == "the classifier's hidden layer"
+    card, weights = found.bundle.card, found.bundle.weights
+    assert card.head.hidden_units == own.card.head.hidden_units[:1] == (hidden.shape[1],)
+    for part in ("weight", "bias"):
+        np.testing.assert_array_equal(weights[f"head.layer.1.{part}"], own.weights[f"head.layer.1.{part}"])
+    standardised = (hidden - hidden.mean(axis=0)) / hidden.std() / np.sqrt(hidden.shape[1])
+    for number, word in enumerate(card.labels):
+        fitted, intercept = fit(
+            standardised.astype(np.float64), np.array([word in each for each in words]), found.strength
+        )
+        logits = Classifier(card.head, weights)(vectors)[:, number]
+        np.testing.assert_allclose(logits, standardised @ fitted + intercept, atol=2e-3)
 
 
 def test_what_is_measured_is_about_what_happens_on_other_tracks() -> None:

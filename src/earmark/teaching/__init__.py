@@ -3,6 +3,7 @@
 labels        a CSV of paths and words
 examples      vectors with the words of each, and whose they are
 columns       which scales and levels a head may read
+reading       those columns, and what the base's classifier makes of them
 folds         artists divided so that every word is in every part
 regression    logistic regression on some columns
 selection     which columns, how much regularisation, and how well it will do

@@ -13,11 +13,10 @@ import numpy.typing as npt
 from earmark import __version__
 from earmark.errors import TeachingError
 from earmark.tagging.bundle import Bundle, seal
-from earmark.tagging.card import Head, Provenance, TagCalibration, TagName
-from earmark.teaching.columns import choices_of
+from earmark.tagging.card import Provenance, TagCalibration, TagName
 from earmark.teaching.examples import Examples
 from earmark.teaching.quality import Quality, quality_of
-from earmark.teaching.regression import Space
+from earmark.teaching.reading import Reading
 from earmark.teaching.selection import Selected, select
 
 LEAST_EXAMPLES = 5
@@ -93,14 +92,13 @@ def teach(base: Bundle, examples: Examples, lesson: Lesson, calibrate: Calibrate
         told = "; ".join(f"{word}: {reason}" for word, reason in list(reasons.items())[:5])
         raise TeachingError(f"found no word that can be taught ({told}). Label more tracks.")
     known = examples.with_words(words)
-    standardised = (known.vectors - base.weights["head.mean"]) / base.weights["head.deviation"]
-    space = Space(standardised, card.layout)
-    selected = select(space, known.has, known.groups, choices_of(card.layout), lesson.seed)
+    reading = Reading(base, known.vectors)
+    selected = select(reading.space, known.has, known.groups, reading.choices, lesson.seed)
     calibration = calibrate(selected.logits.astype(np.float32), known.has.astype(np.float32), known.words, known.groups)
     places = np.unique(np.array(known.groups), return_inverse=True)[1]
     reports = [_report(known, number, selected, calibration[number], places) for number in range(len(known.words))]
     reports += [_left_out(examples, word, reason) for word, reason in reasons.items()]
-    bundle = _bundle(base, known, lesson, selected, space, calibration, reports)
+    bundle = _bundle(base, known, lesson, selected, reading, calibration, reports)
     return Taught(
         bundle,
         tuple(reports),
@@ -157,23 +155,25 @@ def _bundle(
     known: Examples,
     lesson: Lesson,
     selected: Selected,
-    space: Space,
+    reading: Reading,
     calibration: tuple[TagCalibration, ...],
     reports: Sequence[WordReport],
 ) -> Bundle:
-    """The base with another head: one layer, whose weights are zero where it reads nothing."""
+    """The base with another head: one layer, whose weights are zero where it reads nothing, or one after the base's."""
     setting = selected.setting
     fitted = [
-        space.weights(setting.columns, known.has[:, number], setting.strength) for number in range(len(known.words))
+        reading.space.weights(setting.columns, known.has[:, number], setting.strength)
+        for number in range(len(known.words))
     ]
-    weights = {name: weight for name, weight in base.weights.items() if not name.startswith("head.layer.")}
-    weights["head.layer.1.weight"] = np.array([own for own, _ in fitted], np.float32)
-    weights["head.layer.1.bias"] = np.array([intercept for _, intercept in fitted], np.float32)
+    head, layers = reading.head(
+        setting.columns, np.array([own for own, _ in fitted]), np.array([intercept for _, intercept in fitted])
+    )
+    weights = {name: weight for name, weight in base.weights.items() if not name.startswith("head.layer.")} | layers
     measured = [report.quality for report in reports if report.quality is not None]
     card = dataclasses.replace(
         base.card,
         name=lesson.name,
-        head=Head((), ""),
+        head=head,
         activation="sigmoid",
         tags=tuple(TagName(word, lesson.group) for word in known.words),
         calibration=calibration,
