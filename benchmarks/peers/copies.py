@@ -1,7 +1,8 @@
 """Write the copies of real music that recipes/bundled.toml trains on: copies.py ROOT FOLDER COUNT [PROCESSES].
 
 ROOT is the folder of the dataset `taught`; copies that FOLDER has already are left as they are, but for mixtures with
-another track than its copies.csv says. musicnn_vectors.py then says what the teachers hear in them.
+another track than its copies.csv says. musicnn_vectors.py then says what the teachers hear in them; it has to be run
+again whenever a copy was written.
 """
 
 import csv
@@ -10,8 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from earmark.training.datasets import emotify, taught
-from earmark.training.datasets.base import Dataset
-from earmark.training.datasets.copies import TABLE, copy_names, is_mixture, other_of, write_copy
+from earmark.training.datasets.copies import TABLE, copy_names, others_of, write_copy
 
 
 def main(root: str, folder: str, count: str, processes: str = "2") -> None:
@@ -19,7 +19,10 @@ def main(root: str, folder: str, count: str, processes: str = "2") -> None:
     dataset = taught.load(Path(root), "vocabularies/earmark-1.toml")
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
-    others = others_of(dataset, int(count))
+    free = {track.identifier for track in dataset.tracks if track.licence != taught.EMOTIFY_LICENCE}
+    others: dict[str, str] = {}
+    for fold in range(emotify.FOLDS):
+        others |= others_of(dataset.split(f"fold-{fold}").test, free, int(count))
     written = _read(place / TABLE)
     path_of = {track.identifier: track.path for track in dataset.tracks}
     wanted = [
@@ -28,29 +31,14 @@ def main(root: str, folder: str, count: str, processes: str = "2") -> None:
         for name in copy_names(track.identifier, int(count))
         if written.get(name) != others.get(name) or not (place / f"{name}.flac").exists()
     ]
+    # While mixtures change, no table may say what they were before.
+    (place / TABLE).unlink(missing_ok=True)
     with ProcessPoolExecutor(int(processes)) as pool:
         for number, _ in enumerate(pool.map(write_copy, *zip(*wanted, strict=True)) if wanted else (), start=1):
             if number % 100 == 0 or number == len(wanted):
                 print(f"{number} of {len(wanted)} copies", flush=True)
     with (place / TABLE).open("w", encoding="utf-8", newline="") as table:
         csv.writer(table).writerows([("copy", "other"), *sorted(others.items())])
-
-
-def others_of(dataset: Dataset, count: int) -> dict[str, str]:
-    """What every mixture has beside its original: a track of the same fold, so that no side hears another.
-
-    Free music is mixed with free music alone, for models that are to hear nothing else.
-    """
-    others = {}
-    for fold in range(emotify.FOLDS):
-        tracks = dataset.select(dataset.split(f"fold-{fold}").test)
-        free = [track.identifier for track in tracks if track.licence != taught.EMOTIFY_LICENCE]
-        for track in tracks:
-            among = free if track.identifier in free else [each.identifier for each in tracks]
-            for name in copy_names(track.identifier, count):
-                if is_mixture(name):
-                    others[name] = other_of(name, among)
-    return others
 
 
 def _read(table: Path) -> dict[str, str]:

@@ -42,7 +42,7 @@ def main(model: str, output: str, *folders: str) -> None:
 
     everything, last, heard_last, scores = {}, {}, {}, {"labels": np.array(labels)}
     started, seconds = time.perf_counter(), 0.0
-    files = sorted(path for folder in folders for path in Path(folder).iterdir() if path.is_file())
+    files = sorted(path for folder in folders for path in Path(folder).iterdir() if path.suffix != ".csv")
     for number, path in enumerate(files, start=1):
         heard, _ = batch_data(str(path), WINDOW_FRAMES, WINDOW_FRAMES)
         batches = [heard[at : at + BATCH] for at in range(0, len(heard), BATCH)]

@@ -11,7 +11,7 @@ from earmark.tagging.layout import Block
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """A choice of columns of a track vector: its name, and their numbers, ascending."""
+    """A choice of columns, of a track vector or beyond it (reading.py): its name, and their numbers, ascending."""
 
     name: str
     numbers: npt.NDArray[np.int64]

@@ -1,7 +1,7 @@
 """What a head may read of tracks: their vectors, and what the base's classifier makes of these in its hidden layer.
 
-The first hidden layer was trained on what many tags mean, so that few examples say more in it: on Emotify .718
-against .682 with five of each (docs/RESULTS.md). A taught head that reads it keeps that layer of the base as its own.
+The first hidden layer was trained on what many tags mean, so that few examples say more in it (docs/RESULTS.md). A
+taught head that reads it keeps that layer of the base as its own.
 """
 
 from functools import cached_property
@@ -28,9 +28,9 @@ class Reading:
         self._base = base
         self._width = base.card.vector_width
         standardised = (vectors - base.weights["head.mean"]) / base.weights["head.deviation"]
-        self._units = base.card.head.hidden_units[:1]
+        self._hidden_units = base.card.head.hidden_units[:1]
         self._mean, self._deviation = np.zeros(0), 1.0
-        if self._units:
+        if self._hidden_units:
             hidden = Classifier(base.card.head, base.weights).hidden(vectors)
             # Choice: one deviation for all units. A unit that few tracks wake says little of itself among few.
             self._mean, self._deviation = hidden.mean(axis=0, dtype=np.float64), float(hidden.std()) or 1.0
@@ -44,9 +44,9 @@ class Reading:
 
     @property
     def choices(self) -> tuple[Columns, ...]:
-        """All that a head may read, one of which it does."""
+        """The sets of columns that cross-validation chooses one of."""
         choices = choices_of(self._base.card.layout)
-        hidden = [Columns(HIDDEN, self._width + np.arange(units)) for units in self._units]
+        hidden = [Columns(HIDDEN, self._width + np.arange(units)) for units in self._hidden_units]
         return (*choices, *hidden)
 
     def head(self, columns: Columns, weights: Numbers, intercepts: Numbers) -> tuple[Head, dict[str, Floats]]:
@@ -57,8 +57,8 @@ class Reading:
         if columns.name != HIDDEN:
             return Head((), ""), _layer(1, weights[:, : self._width], intercepts)
         own = weights[:, self._width :] / self._deviation
-        first = {name: self._base.weights[name] for name in _layer(1, own, intercepts)}
-        return Head(self._units, ""), {**first, **_layer(2, own, intercepts - own @ self._mean)}
+        first = {f"head.layer.1.{part}": self._base.weights[f"head.layer.1.{part}"] for part in ("weight", "bias")}
+        return Head(self._hidden_units, ""), {**first, **_layer(2, own, intercepts - own @ self._mean)}
 
 
 def _layer(number: int, weights: Numbers, bias: Numbers) -> dict[str, Floats]:

@@ -52,7 +52,7 @@ class Space:
         return directions[:, kept] * lengths, products[np.ix_(rest, train)] @ (directions[:, kept] / lengths)
 
     def weights(self, columns: Columns, has: npt.NDArray[np.bool_], strength: float) -> tuple[Numbers, float]:
-        """The weight of every column, (columns of the vector,), and the intercept, fitted on all tracks."""
+        """The weight of every column, (columns,), and the intercept, fitted on all tracks."""
         width = len(columns.numbers)
         part = self._vectors[:, columns.numbers] / math.sqrt(width)
         weights = np.zeros(self._vectors.shape[1])

@@ -17,7 +17,7 @@ INNER_FOLDS = 4
 STRENGTHS = (0.03, 0.3, 3.0, 30.0)
 USUAL_STRENGTH = 3.0
 LARGEST_SEARCH = 600
-"""Tracks on which columns are chosen, at most: a choice of eight needs no more."""
+"""Tracks on which columns are chosen, at most: a choice of nine needs no more."""
 CAREFUL_TRACKS = 300
 """Up to so many tracks the choice itself is made anew without each part, so that choosing flatters no number. With more
 of them choosing among so few changes nothing that could be seen."""

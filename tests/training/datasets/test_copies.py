@@ -18,7 +18,7 @@ from earmark.training.datasets.copies import (
     TABLE,
     copy_names,
     is_mixture,
-    other_of,
+    others_of,
     with_copies,
     write_copy,
 )
@@ -99,12 +99,16 @@ def test_a_mixture_takes_two_tracks_and_another_copy_one(tone: Path, tmp_path: P
     assert not (tmp_path / "copy.flac").exists()
 
 
-def test_what_a_mixture_has_in_it_is_drawn_by_its_name() -> None:
-    tracks = [f"t{number}" for number in range(50)]
-    names = [f"{track}@{number}" for track in tracks for number in (3, 4)]
-    others = [other_of(name, tracks) for name in names]
-    assert others == [other_of(name, tracks) for name in names]
-    assert len(set(others)) > 30
+def test_free_music_is_mixed_with_free_music_alone() -> None:
+    tracks = [f"t{number}" for number in range(60)]
+    free = frozenset(tracks[::2])
+    others = others_of(tracks, free, 4)
+    assert sorted(others) == sorted(f"{track}@{number}" for track in tracks for number in (3, 4))
+    assert others == others_of(tracks, free, 4)
+    assert {others[f"{track}@3"] for track in free} <= free
+    assert not {others[f"{track}@3"] for track in tracks if track not in free} <= free
+    assert len(set(others.values())) > 40
+    assert others_of(tracks, free, 2) == {}
 
 
 def test_a_mixture_trains_where_both_of_its_tracks_do() -> None:

@@ -8,10 +8,11 @@ torch = pytest.importorskip("torch", reason="needs the extra train")
 
 from earmark.errors import TrainingError
 from earmark.training.material.clips import Clips
-from earmark.training.material.hints import hinted, hints_hash
+from earmark.training.material.hints import hinted, hints_hash, with_hints
 from earmark.training.networks.classifier import GlobalClassifier
 from earmark.training.networks.local_cnn import LocalCNN
 from earmark.training.networks.scales import log_mel_extractor
+from training.builders import make_material
 
 
 def clips_of(*tracks: str) -> Clips:
@@ -65,6 +66,14 @@ def test_hints_that_do_not_fit_are_told(tmp_path: Path, tracks: tuple[str, ...],
     file = write_hints(tmp_path / "a.npz", *tracks, windows=windows)
     with pytest.raises(TrainingError, match=message):
         hinted(clips_of("one"), [file], np.array([0]))
+
+
+def test_hints_stand_beside_several_tags_alone(tmp_path: Path) -> None:
+    """With one label a track all outputs compete for it; without files nothing is asked."""
+    material = make_material("one-label", tracks=4, rows=8, tags=2)
+    assert with_hints(material, (), "default") is material
+    with pytest.raises(TrainingError, match=r"have one label each.*Leave hints out"):
+        with_hints(material, [write_hints(tmp_path / "a.npz", "one")], "default")
 
 
 def test_files_that_are_no_hints_are_told(tmp_path: Path) -> None:

@@ -116,3 +116,10 @@ def test_what_raw_scales_cannot_do_is_refused(addition: str, part: str) -> None:
     model, _, local = addition.rpartition("[local]\n") if addition.startswith("model") else ("", "", "")
     with pytest.raises(RecipeError, match=part):
         parse_recipe(f"{model}{SMALLEST}[local]\n{local}" if model else SMALLEST + addition)
+
+
+def test_a_hidden_layer_is_only_asked_for_where_there_is_one() -> None:
+    hidden = '[evaluation]\ncompare = ["hidden"]\n'
+    assert parse_recipe(SMALLEST + hidden).evaluation.compare == ("hidden",)
+    with pytest.raises(RecipeError, match=r"asks for \"hidden\", but global.hidden_units has no layer"):
+        parse_recipe(SMALLEST + "[global]\nhidden_units = []\n" + hidden)

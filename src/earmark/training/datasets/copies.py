@@ -1,7 +1,7 @@
 """Copies of tracks, played slower and faster or mixed with another: more sound for a teacher to say what it hears in.
 
-Moving frames about in training leaves targets as they were, and a tag that is true at one speed need not be at another;
-nor is a mixture what its parts are, each a little. Here copies are files, so that teachers score them as they score any
+Moving frames about in training leaves targets as they were, but what a teacher says changes with the speed; nor is a
+mixture what its parts are, each a little. Here copies are files, so that teachers score them as they score any
 track. The idea is of Beyer et al. 2022 (Knowledge distillation: A good teacher is patient and consistent): teacher and
 student have to hear the same.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,7 @@ RATE_HZ = 22_050
 HEADROOM_DECIBELS = 3.0
 """Copies at another speed are softer by up to so much, and by a tenth more: another speed has other peaks."""
 PEAK = 0.9
-"""What no sample of a copy was meant to exceed."""
+"""What no sample of a mixture exceeds, and others only by what another speed adds."""
 MARK = "@"
 TABLE = "copies.csv"
 """Which track each mixture of a folder has beside its original: columns copy, other."""
@@ -54,9 +54,15 @@ def is_mixture(name: str) -> bool:
     return _number(name) > len(SPEEDS)
 
 
-def other_of(name: str, tracks: Sequence[str]) -> str:
-    """Which of some tracks a mixture of this name has in it, as the name draws."""
-    return tracks[int(_draws(name).integers(len(tracks)))]
+def others_of(tracks: Sequence[str], free: Collection[str], count: int) -> dict[str, str]:
+    """What the mixtures among the copies of some tracks have beside their original: another of these, by their names.
+
+    The tracks are those of one fold, so that no side of a split hears another. Free music is mixed with free music
+    alone, for models that are to hear nothing else. Now and then it is the original again.
+    """
+    among = {True: [track for track in tracks if track in free], False: tracks}
+    names = ((track, name) for track in tracks for name in copy_names(track, count) if is_mixture(name))
+    return {name: _drawn(name, among[track in free]) for track, name in names}
 
 
 def copy_files(tracks: Mapping[str, Path], count: int, folder: Path) -> Mapping[str, Path]:
@@ -88,7 +94,7 @@ def read_others(names: Iterable[str], folder: Path) -> Mapping[str, str]:
 
 
 def write_copy(original: Path, name: str, file: Path, other: Path | None = None) -> None:
-    """Write the copy of this name: at speeds, and as loud, as the name draws, 16-bit FLAC of `RATE_HZ`.
+    """Write the copy of this name, at speeds and gains that the name draws, as 16-bit FLAC of `RATE_HZ`.
 
     `other` is what a mixture has beside the original, over and over where it is shorter. Raises AudioError where the
     tracks cannot be read or the copy not be written, DatasetError for a mixture of one track and a copy at another
@@ -105,7 +111,7 @@ def write_copy(original: Path, name: str, file: Path, other: Path | None = None)
         gain = PEAK * 10 ** (-draws.uniform(0, HEADROOM_DECIBELS) / 20)
         samples = gain * _at_speed(original, speed)
     else:
-        # After the place that `other_of` drew, of however many.
+        # After the place that `others_of` drew, of however many.
         draws.integers(2)
         first, second = (_at_speed(track, _speed(draws, *MIXED_SPEEDS)) for track in (original, other))
         second = np.resize(second, len(first))
@@ -123,6 +129,10 @@ def with_copies(split: Split, names: Mapping[str, tuple[str, ...]], others: Mapp
     training = frozenset(split.train)
     copies = [name for track in split.train for name in names.get(track, ()) if others.get(name, track) in training]
     return Split(split.name, (*split.train, *copies), split.valid, split.test)
+
+
+def _drawn(name: str, tracks: Sequence[str]) -> str:
+    return tracks[int(_draws(name).integers(len(tracks)))]
 
 
 def _number(name: str) -> int:

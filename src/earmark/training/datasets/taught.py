@@ -69,7 +69,8 @@ def load(
     validates and the others train, in every split; none is in any figure of a test side. `copies` of every track, two
     at other speeds, all further ones mixed with another track, train wherever all that is in them does, on what the
     teachers say of them: files in `copies_folder`, scores in `copies_scores`, both made by `make bench-peers`. Choice:
-    what listeners said of a track holds at another speed, and nobody knows it of mixtures.
+    what listeners said of a track is taken to hold at another speed, "fast" and "slow" too, and to be unknown of
+    mixtures.
 
     The splits `fold-0` to `fold-4` share no artist (of emotify) and no source (of free) between their sides:
     `fold-k` tests on fold k, validates on fold (k + 1) mod 5, trains on the other three. `ship` trains on all but about

@@ -64,7 +64,7 @@ def machine_scores(
     if np.isnan(material.clips.targets).any():
         raise TrainingError(
             f"{material.dataset.name} has unknown targets; machines on vectors need every target known. "
-            'Leave "baselines" and "vectors" out of evaluation.compare.'
+            'Leave "baselines", "vectors" and "hidden" out of evaluation.compare.'
         )
     # In float32 the logistic regression's line search can fail on tiny sets.
     exact = vectors.astype(np.float64)

@@ -171,6 +171,14 @@ def _legend(evaluation: Evaluation) -> list[str]:
         f"local: the mean of a CNN's own scores over the segments of a track; segments have {lengths}.",
         "global: a classifier on the levels (hidden layers) of the CNNs, the maximum over a segment, the mean over the "
         "track; L1 is the first level alone, and without an L all of them.",
+        *(
+            [
+                "hidden layer: the first of a classifier that was trained where the local CNNs were, on "
+                f"{evaluation.experiment.local_material.dataset.name}."
+            ]
+            if any(result.kind == "hidden" for result in evaluation.results)
+            else []
+        ),
         *([f"In one line: {story}."] if story else []),
     ]
 

@@ -1,7 +1,8 @@
-"""Hints: what another network heard in every window, which local CNNs learn to tell beside the tags.
+"""Hints: what another network heard in every window, which networks learn to tell beside the tags.
 
-A teacher's tags say less of what it heard than its last hidden layer does. While a local CNN trains it has outputs for
-that too, which are dropped afterwards. The idea is of Romero et al. 2015 (FitNets: Hints for Thin Deep Nets).
+A teacher's tags say less of what it heard than its last hidden layer does. While a local CNN or the classifier trains
+it has outputs for that too, which are dropped afterwards. The idea is of Romero et al. 2015 (FitNets: Hints for Thin
+Deep Nets).
 """
 
 import dataclasses
@@ -15,8 +16,25 @@ import numpy.typing as npt
 
 from earmark.errors import TrainingError
 from earmark.training.material.clips import Clips
+from earmark.training.material.material import Material
 
 Vectors = dict[str, npt.NDArray[np.float32]]
+
+
+def with_hints(material: Material, files: Sequence[Path], split: str) -> Material:
+    """Material whose clips are `hinted`, standardised by the training side of a split; as it is without files.
+
+    Raises:
+        TrainingError: as `hinted` does, and where tracks have one label each, as all outputs compete for it there.
+    """
+    if not files:
+        return material
+    if material.dataset.task == "one-label":
+        raise TrainingError(
+            f"Tracks of {material.dataset.name} have one label each; expected tags of which a track may have several, "
+            "beside which hints can be told. Leave hints out of the recipe."
+        )
+    return dataclasses.replace(material, clips=hinted(material.clips, files, material.clips_of(split, "train")))
 
 
 def hinted(clips: Clips, files: Sequence[Path], training: npt.NDArray[np.int64]) -> Clips:

@@ -75,6 +75,8 @@ class Recipe(Section):
                 "joint training takes the maximum over segments and the mean over clips, but pooling is "
                 f"{self.pooling.segment!r} and {self.pooling.track!r}"
             )
+        if "hidden" in self.evaluation.compare and not self.global_.hidden_units:
+            raise ValueError('evaluation.compare asks for "hidden", but global.hidden_units has no layer')
         others = [scale for scale in self.evaluation.level_subset_scales if scale not in self.local.scales]
         if others:
             raise ValueError(f"evaluation.level_subset_scales names {others}, which are not in local.scales")

@@ -11,7 +11,7 @@ whatever is the same.
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +155,8 @@ class Experiment:
     def global_scores(self, split: str, selection: Selection, seed: int) -> npt.NDArray[np.float32]:
         """Step 3 where only its scores are wanted, as in comparisons: of every clip of the dataset, (clips, tags).
 
-        The classifier that a bundle is made of is kept all the same.
+        Where the recipe makes a bundle, the classifiers of its own selection are kept whole all the same:
+        probabilities are fitted on them, and other recipes may read their hidden layers.
         """
         if self.recipe.bundle.split is not None and selection == self.selection():
             return self._scores(self.classifier(split, selection, seed), self.vectors(split, selection))
@@ -194,11 +195,14 @@ class Experiment:
         Of a classifier that was trained where the local CNNs were, as the recipe's section `global` says.
         """
         selection = self.selection()
-        local = self.recipe.local.model_copy(update={"data": None})
-        recipe = self.recipe.model_copy(update={"local": local})
-        there = Experiment(recipe, self.local_material, self._steps, self._fabric, self._say)
-        trained = there.classifier(self._local_split(split), selection, seed)
+        trained = self._where_local_cnns_trained.classifier(self._local_split(split), selection, seed)
         return Classifier(trained.head, trained.arrays).hidden(self.vectors(split, selection))
+
+    @cached_property
+    def _where_local_cnns_trained(self) -> "Experiment":
+        """This experiment on the dataset of its local CNNs."""
+        recipe = self.recipe.model_copy(update={"local": self.recipe.local.model_copy(update={"data": None})})
+        return Experiment(recipe, self.local_material, self._steps, self._fabric, self._say)
 
     def _global_inputs(self, split: str, selection: Selection, seed: int) -> Mapping[str, Any]:
         return {

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from earmark.tagging.card import Head
 from earmark.training.material.batches import Share, VectorBatches
-from earmark.training.material.hints import hinted
+from earmark.training.material.hints import with_hints
 from earmark.training.material.material import Material
 from earmark.training.networks.classifier import GlobalClassifier
 from earmark.training.networks.export import Arrays, check_classifier, classifier_arrays
@@ -48,9 +48,7 @@ def train_classifier(
 
     `features` are those of all scales, first as the clips are, then as they would be at other loudnesses.
     """
-    if section.hints:
-        clips = hinted(material.clips, section.hints, material.clips_of(split, "train"))
-        material = dataclasses.replace(material, clips=clips)
+    material = with_hints(material, section.hints, split)
     vectors = torch.from_numpy(clip_vectors(features[0], levels))
     targets = torch.from_numpy(material.clips.targets)
     train, valid = (material.clips_of(split, side) for side in ("train", "valid"))

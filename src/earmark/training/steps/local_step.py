@@ -15,7 +15,7 @@ from earmark.errors import TrainingError
 from earmark.tagging.card import Extractor
 from earmark.training.material.augmentation import Augmentation
 from earmark.training.material.batches import SegmentBatches, Share
-from earmark.training.material.hints import hinted
+from earmark.training.material.hints import with_hints
 from earmark.training.material.material import Material
 from earmark.training.material.waveform_batches import WaveformBatches
 from earmark.training.networks.export import Arrays, check_local, local_arrays
@@ -49,9 +49,7 @@ def train_local(
 ) -> None:
     """Train a local CNN on one side of a split, choose its weights on another, and keep it in a folder."""
     share = Share(fabric.global_rank, fabric.world_size)
-    if section.hints:
-        clips = hinted(material.clips, section.hints, material.clips_of(split, "train"))
-        material = dataclasses.replace(material, clips=clips)
+    material = with_hints(material, section.hints, split)
     training = _batches(extractor, material, split, "train", section, seed, share)
     validation = _batches(extractor, material, split, "valid", section, seed, share)
     hints = material.clips.targets.shape[1] - len(extractor.output_tags)
