@@ -30,7 +30,8 @@ class Track:
     `targets` holds one value a tag in the order of `Dataset.tags`, each in 0..1, or NaN where it is unknown.
     `group` is what may never be in two sides of a split: the artist or the source. `windows`: the same targets along
     the track, where they change; `targets` is then their mean. `licence`: its own, where those of a dataset differ.
-    `copy_of`: the identifier of the track that this is a changed copy of; empty for music as it was made.
+    `copy_of`: the identifier of the track that this is a changed copy of, the first one of a mixture, as `group` is the
+    first one's; empty for music as it was made.
 
     Raises DatasetError for an empty identifier or group, one with a tab or a line break, or a target
     outside 0..1.
