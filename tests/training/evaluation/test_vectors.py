@@ -1,5 +1,6 @@
 """Plain machines on vectors, the experiment's own and those of peers."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ pytest.importorskip("lightning", reason="needs the extra train")
 from earmark.training.evaluation.baselines import machine_scores
 from earmark.training.evaluation.evaluate import evaluate, methods
 from earmark.training.evaluation.metrics import measure
+from earmark.training.evaluation.report import evaluation_text
 from earmark.training.steps.features import Selection
 from training.builders import make_material
 from training.conftest import Workplace
@@ -40,6 +42,14 @@ def test_machines_hear_all_scales_each_scale_each_level_and_peers(
     expected = ["vectors 18+27 + logistic", "vectors 18 + logistic", "vectors 27 + logistic", *levels]
     assert names == [*expected, "knows little + logistic", "hidden layer + logistic"]
     found = evaluate(chosen, "valid", lambda line: None)
+    text = evaluation_text(found)
+    assert "hidden layer: the first of a classifier that was trained where the local CNNs were, on rendered." in text
+    for pair in (
+        "hidden layer + logistic against vectors 18+27 + logistic",
+        "hidden layer + logistic against knows little + logistic",
+        "vectors 18+27 + logistic against knows little + logistic",
+    ):
+        assert re.search(rf"\| {re.escape(pair)} \| [+-]0\.\d+ \[", text)
     own = chosen.vectors("default", Selection((18, 27)))
     scores = machine_scores("logistic", own, material, "default", compressed=True)
     valid = material.clips_of("default", "valid")

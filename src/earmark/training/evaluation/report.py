@@ -147,6 +147,10 @@ def _agreement(evaluation: Evaluation) -> list[str]:
     return lines
 
 
+_ON_VECTORS = ("hidden", "vectors", "peer")
+"""Kinds of methods that are a machine on vectors."""
+
+
 def _legend(evaluation: Evaluation) -> list[str]:
     """What the rows mean, and the letter's claim in one line of these numbers."""
     recipe = evaluation.experiment.recipe
@@ -201,6 +205,12 @@ def _differences(evaluation: Evaluation) -> list[str]:
         *((f"all scales against {scale}", everything, f"global {scale}") for scale in scales if len(scales) > 1),
         *((f"all scales against {name}", everything, name) for name in ("log-mel + SVM", "MFCC + logistic")),
     ]
+    kinds = {kind: [result.name for result in evaluation.results if result.kind == kind] for kind in _ON_VECTORS}
+    # Of the machines on vectors the first reads all scales and levels.
+    own = [*kinds["hidden"], *kinds["vectors"][:1]]
+    others = [(one, other) for one in kinds["hidden"] for other in kinds["vectors"][:1]]
+    others += [(one, peer) for one in own for peer in kinds["peer"]]
+    pairs += [(f"{one} against {other}", one, other) for one, other in others]
     rows = [
         f"| {what} | {evaluation.compare(first, second).text} |"
         for what, first, second in pairs
