@@ -37,7 +37,7 @@ def test_public_names_are_documented_and_at_home(name: str) -> None:
 @pytest.mark.parametrize(
     ("owner", "names"),
     [
-        ("Tagger", {"tag", "embed", "card", "labels"}),
+        ("Tagger", {"tag", "embed", "hidden", "card", "labels"}),
         (
             "Prediction",
             {
