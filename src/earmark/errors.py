@@ -4,6 +4,7 @@ EarmarkError
 ├── AudioError              sound that cannot be used
 │   ├── DecodeError             a file, bytes or stream that cannot be decoded
 │   └── WaveformError           samples or a rate that cannot be used
+├── FileError               a file on which a library that earmark uses failed
 ├── TagError                a question that a tagger cannot answer as asked
 ├── BundleError             a model on disk that is absent, incomplete or not what its card says
 ├── RecipeError             an experiment that is not described correctly
@@ -33,6 +34,21 @@ class DecodeError(AudioError):
 
 class WaveformError(AudioError):
     """Samples or a rate that cannot be used: no rate, no samples, NaN or infinity, a wrong shape."""
+
+
+class FileError(EarmarkError):
+    """A file on which a library that earmark uses failed in a way that its authors did not foresee.
+
+    source: the file's path, as its user wrote it. reason: what the library said.
+    """
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(source, reason)
+        self.source = source
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.reason}"
 
 
 class TagError(EarmarkError):
