@@ -12,6 +12,8 @@ ADVICE = {
     "it and why; convert it to FLAC and try that.",
     "WaveformError": "Give samples with their rate, as `(array, rate)` or `earmark.Waveform(samples, rate_hz)`, "
     "without NaN or infinity, of one axis or as (samples, channels).",
+    "FileError": "Play the file in another program. If that plays it, report the message: a "
+    "library that earmark uses met bytes that its authors did not foresee.",
     "TagError": "The message names what was asked and what can be: a longer window, a tag of the model, "
     "`keep_features=True` for evidence, a lower precision.",
     "BundleError": "Name the folder that `earmark train`, `calibrate` or `teach` wrote, or a name that "
