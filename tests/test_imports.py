@@ -30,6 +30,7 @@ LAYERS = {
 """What each part may import, besides itself and the version number."""
 
 TRAINING = {
+    "method": set[str](),
     "networks": set[str](),
     "recipe": {"networks"},
     "datasets": set[str](),
@@ -159,6 +160,13 @@ def test_tagging_needs_numpy_and_safetensors_alone(module: str) -> None:
         package = item.module.split(".")[0]
         known = sys.stdlib_module_names | {"earmark", "numpy", "safetensors", "onnxruntime"}
         assert package in known, f"{module} imports {item.module} (line {item.line})"
+
+
+def test_the_method_stands_by_itself() -> None:
+    """The page of the method needs nothing of earmark, and nothing needs the page."""
+    method = "earmark.training.method"
+    assert not [item for item in imports(method) if within(item.module, "earmark")]
+    assert not [module for module in MODULES if method in {item.module for item in imports(module)}]
 
 
 def test_no_module_waits_for_itself() -> None:

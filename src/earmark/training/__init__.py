@@ -1,5 +1,6 @@
 """How a model comes to be, in the order in which a recipe becomes one; every package has a map of its own.
 
+method            the letter's method on one page, without options; everything below is held against it
 recipe/           the whole of an experiment, section by section <-> TOML
 datasets/         tracks, tags, splits
 material/         a dataset's sound, prepared: frames on disk, clips, batches
