@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SONG ?=
 
-.PHONY: help setup demo test lint docs bench clean
+.PHONY: help setup demo test lint lint-page docs bench clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made
@@ -24,10 +24,19 @@ demo: setup ## Render a small dataset, run the three steps, compare, tag a song:
 	    $(BIN)/python -m earmark tag --model runs/demo/model --top 6 --over-time \
 	    --picture runs/demo/tags-over-time.png "$$song"
 
-lint: setup ## Check style and types
+lint: setup lint-page ## Check style and types, of the page's JavaScript too
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+lint-page:
+	@if ! command -v npm >/dev/null; then \
+	    echo "npm is missing (packages nodejs and npm): the page's JavaScript is not checked"; \
+	elif ! (cd tools/page && npm install --no-package-lock --no-audit --no-fund --silent); then \
+	    echo "npm could not install tools/page/package.json: the page's JavaScript is not checked"; \
+	else \
+	    cd tools/page && npm run --silent check; \
+	fi
 
 # The matrix products of tests are small: a second thread only waits for the first, and long where the machine is busy.
 test: lint ## Check style and types, then run the tests
@@ -63,4 +72,4 @@ bench: setup ## Measure the front end, the networks, training and the whole path
 	$(BIN)/python benchmarks/run.py
 
 clean: ## Remove the environments and everything that was made in runs
-	rm -rf .venv .venv-peers runs
+	rm -rf .venv .venv-peers runs tools/page/node_modules

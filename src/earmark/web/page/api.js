@@ -10,7 +10,7 @@ export function address(path) {
 }
 
 export class Api {
-  /** @param {() => Promise<string>} askToken asks the person for the token; once for all that wait for it */
+  /** @param {(refused: boolean) => Promise<string>} askToken asks the person for the token, once for all requests that wait */
   constructor(askToken) {
     this._askToken = askToken;
     this._asking = null;

@@ -3,9 +3,11 @@
 /**
  * An element with what belongs to it.
  *
- * @param {string} tag
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
  * @param {object} properties attributes; `on` holds listeners, `style` custom properties; false and null leave one out
  * @param {...(Node|string|null)} children
+ * @returns {HTMLElementTagNameMap[Tag]}
  */
 export function element(tag, properties = {}, ...children) {
   const made = document.createElement(tag);

@@ -5,7 +5,7 @@
  *
  * @param {import("./api.js").Api} api
  * @param {string} path
- * @param {AbortSignal} signal
+ * @param {AbortSignal} [signal]
  * @yields {{name: string, data: object}}
  */
 export async function* events(api, path, signal) {

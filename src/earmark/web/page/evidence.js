@@ -108,7 +108,13 @@ export class Evidence {
           ),
           element("td", {}),
         ),
-        element("tr", {}, element("td", { "aria-hidden": "true" }, "Sounds"), ...levels, element("th", { scope: "col" }, "Sum")),
+        element(
+          "tr",
+          {},
+          element("td", { "aria-hidden": "true" }, "Sounds"),
+          ...levels,
+          element("th", { scope: "col" }, "Sum"),
+        ),
       ),
       element("tbody", {}, ...rows, bottom),
     );

@@ -1,11 +1,11 @@
 // The card of the taggram: which tags it shows, what lies under the pointer, its legend, and the same in words.
 
+import { THEME_CHANGED } from "./drawing.js";
 import { element } from "./element.js";
 import { momentsTable } from "./moments.js";
 import { heatGradient } from "./palette.js";
 import { ruler } from "./ruler.js";
 import { Taggram } from "./taggram.js";
-import { THEME_CHANGED } from "./drawing.js";
 
 const SHOWN = 12;
 const HINT = "Choose a cell to hear that moment";

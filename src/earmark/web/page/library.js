@@ -58,6 +58,7 @@ export class Library {
   /** Searches that mean something to this model. */
   _examples() {
     const known = new Set(this._page.labels);
+    /** @type {[string, string[]][]} */
     const wanted = [
       ["piano AND NOT vocals", ["piano", "vocals"]],
       ["guitar>0.6 OR strings", ["guitar", "strings"]],
@@ -88,7 +89,8 @@ export class Library {
 
   /** Show what fits a search, or the tracks that were added last. */
   async _show(query, count) {
-    const asked = (this._asked += 1);
+    this._asked += 1;
+    const asked = this._asked;
     let shown;
     let told;
     try {

@@ -3,12 +3,14 @@
 import { element } from "./element.js";
 import { icon } from "./icon.js";
 
+/** @typedef {{text: string, hint?: string, href?: string, act?: () => void}} Item */
+
 /**
  * A menu of links and buttons; closes on Escape, on a choice, and when the focus leaves it.
  *
  * @param {string} name
  * @param {Node} picture
- * @param {{text: string, hint?: string, href?: string, act?: () => void}[]} items
+ * @param {Item[]} items
  */
 export function menu(name, picture, items) {
   const list = element(
@@ -30,8 +32,8 @@ export function menu(name, picture, items) {
     close();
     summary.focus();
   });
-  root.addEventListener("focusout", (event) => {
-    if (event.relatedTarget && !root.contains(event.relatedTarget)) close();
+  root.addEventListener("focusout", ({ relatedTarget }) => {
+    if (relatedTarget instanceof Node && !root.contains(relatedTarget)) close();
   });
   const outside = (event) => {
     if (!root.contains(event.target)) close();
@@ -43,6 +45,10 @@ export function menu(name, picture, items) {
   return root;
 }
 
+/**
+ * @param {Item} item
+ * @param {() => void} close
+ */
 function entry({ text, hint, href, act }, close) {
   const content = [
     element("span", { class: "menu-text" }, text),

@@ -11,12 +11,12 @@ import { Preview } from "./preview.js";
 import { Problem, problemCard, problemOf } from "./problem.js";
 import { Progress } from "./progress.js";
 import { Result } from "./result.js";
+import { Scales } from "./scales.js";
 import { Start } from "./start.js";
 import { switchTheme } from "./switch.js";
 import { Tabs } from "./tabs.js";
 import { askToken } from "./token.js";
 import { Tracks } from "./tracks.js";
-import { Scales } from "./scales.js";
 import { summarySentence } from "./words.js";
 
 export class Page {
@@ -61,8 +61,8 @@ export class Page {
     }
     this._live.begin();
     this.tracks.addEventListener("change", () => this._tracksChanged());
-    this.tracks.addEventListener("progress", ({ detail }) => this._progressed(detail));
-    this.tracks.addEventListener("key", ({ detail }) => this._renamed(detail));
+    this.tracks.addEventListener("progress", (/** @type {CustomEvent} */ { detail }) => this._progressed(detail));
+    this.tracks.addEventListener("key", (/** @type {CustomEvent} */ { detail }) => this._renamed(detail));
     window.addEventListener("hashchange", () => this._route(true));
     document.addEventListener("keydown", (event) => this._key(event));
     this.tracks.restore();

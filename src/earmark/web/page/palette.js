@@ -38,7 +38,12 @@ export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
-/** A curve through three values, at 0, one half and 1. */
+/**
+ * A curve through three values, at 0, one half and 1.
+ *
+ * @param {number[]} values
+ * @param {number} at
+ */
 function bent([start, middle, end], at) {
   return at < 0.5 ? start + (middle - start) * at * 2 : middle + (end - middle) * (at - 0.5) * 2;
 }

@@ -44,7 +44,7 @@ export class Result {
       page.library ? new Similar(page, track).root : null,
       this._dock.root,
     );
-    this._deck.addEventListener("slot", ({ detail }) => this._tags.now(detail));
+    this._deck.addEventListener("slot", (/** @type {CustomEvent} */ { detail }) => this._tags.now(detail));
     this._deck.moves(this.root);
     this.opened();
     const { sure, parts } = summary(track);

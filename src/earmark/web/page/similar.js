@@ -46,7 +46,8 @@ export class Similar {
   }
 
   async _ask(way) {
-    const asked = (this._asked += 1);
+    this._asked += 1;
+    const asked = this._asked;
     let shown;
     try {
       const path = `v1/tracks/${this._track.key}/similar?n=${SHOWN}&alike=${way}`;

@@ -72,6 +72,7 @@ export class Start {
   close() {}
 }
 
+/** @param {string[]} lesson its picture, title and text */
 function lesson([picture, title, text]) {
   return element("li", { class: "lesson" }, icon(picture), element("h2", {}, title), element("p", {}, text));
 }

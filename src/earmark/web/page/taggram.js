@@ -12,7 +12,7 @@ export class Taggram {
   /**
    * @param {import("./track.js").Track} track
    * @param {{choose: (label: string) => void, play: (seconds: number) => void}} wishes
-   * @param {(text: string) => void} readout shows what lies under the pointer, or under the keyboard's cell
+   * @param {(cell: {label: string, time: string, probability: string}) => void} readout shows what lies under the pointer, or under the keyboard's cell
    */
   constructor(track, wishes, readout) {
     this._track = track;
@@ -20,7 +20,7 @@ export class Taggram {
     this._readout = readout;
     this._rows = [];
     this._cursor = { row: 0, slot: 0 };
-    this._drawing = new Drawing((...place) => this._draw(...place));
+    this._drawing = new Drawing((context, width) => this._draw(context, width));
     this._labels = element("ul", { class: "heat-labels" });
     this._cell = element("div", { class: "heat-cell", hidden: true });
     this._spoken = element("p", { class: "unseen", "aria-live": "polite" });
@@ -90,7 +90,7 @@ export class Taggram {
 
   /** Where each row lies: the labels beside it say. */
   _places() {
-    return [...this._labels.children].map(({ firstElementChild: button }) => ({
+    return [...this._labels.querySelectorAll("button")].map((button) => ({
       top: button.offsetTop,
       height: button.offsetHeight,
     }));

@@ -1,6 +1,5 @@
 // Light or dark, before anything is drawn: a plain script in the head, so that a stored choice never flashes.
 (() => {
-  "use strict";
   const root = document.documentElement;
   const stored = localStorage.getItem("earmark.theme");
   if (stored === "light" || stored === "dark") root.dataset.theme = stored;

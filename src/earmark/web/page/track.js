@@ -14,13 +14,16 @@ export class Track extends EventTarget {
 
   constructor(api, name) {
     super();
-    this.key = `new-${(Track._count += 1)}`;
+    Track._count += 1;
+    this.key = `new-${Track._count}`;
     this.name = name;
     this.state = "waiting";
     this.message = "Waiting";
     this.share = null;
     this.problem = null;
     this._api = api;
+    /** @type {() => Promise<{id: string}>} */
+    this._begin = null;
     this._closing = new AbortController();
   }
 
