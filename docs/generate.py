@@ -1,9 +1,10 @@
-"""Write the reference pages from the code: `python docs/generate.py`; with `--check` only say which would change."""
+"""Write the pages made from code and stored records: `python docs/generate.py`; `--check` only lists changes."""
 
 import sys
 from pathlib import Path
 
 from generation.commands import command_pages
+from generation.end_to_end import end_to_end_page
 from generation.errors import errors_page
 from generation.file_keys import file_keys_page
 from generation.python_names import python_page
@@ -22,6 +23,7 @@ def pages() -> dict[Path, str]:
     made[reference / "python.md"] = python_page()
     made[reference / "errors.md"] = errors_page()
     made[reference / "server.md"] = server_page()
+    made[DOCS / "results" / "end-to-end.md"] = end_to_end_page()
     return made
 
 

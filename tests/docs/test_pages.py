@@ -14,6 +14,9 @@ from earmark.training.recipe.recipe import parse_recipe
 PARTS = ("tutorial", "how-to", "reference", "explanation")
 OUTSIDE = {"index.md", "RESULTS.md", "LOG.md", "model-card.md", "model-card-free.md"}
 """Pages that lie beside the four parts."""
+TABLES = "results"
+"""The folder of the complete tables, which RESULTS.md sums up."""
+SUMMARY_LINES = 200
 TEXTS = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md", "Makefile")),
     *(path for folder in ("src", "tests", "benchmarks") for path in sorted((ROOT / folder).rglob("*.py"))),
@@ -28,9 +31,24 @@ def test_the_pages_are_in_four_parts() -> None:
     for part in PARTS:
         assert (docs / part / "index.md").exists()
         assert len(list((docs / part).rglob("*.md"))) > 3
-    assert not [
-        path for path in docs.rglob("*.md") if path.parent != docs and path.relative_to(docs).parts[0] not in PARTS
-    ]
+    folders = {path.relative_to(docs).parts[0] for path in docs.rglob("*.md") if path.parent != docs}
+    assert folders == {*PARTS, TABLES}
+
+
+def test_the_results_are_summed_up_on_one_short_page() -> None:
+    summary = (ROOT / "docs" / "RESULTS.md").read_text(encoding="utf-8")
+    assert len(summary.splitlines()) <= SUMMARY_LINES
+    for page in (ROOT / "docs" / TABLES).glob("*.md"):
+        assert f"]({TABLES}/{page.name}" in summary, f"RESULTS.md does not link {page.name}"
+
+
+def test_figures_are_of_clean_commits() -> None:
+    """A figure can be measured again only if its code is in the repository."""
+    records = sorted((ROOT / "benchmarks" / "results").iterdir())
+    assert records
+    for file in (*PAGES, *records):
+        found = re.search(r"\b[0-9a-f]{7,}-dirty\b", file.name + file.read_text(encoding="utf-8"))
+        assert found is None, f"{file.relative_to(ROOT)} has figures of {found[0]}, which is no commit"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
