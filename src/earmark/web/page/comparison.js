@@ -27,8 +27,8 @@ export class Comparison {
         this._sides[1].root("right", this._chooser(pair, 1)),
         card(
           "between",
-          "What sets them apart",
-          cardHead("What sets them apart", ""),
+          "How they differ",
+          cardHead("How they differ", ""),
           element("div", { class: "differences" }, ...differences(left, right)),
           butterfly(left, right, tags),
         ),

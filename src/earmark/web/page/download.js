@@ -9,8 +9,8 @@ export function downloads(track) {
   const saved = (ending, text, kind) => () => save(`${track.title}${ending}`, text(track), kind);
   return menu("Download", icon("download"), [
     { text: "JSON", hint: "everything, with evidence", act: saved(".json", json, "application/json") },
-    { text: "CSV", hint: "a row, as earmark tag --csv", act: saved(".csv", csv, "text/csv") },
-    { text: "CSV over time", hint: "a row a moment", act: saved(" over time.csv", csvOverTime, "text/csv") },
+    { text: "CSV", hint: "one row, as earmark tag --csv", act: saved(".csv", csv, "text/csv") },
+    { text: "CSV over time", hint: "one row for each moment", act: saved(" over time.csv", csvOverTime, "text/csv") },
   ]);
 }
 

@@ -166,7 +166,7 @@ export class Evidence {
   _meaning(label, sums, probability) {
     const score = this._track.prediction.scores[label];
     const corrected = this._track.prediction.calibrated
-      ? ` Of tracks that score so and whose answer is known, ${percent(probability)} have it (calibration).`
+      ? ` Of the known tracks with this score, ${percent(probability)} have the tag (calibration).`
       : "";
     const { exact } = this._track.evidence[label];
     return element(
@@ -181,10 +181,10 @@ export class Evidence {
           "p",
           {},
           "Points count for (+) or against (−) a tag: 0 is a score of 50%, +2 of 88%, −2 of 12% (log odds). earmark ",
-          "cuts a track into short pieces of several lengths. Networks hear each piece in layers: the first hear ",
-          "plain sound, later ones patterns, the last an impression of the whole. A number says what one layer of one ",
-          "length added, compared with an average track",
-          exact ? "; together they are exact (Shapley values)." : " (Shapley values, of drawn orders).",
+          "cuts a track into short pieces of several lengths. Networks analyse each piece in layers: the first read ",
+          "plain sound, later ones patterns, and the last give an impression of the whole. A number says how much one ",
+          "layer of one length added, compared with an average track",
+          exact ? "; together they are exact (Shapley values)." : " (Shapley values, estimated from random orders).",
         ),
       ),
     );

@@ -8,8 +8,8 @@ import { problemCard, problemOf } from "./problem.js";
 
 const SHOWN = 20;
 const LATEST = 6;
-const NOTHING = "No track fits. Ask for less, or for a lower bound such as piano>0.3.";
-const EMPTY = "It has no tracks yet: earmark library add FOLDER.";
+const NOTHING = "No track fits. Ask for fewer tags, or set a lower bound such as piano>0.3.";
+const EMPTY = "The library has no tracks yet. Add some with earmark library add FOLDER.";
 
 export class Library {
   /** @param {number} count of its tracks */

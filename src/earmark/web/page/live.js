@@ -63,8 +63,8 @@ export class Live {
 
   _end({ overall, problem }) {
     this.root.classList.add("is-over");
-    this._title.textContent = problem ? "Listening broke off" : "Listened to the end";
-    this._told.textContent = problem ?? (overall ? `all of ${clock(overall.seconds)}` : "no sound came");
+    this._title.textContent = problem ? "The stream broke off" : "Listened to the end";
+    this._told.textContent = problem ?? (overall ? `all of ${clock(overall.seconds)}` : "no sound arrived");
     if (overall) this._keepPlaces(overall.tags.slice(0, SHOWN));
   }
 

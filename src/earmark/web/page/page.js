@@ -179,8 +179,8 @@ export class Page {
   _unforeseen(error) {
     const problem = new Problem({
       title: "Something went wrong on this page",
-      detail: String(error?.message ?? "It is not known what."),
-      what_to_do: "Load the page again; what was heard is still there. If it comes back, please report it.",
+      detail: String(error?.message ?? "The cause is unknown."),
+      what_to_do: "Load the page again; your tracks are still there. If it happens again, please report it.",
     });
     const place = document.getElementById("unforeseen");
     const dismiss = element(

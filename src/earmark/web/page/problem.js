@@ -28,7 +28,7 @@ export class Problem extends Error {
     return new Problem({
       title: "The server could not answer",
       detail: `It answered with status ${status} and no reason.`,
-      what_to_do: "Try again; if it stays, look at what earmark serve says.",
+      what_to_do: "Try again. If the problem remains, look at the messages of earmark serve.",
       status,
       retryAfter,
     });
@@ -37,8 +37,8 @@ export class Problem extends Error {
   static unreachable() {
     return new Problem({
       title: "The server cannot be reached",
-      detail: "earmark does not answer any more.",
-      what_to_do: "See that earmark serve is still running, then try again.",
+      detail: "earmark no longer answers.",
+      what_to_do: "Check that earmark serve is still running, then try again.",
     });
   }
 }

@@ -118,7 +118,7 @@ function key() {
     element("span", { class: "key-whole" }),
     "whole track",
     element("span", { class: "key-peak" }),
-    "at most",
+    "strongest moment",
   );
 }
 
@@ -126,8 +126,8 @@ function key() {
 function notes({ prediction, duration }) {
   const texts = [];
   if (prediction.truncated)
-    texts.push(`The file breaks off: it promised more than the ${clockEnd(duration)} that could be read.`);
+    texts.push(`The file is incomplete: it should be longer than the ${clockEnd(duration)} that could be read.`);
   if (prediction.short.length)
-    texts.push("The sound is so short that it was repeated to be heard at all; take its tags with care.");
+    texts.push("The sound is so short that it was repeated for the analysis. Its tags are less reliable.");
   return texts.map((text) => element("p", { class: "note" }, icon("wrong"), text));
 }

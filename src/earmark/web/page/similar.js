@@ -27,7 +27,7 @@ export class Similar {
         "div",
         { class: "card-head" },
         element("h2", {}, "Alike in your library"),
-        element("fieldset", { class: "choice" }, element("legend", { class: "unseen" }, "Alike in what"), ...ways),
+        element("fieldset", { class: "choice" }, element("legend", { class: "unseen" }, "Compare in"), ...ways),
       ),
       this._list,
     );

@@ -6,9 +6,9 @@ import { icon } from "./icon.js";
 const HERE = ["localhost", "127.0.0.1", "[::1]"];
 
 const LESSONS = [
-  ["what", "What", "Tags in groups, each with the chance that it is true."],
-  ["when", "When", "Every tag along the track; choose a moment to hear it."],
-  ["why", "Why", "Where in the sound a tag was decided, and how that adds up."],
+  ["what", "What", "Tags in groups, each with its probability."],
+  ["when", "When", "Every tag over the length of the track. Choose a moment to hear it."],
+  ["why", "Why", "Which lengths of sound and which layers decided a tag."],
 ];
 
 export class Start {
@@ -35,7 +35,7 @@ export class Start {
     });
     const where = HERE.includes(location.hostname)
       ? "The sound stays on this computer"
-      : "The sound goes to this server alone";
+      : "The sound goes only to this server";
     const most = `Up to ${limits.max_minutes} minutes and ${limits.max_megabytes} MB.`;
     const about = `${most} ${where}, and is removed after ${limits.keep_minutes} minutes.`;
     this.root = element(
@@ -49,8 +49,8 @@ export class Start {
         element(
           "p",
           { class: "lead" },
-          "earmark listens to a track and says which instruments, voices, genres and moods it hears; when each of them ",
-          "sounds; and what in the sound made it say so.",
+          "earmark listens to a track and says which instruments, voices, genres and moods it hears, when each of them ",
+          "sounds, and which parts of the sound decided it.",
         ),
         element(
           "div",

@@ -71,7 +71,7 @@ export class Tags {
         tick,
       ),
       element("span", { class: "tag-value" }, percent(probability)),
-      unseen(`, at most ${percent(this._track.peak(label))}`),
+      unseen(`, up to ${percent(this._track.peak(label))}`),
     );
     this._buttons.set(label, button);
     this._ticks.set(label, tick);

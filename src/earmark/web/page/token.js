@@ -23,8 +23,8 @@ export function askToken(again) {
           "p",
           { id: "token-why", class: again ? "wrong" : "soft" },
           again
-            ? "That token was refused. Ask who started earmark serve for the one behind --token."
-            : "It is the word behind --token that earmark serve was started with. It is kept until this tab is closed.",
+            ? "The server refused this token. Ask the person who started earmark serve for the right one."
+            : "Enter the token that earmark serve was started with. The page keeps it until this tab is closed.",
         ),
         element("label", { for: "token" }, "Token"),
         input,

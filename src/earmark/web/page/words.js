@@ -30,7 +30,7 @@ export function verdict(track, label) {
   const whole = track.probability(label);
   if (!inParts(track, label)) return `${sureness(whole)}: ${percent(whole)}.`;
   const peak = track.peak(label);
-  return `${sureness(peak)} in parts: up to ${percent(peak)}, of the whole track ${percent(whole)}.`;
+  return `${sureness(peak)} in parts: up to ${percent(peak)}; ${percent(whole)} for the whole track.`;
 }
 
 function sureness(probability) {
@@ -68,7 +68,7 @@ export function summarySentence(track) {
   if (parts.length) pieces.push({ text: sure.length ? "; in parts " : "In parts " }, ...strongList(parts));
   if (perhaps.length)
     pieces.push({ text: `${pieces.length ? "; perhaps" : "Nothing is sure; perhaps"} ${listed(perhaps)}`, soft: true });
-  return pieces.length ? [...pieces, { text: "." }] : [{ text: "Nothing that earmark knows stands out." }];
+  return pieces.length ? [...pieces, { text: "." }] : [{ text: "No tag that earmark knows stands out." }];
 }
 
 function strongList(labels) {
@@ -99,7 +99,7 @@ export function depth(level, levels) {
 /** Where a tag was decided, in a sentence. */
 export function decided(evidence, scales) {
   const net = evidence.log_odds - evidence.base;
-  if (Math.abs(net) < LITTLE) return "The sound says little either way: it is close to that of an average track.";
+  if (Math.abs(net) < LITTLE) return "The sound gives little evidence either way: it is close to an average track.";
   const levels = new Map();
   for (const { extractor, level } of evidence.parts) {
     levels.set(extractor, Math.max(level, levels.get(extractor) ?? 0));
@@ -132,8 +132,8 @@ export function course(track, label) {
   const low = Math.min(...evidence.curve);
   const high = Math.max(...evidence.curve);
   const range = `${percent(low)} to ${percent(high)}`;
-  if (high - low < SAME_ALL_THROUGH) return `It is much the same all the way through (${range}).`;
+  if (high - low < SAME_ALL_THROUGH) return `It hardly changes over the track (${range}).`;
   const [[start, end]] = stretches(evidence);
   const clearest = `is clearest from ${clock(start)} to ${clockEnd(end)}.`;
-  return inParts(track, label) ? `It ${clearest}` : `Along the track it goes from ${range}, and ${clearest}`;
+  return inParts(track, label) ? `It ${clearest}` : `Over the track it varies from ${range}, and it ${clearest}`;
 }
