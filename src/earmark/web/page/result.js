@@ -118,7 +118,7 @@ function key() {
     element("span", { class: "key-whole" }),
     "whole track",
     element("span", { class: "key-peak" }),
-    "strongest moment",
+    "peak",
   );
 }
 
