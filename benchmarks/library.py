@@ -203,7 +203,7 @@ def fill(library: Library, tracks: int) -> None:
                     (number, f"packets:{number:032x}", model_id, logits[row].tobytes(), vectors[row].tobytes()),
                 )
                 path = f"/music/{number // 1000}/an album of an artist/{number}.mp3".encode()
-                library.store.run("INSERT INTO paths VALUES (?, ?, 1, 1, 0)", (path, number))
+                library.store.run("INSERT INTO paths VALUES (?, ?, 1, 1, 0, folded(?))", (path, number, path))
 
 
 def measure_searching(folder: Path, model: Path, tracks: int, rounds: int) -> dict[str, object]:

@@ -12,10 +12,11 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
 
-ERRORS = {"errors", "file_errors"}
+ERRORS = {"errors", "file_errors", "file_name"}
 LAYERS = {
     "errors": set[str](),
-    "file_errors": ERRORS,
+    "file_errors": {"errors"},
+    "file_name": set[str](),
     "audio": ERRORS,
     "tagging": ERRORS | {"audio"},
     "training": ERRORS | {"audio", "tagging"},

@@ -5,6 +5,7 @@ EarmarkError
 │   ├── DecodeError             a file, bytes or stream that cannot be decoded
 │   └── WaveformError           samples or a rate that cannot be used
 ├── FileError               a file on which a library that earmark uses failed
+├── OutputError             results that cannot be written to standard output
 ├── TagError                a question that a tagger cannot answer as asked
 ├── BundleError             a model on disk that is absent, incomplete or not what its card says
 ├── RecipeError             an experiment that is not described correctly
@@ -49,6 +50,23 @@ class FileError(EarmarkError):
 
     def __str__(self) -> str:
         return f"{self.source}: {self.reason}"
+
+
+class OutputError(EarmarkError):
+    """Standard output or standard error that cannot be written to, such as a file on a full disk.
+
+    stream: which of them. reason: what the system said. reader_left: whether it is a pipe whose reader has ended, such
+    as `head`, which is no fault.
+    """
+
+    def __init__(self, stream: str, reason: str, *, reader_left: bool = False) -> None:
+        super().__init__(stream, reason)
+        self.stream = stream
+        self.reason = reason
+        self.reader_left = reader_left
+
+    def __str__(self) -> str:
+        return f"{self.stream} cannot be written to: {self.reason}. Make room, or send it to another place."
 
 
 class TagError(EarmarkError):

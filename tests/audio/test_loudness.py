@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from earmark.audio.loudness import Loudness
+from earmark.audio.loudness import Loudest, Loudness
 
 RATE_HZ = 22_050
 
@@ -38,3 +40,20 @@ def test_what_the_window_has_left_is_forgotten() -> None:
         said.append(loudness.silent)
     assert said == [False, False, True, True, True]
     assert not loudness.always_silent
+
+
+@given(
+    st.lists(st.integers(0, 6_000), max_size=8),
+    st.integers(0, 20_000),
+    st.integers(1, 5_000),
+    st.sampled_from([0.0, 5e-4, 1e-3, 2e-3, 1.0]),
+)
+def test_the_loudest_does_not_depend_on_the_cuts(cuts: list[int], start: int, length: int, peak: float) -> None:
+    samples = np.zeros(22_050, np.float32)
+    samples[start : start + length] = peak
+    whole, cut = Loudest(RATE_HZ), Loudest(RATE_HZ)
+    whole.add(samples)
+    for piece in np.split(samples, np.minimum(np.cumsum(cuts), len(samples))):
+        cut.add(piece)
+    assert cut.silent == whole.silent
+    assert whole.silent or peak >= 1e-3

@@ -105,18 +105,6 @@ def test_one_thread_is_the_default_and_a_choice_is_kept() -> None:
         assert (lines[0], lines[-1]) == ("False", expected), "numpy comes after the number of threads"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="file names are any bytes on Linux only")
-def test_a_name_that_is_no_text_goes_out_as_it_came(tmp_path: Path) -> None:
-    model = write_random_bundle(tmp_path / "model")
-    sound = write_noise(tmp_path / "sound.flac", 1)
-    odd = os.fsencode(tmp_path) + b"/odd \xff.flac"
-    os.rename(sound, odd)  # noqa: PTH104 (a Path cannot hold these bytes)
-    for form in ("--jsonl", "--csv", "--json"):
-        done = run("tag", odd, "--model", model, form, PYTHONIOENCODING="utf-8:strict")
-        assert (done.returncode, done.stderr) == (0, "")
-        assert os.fsdecode(odd) in done.stdout or "odd \\udcff.flac" in done.stdout
-
-
 def test_a_wrong_option_is_no_traceback(tmp_path: Path) -> None:
     done = run("tag", tmp_path, "--json", "--csv")
     assert done.returncode == 2

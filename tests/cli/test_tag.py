@@ -5,16 +5,22 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
+from library.poison import write_poison
 from tagging.builders import make_bundle, write_random_bundle
 from training.sounds import write_noise
 from typer.testing import CliRunner, Result
 
 import earmark
+from earmark.audio.write import write_flac
+from earmark.cli import tagging
 from earmark.cli.main import app
-from earmark.errors import BundleError, MissingExtraError, TagError
+from earmark.errors import BundleError, FileError, MissingExtraError, TagError
+from earmark.library.jobs import Limits
 from earmark.tagging.bundle import read_bundle, write_bundle
 from earmark.tagging.card import TagCalibration
 
@@ -266,3 +272,86 @@ def test_an_explanation_that_cannot_be_had_is_refused(place: Path) -> None:
     assert (absent.exit_code, absent.stdout) == (1, "")
     assert "Did you mean 'tag 3'?" in str(absent.exception)
     assert run(place, sounds(place)[0], "--explain", "tag 3", "--csv").exit_code == 2
+
+
+def write_quiet(path: Path, peak: float) -> Path:
+    tone = np.sin(np.arange(4 * 22_050) * 2 * np.pi * 440 / 22_050)
+    write_flac(path, (peak * tone).astype(np.float32), 22_050)
+    return path
+
+
+@pytest.mark.parametrize(("peak", "silent"), [(0.0, True), (1e-3, True), (2e-3, False)])
+def test_silence_is_named(calibrated: Path, tmp_path: Path, peak: float, silent: bool) -> None:
+    """As `earmark listen` names it: a model says something of silence, and a person is not to take it for true."""
+    path = write_quiet(tmp_path / "quiet.flac", peak)
+    lines = run_calibrated(calibrated, path, "--over-time").stdout.splitlines()
+    assert (lines == [str(path), "  silence"]) == silent
+    for form in ("--json", "--jsonl"):
+        found = json.loads(run_calibrated(calibrated, path, form, "--precision", "0.9").stdout)
+        record = found[0] if form == "--json" else found
+        assert record["silent"] is silent
+        assert (record["promised"]["tags"] == []) == silent
+        assert len(record["probabilities"]) == 5
+
+
+def test_silence_does_not_depend_on_how_the_sound_comes(place: Path, tmp_path: Path) -> None:
+    """A click of a twentieth of a second at the place where blocks meet."""
+    samples = np.zeros(5 * 22_050, np.float32)
+    samples[2 * 22_050 - 551 : 2 * 22_050 + 551] = 1.6e-3
+    write_flac(tmp_path / "click.flac", samples, 22_050)
+    tagger = earmark.load(place / "model")
+    whole = tagger.tag((samples, 22_050)).silent
+    assert tagger.tag(tmp_path / "click.flac").silent == whole
+    assert tagger.tag((samples[: 2 * 22_050], 22_050)).silent
+
+
+def test_a_file_that_claims_to_be_too_long_is_its_line(place: Path, tmp_path: Path) -> None:
+    kinds = write_poison(tmp_path / "poison")
+    result = run(place, tmp_path / "poison", place / "music" / "b.flac", "--jsonl")
+    assert result.exit_code == 1
+    lines = [line for line in result.stderr.splitlines() if line.startswith("earmark: ")]  # libav may say more
+    told = {Path(line.split(": ")[1]).name: line for line in lines}
+    assert set(told) == {name for name, reason in kinds.items() if reason}
+    for name, reason in kinds.items():
+        assert reason in told.get(name, "")
+    assert len(result.stdout.splitlines()) == sum(not reason for reason in kinds.values()) + 1
+
+
+def test_the_limit_of_length_can_be_chosen(place: Path, tmp_path: Path) -> None:
+    path = write_noise(tmp_path / "long.flac", 1, 40 * 22_050)
+    assert run(place, path, "--longest-hours", "0.02").exit_code == 0
+    refused = run(place, path, "--longest-hours", "0.01")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr == (f"earmark: {path}: its header claims 0.0 hours; at most 0.01 hours are listened to\n")
+    assert run(place, path, "--longest-hours", "0").exit_code == 2
+
+
+def test_a_file_is_given_up_after_a_time_by_its_length(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that passes ten minutes at each look."""
+    looks = iter(range(0, 10**9, 600))
+    monkeypatch.setattr(tagging.time, "monotonic", lambda: next(looks))
+    result = run(place, *sounds(place), "--jsonl")
+    assert (result.exit_code, result.stdout) == (1, "")
+    lines = result.stderr.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith(f"earmark: {sounds(place)[0]}: it was not done after 62 seconds, what a file of its ")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pipe")
+def test_a_pipe_is_read_once_and_held_to_the_length(place: Path, tmp_path: Path) -> None:
+    """Whose length no header tells beforehand."""
+    pipe = tmp_path / "pipe.wav"
+    os.mkfifo(pipe)
+    content = sounds(place)[0].read_bytes()
+    with ThreadPoolExecutor(1) as writing:
+        writing.submit(pipe.write_bytes, content)
+        result = run(place, pipe, "--jsonl")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["duration_seconds"] == pytest.approx(4.0)
+
+
+def test_a_sound_that_goes_on_for_too_long_ends_there(place: Path) -> None:
+    check = tagging.limited(str(sounds(place)[0]), Limits(longest_hours=1.0))
+    check(3_599.0)
+    with pytest.raises(FileError, match="goes on for more than 1 hours"):
+        check(3_601.0)

@@ -1,5 +1,6 @@
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,11 @@ from library.poison import odd_name
 from tagging.builders import make_bundle, make_weights
 from training.sounds import write_noise
 
+from earmark.audio.identity import identity
 from earmark.errors import LibraryError
 from earmark.library import adding, scan
 from earmark.library.adding import Added, Progress
+from earmark.library.analysis import analysis_of
 from earmark.library.jobs import Broken, Changed, Job, Lost, Outcome, Vanished
 from earmark.library.library import Library
 from earmark.tagging.bundle import seal
@@ -301,3 +304,45 @@ def test_a_full_disk_stops_with_what_was_done_kept(library: Library, music: Path
     added, _ = add(library, music)
     assert added.recordings == 24 - kept
     assert len(library) == 24
+
+
+def test_a_link_that_hid_a_folder_heals(library: Library, tmp_path: Path) -> None:
+    """A library that an older version filled knows a file by a link's path; the folder's own takes its place."""
+    write_noise(tmp_path / "music" / "A" / "a.flac", 1)
+    write_noise(tmp_path / "music" / "B" / "b.flac", 2)
+    by_link = tmp_path / "music" / "A" / "link" / "b.flac"
+    (tmp_path / "music" / "A" / "link").symlink_to(tmp_path / "music" / "B", target_is_directory=True)
+    add(library, tmp_path / "music" / "A")  # which knows no other way to it
+    assert library.knows(by_link)
+    added, _ = add(library, tmp_path / "music")
+    assert (added.same, added.missing, len(library)) == (1, 0, 2)
+    assert not library.knows(by_link)
+    assert library.track(tmp_path / "music" / "B" / "b.flac").paths == (str(tmp_path / "music" / "B" / "b.flac"),)
+    again, engine = add(library, tmp_path / "music")
+    assert (again.known, again.missing, engine.jobs) == (2, 0, [])
+
+
+def test_an_address_that_does_not_answer_marks_nothing_as_gone(library: Library, tmp_path: Path) -> None:
+    pytest.importorskip("fsspec", reason="needs the extra cluster")
+    write_noise(tmp_path / "far" / "a.flac", 1)
+    address = f"file://{tmp_path}/far/a.flac"
+    library.add(address, engine=making(Scripted(far_away(library))))
+    assert library.database.known_path(address) is not None
+    (tmp_path / "far").rename(tmp_path / "elsewhere")
+    added = library.add(address, engine=making(Scripted(far_away(library))))
+    assert added.absent == [address]
+    known = library.database.known_path(address)
+    assert known is not None
+    assert not known.missing
+
+
+def far_away(library: Library) -> Callable[[Job], Outcome]:
+    """Listen as a worker does to a file that it has fetched."""
+    assert library.tagger is not None
+    tagger = library.tagger
+
+    def answer(job: Job) -> Outcome:
+        path = job.path.removeprefix("file://")
+        return analysis_of(identity(path), tagger.tag(path))
+
+    return answer

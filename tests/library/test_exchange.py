@@ -1,6 +1,7 @@
 import json
 import os
 from pathlib import Path
+from urllib.parse import quote_from_bytes
 
 import numpy as np
 import pytest
@@ -89,6 +90,35 @@ def test_it_can_be_read_without_earmark(heard: Library, tagger: Tagger, tmp_path
     assert rows[0]["head_hash"] == tagger.card.head.hash
     expected = tagger.tag(tmp_path / "music" / "0.flac").probabilities
     np.testing.assert_allclose(rows[0]["probabilities"], expected, rtol=1e-5)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX systems only")
+def test_every_name_is_unicode_and_the_bytes_stand_beside_it(heard: Library, tmp_path: Path) -> None:
+    """A lone surrogate, as Python has it in such a name, is no JSON for many parsers."""
+    heard.export_to(tmp_path / "tracks.jsonl")
+    lines = (tmp_path / "tracks.jsonl").read_text(encoding="ascii").splitlines()
+    records = [json.loads(line) for line in lines[1:]]
+    for record in records:
+        assert json.dumps(record, ensure_ascii=False).encode("utf-8")
+    (odd,) = [record for record in records if "path_bytes" in record]
+    assert odd["path_bytes"] == [quote_from_bytes(os.fsencode(odd_name(tmp_path / "music")))]
+    assert "\ufffd" in odd["paths"][0]
+    assert list(heard.export_lines()) == lines
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX systems only")
+def test_names_as_an_older_version_wrote_them_are_read(heard: Library, tagger: Tagger, tmp_path: Path) -> None:
+    file = tmp_path / "tracks.jsonl"
+    heard.export_to(file)
+    lines = file.read_text(encoding="ascii").splitlines()
+    records = [json.loads(line) for line in lines[1:]]
+    for record, number in zip(records, range(1, 4), strict=True):
+        record.pop("path_bytes", None)
+        record["paths"] = list(heard.track(number).paths)
+    file.write_text("\n".join([lines[0], *map(json.dumps, records)]), encoding="ascii")
+    with Library(tmp_path / "other.earmark", tagger) as other:
+        assert other.import_from(file) == 3
+        assert other.knows(odd_name(tmp_path / "music"))
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

@@ -1,4 +1,5 @@
 import os
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,12 @@ from library.synthetic import analysis, fill, say
 from tagging.builders import make_bundle
 
 from earmark.errors import LibraryError, QueryError
+from earmark.library import schema, store
 from earmark.library.jobs import Stamp
 from earmark.library.library import Library
-from earmark.library.search import Fitting, ranked
+from earmark.library.query import HasPath, HasTag, parse
+from earmark.library.search import Fitting, ranked, tracks_at
+from earmark.library.store import Store
 from earmark.tagging.calibration import probabilities
 from earmark.tagging.tagger import Tagger
 
@@ -52,6 +56,8 @@ def filled(library: Library) -> Library:
         ("path:*/f???.mp3", {"four", "five"}),
         ("path:nowhere", set()),
         ("folder:/music/rock", {"Three [live]", "four"}),
+        ("folder:/MUSIC/Rock", {"Three [live]", "four"}),
+        ("folder:/music/roc", set()),
         ("folder:/music/rock/ AND tag 3", {"Three [live]", "four"}),
         ("folder:/music/jazz/../rock", {"Three [live]", "four"}),
         ("NOT folder:/music/rock AND NOT tag 1", {"five"}),
@@ -137,6 +143,50 @@ def test_tracks_of_another_model_are_left_out(filled: Library) -> None:
     with Library(filled.path, Tagger(make_bundle(tags=5, seed=4))) as other:
         assert other.search("NOT tag 5") == []
         assert other.left_out() == 5
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("asked", ["NFC", "NFD"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "path:Björk",
+        "path:BJÖRK",
+        "path:'*/björk/*'",
+        "path:'*/BJ?RK/été.mp3'",
+        "path:ÉTÉ",
+        "folder:/Music/Björk",
+        "folder:/music/BJÖRK/",
+        "NOT folder:/music/bjork AND path:STRASSE",
+    ],
+)
+def test_paths_are_found_whatever_their_case_and_form(library: Library, form: str, asked: str, query: str) -> None:
+    path = unicodedata.normalize(form, "/Music/Straße/../Björk/été.mp3").replace("/Straße/..", "")
+    say(library, {path: [HIGH] * 5, "/Music/Bjork/ete.mp3": [LOW] * 5, "/Music/Straße/été bjørk.mp3": [LOW] * 5})
+    found = [each.path for each in library.search(unicodedata.normalize(asked, query))]
+    if "STRASSE" in query:
+        assert found == ["/Music/Straße/été bjørk.mp3"]
+    else:
+        assert path in found
+        assert "/Music/Bjork/ete.mp3" not in found
+
+
+def test_a_tag_is_found_in_either_form() -> None:
+    assert parse(unicodedata.normalize("NFD", "SÉANCE"), ["séance"]) == HasTag(0)
+
+
+def test_a_library_of_an_older_version_is_searched_so_too(tmp_path: Path, tagger: Tagger) -> None:
+    path = unicodedata.normalize("NFD", "/music/Björk.mp3")
+    with pytest.MonkeyPatch.context() as older:
+        older.setattr(store, "MIGRATIONS", schema.MIGRATIONS[:2])
+        old = Store(tmp_path / "music.earmark")
+        old.run("INSERT INTO models VALUES (1, '[]', '', '')")
+        old.run("INSERT INTO tracks VALUES (1, 'packets:0', 1, '0', '', '', 1.0, 0, '', x'', x'')")
+        old.run("INSERT INTO paths VALUES (?, 1, 1, 1, 0)", (os.fsencode(path),))
+        old.close()
+    with Library(tmp_path / "music.earmark") as library:
+        assert tracks_at(HasPath("path", "BJÖRK"), library.database).tolist() == [1]
+        assert library.database.paths_of(1) == (path,)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX systems only")

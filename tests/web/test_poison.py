@@ -1,11 +1,13 @@
 """Poisoned files are answered with a clear problem, or listened to, and the server goes on."""
 
+import struct
 from pathlib import Path
 
 import pytest
 from library.poison import write_poison
 from web.served import Served, problem
 
+from earmark.tagging import tagger as tagger_module
 from earmark.tagging.tagger import Tagger
 from earmark.web.listener import Listener
 from earmark.web.order import Failed, Order, Setup
@@ -63,6 +65,32 @@ def test_the_whole_bomb(tagger: Tagger, poison: Path, tmp_path: Path) -> None:
     bomb = poison / "bomb of silence.wav"
     outcome = listener.work(Order(str(bomb), str(tmp_path / "answer"), bomb.name, "track", 60.0, 60.0))
     assert outcome == Failed(too_long(60.0))
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind"),
+    [
+        (struct.error("unpack requires a buffer of 4 bytes"), "no-sound"),
+        (IndexError("list index out of range"), "no-sound"),
+        (OSError(22, "Invalid argument"), "no-sound"),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), "no-sound"),
+        (MemoryError(), "out-of-memory"),
+    ],
+    ids=lambda each: each if isinstance(each, str) else type(each).__name__,
+)
+def test_whatever_a_decoder_raises_is_the_sounds_problem(
+    tagger: Tagger, poison: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: Exception, kind: str
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(tagger_module, "decode", fail)
+    listener = Listener(Setup(tagger.bundle, 2_048), lambda message: None)
+    path = poison / "384 kHz.wav"
+    outcome = listener.work(Order(str(path), str(tmp_path / "answer"), "song.wav", "tag", 60.0, 60.0))
+    assert isinstance(outcome, Failed)
+    assert (outcome.problem.kind, outcome.problem.status) == (kind, 422)
+    assert str(poison) not in outcome.problem.detail
 
 
 def start(path: Path) -> bytes:

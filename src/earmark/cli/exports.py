@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import typer
 
 from earmark.errors import MissingExtraError, TagError
+from earmark.file_name import folded, text_of
 
 if TYPE_CHECKING:
     from earmark.tagging.prediction import Prediction
 
 ROWS_TOGETHER = 200
+LONGEST_NAME_BYTES = 240
+"""Of a JAMS file without its ending and number: systems take 255 in all."""
 
 
 class Export(Protocol):
@@ -103,14 +106,16 @@ class Jams:
             folder.mkdir(parents=True, exist_ok=True)
 
     def write(self, prediction: "Prediction") -> None:
-        """Write one track's file; of two of one name the second gets a number."""
+        """Write one track's file; of two of one name the second gets a number, and a name too long is cut."""
         from earmark.tagging.jams import jams_text
 
         stem = Path(prediction.source).stem
+        while len(os.fsencode(stem)) > LONGEST_NAME_BYTES:
+            stem = stem[:-1]
         name, number = stem, 2
-        while name in self._names:
+        while folded(name) in self._names:  # many systems take names for one that differ in case alone
             name, number = f"{stem} {number}", number + 1
-        self._names.add(name)
+        self._names.add(folded(name))
         file = self._folder / f"{name}.jams"
         with _told(file):
             file.write_text(jams_text(prediction), encoding="utf-8")
@@ -141,9 +146,10 @@ def _told(file: Path) -> Iterator[None]:
 def _row(prediction: "Prediction") -> dict[str, Any]:
     over_time = prediction.over_time
     return {
-        "source": os.fsencode(prediction.source).decode("utf-8", "replace"),
+        "source": text_of(prediction.source),
         "duration_seconds": prediction.duration_seconds,
         "truncated": prediction.truncated,
+        "silent": prediction.silent,
         "short": list(prediction.short),
         "decoder": prediction.decoder,
         "model": prediction.model.name,
@@ -182,6 +188,7 @@ def _schema(pyarrow: Any) -> Any:
             ("source", text),
             ("duration_seconds", pyarrow.float64()),
             ("truncated", pyarrow.bool_()),
+            ("silent", pyarrow.bool_()),
             ("short", pyarrow.list_(text)),
             ("decoder", text),
             ("model", text),

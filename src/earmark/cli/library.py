@@ -1,6 +1,5 @@
 """`earmark library`: many tracks, heard once, searched at once."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -8,6 +7,7 @@ import typer
 
 from earmark.cli.adding import tell, watched
 from earmark.cli.console import say
+from earmark.cli.output import json_text, show
 from earmark.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -140,10 +140,10 @@ def failures(
                 tell(opened.add(*failed, jobs=jobs, retry=True, low_priority=low_priority, watch=watch), len(opened))
         found = opened.failures()
     if as_json:
-        typer.echo(json.dumps([vars(failure) for failure in found], indent=1))
+        show(json_text([vars(failure) for failure in found], indent=1))
     else:
         for failure in found:
-            typer.echo(f"{failure.path}\t{failure.reason}")
+            show(f"{failure.path}\t{failure.reason}")
     if found:
         raise typer.Exit(1)
 
@@ -176,7 +176,7 @@ def playlist(
     for path in left_out:
         say(f"left out, as its name cannot stand in a playlist: {path!r}")
     say(f"wrote {len(found) - len(left_out)} tracks")
-    typer.echo(output)
+    show(str(output))
 
 
 @library.command("map")
@@ -192,9 +192,9 @@ def draw_map(
         laid_out = opened.map()
         document = opened.map_document(laid_out)
     if output is None and data is None:
-        typer.echo(json.dumps(document))
+        show(json_text(document))
     if data is not None:
-        data.write_text(json.dumps(document) + "\n", encoding="utf-8")
+        data.write_text(json_text(document) + "\n", encoding="utf-8")
         say(f"wrote {data}")
     if output is not None:
         try:
@@ -207,14 +207,21 @@ def draw_map(
 
 @library.command("export")
 def export_tracks(
-    output: Annotated[Path, typer.Argument(help="tracks.jsonl, or tracks.parquet.", show_default=False)],
+    output: Annotated[
+        Path,
+        typer.Argument(help="tracks.jsonl, tracks.parquet, or - for JSONL on stdout.", show_default=False),
+    ],
     embeddings: Annotated[bool, typer.Option(help="With vectors, so that it can be imported again.")] = True,
     file: FileOption = None,
 ) -> None:
     """Write all tracks for other programs, or for `import`."""
     with _opened(file) as opened:
+        if str(output) == "-":
+            for line in opened.export_lines(embeddings=embeddings):
+                show(line)
+            return
         say(f"wrote {opened.export_to(output, embeddings=embeddings)} recordings")
-    typer.echo(output)
+    show(str(output))
 
 
 @library.command("import")
@@ -274,16 +281,16 @@ def _show(found: "list[Found]", as_json: bool) -> None:
             }
             for each in found
         ]
-        typer.echo(json.dumps(records, indent=1))
+        show(json_text(records, indent=1))
         return
     for each in found:
         tags = "".join(f"  {label} {chance:.2f}" for label, chance in each.tags.items())
-        typer.echo(f"{each.score:.2f}  {each.path}{tags if len(each.tags) > 1 else ''}")
+        show(f"{each.score:.2f}  {each.path}{tags if len(each.tags) > 1 else ''}")
 
 
 def _finish(added: "Added", recordings: int, as_json: bool) -> None:
     tell(added, recordings)
     if as_json:
-        typer.echo(json.dumps({**vars(added), "all_recordings": recordings}, indent=1))
+        show(json_text({**vars(added), "all_recordings": recordings}, indent=1))
     if added.failed or added.absent:
         raise typer.Exit(1)

@@ -1,6 +1,5 @@
 """The command `earmark`: one module a command group, gathered here."""
 
-import io
 import os
 import sys
 from typing import Annotated
@@ -13,13 +12,14 @@ from earmark.cli.doctor import doctor
 from earmark.cli.figures import figures
 from earmark.cli.listen import listen
 from earmark.cli.models import models
+from earmark.cli.output import prepare_streams
 from earmark.cli.robustness import calibrate, robustness
 from earmark.cli.serve import serve
 from earmark.cli.tag import tag
 from earmark.cli.teach import teach
 from earmark.cli.train import evaluate, model_card, train
 from earmark.cli.writing import library
-from earmark.errors import EarmarkError
+from earmark.errors import EarmarkError, OutputError
 
 app = typer.Typer(
     name="earmark",
@@ -64,11 +64,10 @@ def main() -> None:
     # numpy's matrix products here are small: a second thread only waits for the first, and many times longer on a busy
     # machine. It has to be said before numpy is loaded; who sets it is left alone.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # A file's name may be bytes that are no text: it goes out as it came in.
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")
+    prepare_streams()
     try:
         app()
     except EarmarkError as error:
-        typer.echo(f"earmark: {error}", err=True)
+        if not (isinstance(error, OutputError) and error.reader_left):
+            typer.echo(f"earmark: {error}", err=True)
         sys.exit(1)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from earmark.cli.console import progress, say
 from earmark.errors import EarmarkError
+from earmark.file_errors import file_errors
 
 if TYPE_CHECKING:
     from earmark.library.library import Library
@@ -109,11 +110,12 @@ def gathered(worded: Sequence[Worded], vectors: Vectors) -> "tuple[Examples, int
     with progress("gathering") as done:
         for number, each in enumerate(worded, start=1):
             try:
-                rows.append(vectors.of(each.path))
+                with file_errors(each.path):
+                    rows.append(vectors.of(each.path))
                 kept.append(each)
             except EarmarkError as error:
                 failed += 1
-                say(f"earmark: {each.path}: {error}")
+                say(f"earmark: {each.path}: {str(error).removeprefix(f'{each.path}: ')}")
             done(number, len(worded))
     matrix = np.array(rows, np.float32).reshape(len(rows), -1)
     words, groups = [each.words for each in kept], [each.group for each in kept]

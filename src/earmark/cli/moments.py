@@ -1,12 +1,10 @@
 """What a live sound was like, on stdout: a line for a person, or JSON for a program."""
 
-import json
 from typing import TYPE_CHECKING, Protocol
-
-import typer
 
 from earmark.cli.clock import clock
 from earmark.cli.console import say
+from earmark.cli.output import json_text, show
 
 if TYPE_CHECKING:
     from earmark.tagging.moment import Moment
@@ -44,7 +42,7 @@ class Lines:
         # Group by group, so that what belongs together stays in its place from line to line.
         tags = sorted(moment.tags(self._top or TAGS_A_LINE), key=lambda tag: groups.index(tag.group))
         found = "  ".join(f"{tag.label} {tag.probability:.2f}" for tag in tags)
-        typer.echo(f"{clock(moment.seconds):>8}  {'silence' if moment.silent else found}")
+        show(f"{clock(moment.seconds):>8}  {'silence' if moment.silent else found}")
 
     def tell(self, line: str) -> None:
         """Say what happened on the way."""
@@ -56,7 +54,7 @@ class Lines:
     def whole(self, moment: "Moment") -> None:
         """Show what all of the sound was like, a line a group."""
         for line in whole_lines(moment, self._top):
-            typer.echo(line)
+            show(line)
 
 
 class JsonLines(Lines):
@@ -72,7 +70,7 @@ class JsonLines(Lines):
 
     def _write(self, moment: "Moment", *, overall: bool) -> None:
         record = {"overall": overall, **moment.to_dict(self._top)}
-        typer.echo(json.dumps(record, ensure_ascii=False, allow_nan=False))
+        show(json_text(record))
 
 
 def whole_lines(moment: "Moment", top: int | None) -> list[str]:

@@ -1,14 +1,13 @@
 """Results of `earmark tag` on stdout: for a person, for a program, for a spreadsheet."""
 
 import csv
-import json
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-import typer
-
 from earmark.cli.explanation import explanation_lines
+from earmark.cli.output import json_text, show
+from earmark.file_name import text_of
 
 if TYPE_CHECKING:
     from earmark.audio.stopwatch import Profile
@@ -48,22 +47,25 @@ class Text:
         self._shown = shown
 
     def write(self, prediction: "Prediction", profile: "Profile | None" = None) -> None:
-        """Write one track: its most probable tags, or those that can be promised."""
+        """Write one track: its most probable tags, or those that can be promised; of silence that it is silence."""
         del profile
         marks = [
             mark for mark, there in (("truncated", prediction.truncated), ("short", bool(prediction.short))) if there
         ]
-        typer.echo(f"{prediction.source}{''.join(f'  [{mark}]' for mark in marks)}")
+        show(f"{prediction.source}{''.join(f'  [{mark}]' for mark in marks)}")
+        if prediction.silent:
+            show("  silence")
+            return
         chosen = self._chosen(prediction)
         for found in chosen:
-            typer.echo(f"  {found.probability:.2f}  {found.label}")
+            show(f"  {found.probability:.2f}  {found.label}")
         if not chosen:
-            typer.echo(f"  no tag can be promised at precision {self._shown.precision:g}")
+            show(f"  no tag can be promised at precision {self._shown.precision:g}")
         if self._shown.over_time and prediction.over_time is not None and chosen:
             _write_over_time(prediction.over_time, chosen)
         for label in self._shown.explained:
             for line in explanation_lines(prediction.evidence(label), prediction.duration_seconds):
-                typer.echo(f"  {line}")
+                show(f"  {line}")
 
     def close(self) -> None:
         """Nothing is left to say."""
@@ -83,13 +85,13 @@ class JsonArray:
 
     def write(self, prediction: "Prediction", profile: "Profile | None" = None) -> None:
         """Write one track, with everything known of it."""
-        record = json.dumps(_record(prediction, profile, self._shown), indent=1)
-        typer.echo(("," if self._opened else "[") + "\n" + record)
+        record = json_text(_record(prediction, profile, self._shown), indent=1)
+        show(("," if self._opened else "[") + "\n" + record)
         self._opened = True
 
     def close(self) -> None:
         """Close the array."""
-        typer.echo("]" if self._opened else "[]")
+        show("]" if self._opened else "[]")
 
 
 class JsonLines:
@@ -100,7 +102,7 @@ class JsonLines:
 
     def write(self, prediction: "Prediction", profile: "Profile | None" = None) -> None:
         """Write one track, with everything known of it."""
-        typer.echo(json.dumps(_record(prediction, profile, self._shown), ensure_ascii=False, allow_nan=False))
+        show(json_text(_record(prediction, profile, self._shown)))
 
     def close(self) -> None:
         """Nothing is left to say."""
@@ -131,7 +133,7 @@ class Table:
             kept = {tag.label for tag in prediction.promised(self._shown.precision)}
         for second, values in zip(windowed.seconds, windowed.probabilities, strict=True):
             cells = [f"{value:.6f}" if label in kept else "" for label, value in zip(labels, values, strict=True)]
-            self._writer.writerow([prediction.source, f"{second:.3f}", *cells])
+            self._writer.writerow([text_of(prediction.source), f"{second:.3f}", *cells])
 
     def close(self) -> None:
         """Hand over what is still held."""
@@ -142,7 +144,7 @@ def _record(prediction: "Prediction", profile: "Profile | None", shown: Shown) -
     """Everything known of a track, and what was asked for beside it."""
     record = prediction.to_dict(evidence=shown.explained)
     if shown.precision is not None:
-        kept = [tag.label for tag in prediction.promised(shown.precision)]
+        kept = [] if prediction.silent else [tag.label for tag in prediction.promised(shown.precision)]
         record["promised"] = {"precision": shown.precision, "tags": kept}
     if profile is not None:
         record["profile"] = profile.to_dict()
@@ -152,7 +154,7 @@ def _record(prediction: "Prediction", profile: "Profile | None", shown: Shown) -
 def _write_over_time(over_time: "OverTime", chosen: "list[Tag]") -> None:
     """A row a window, a column a tag, for a person."""
     places = [over_time.labels.index(found.label) for found in chosen]
-    typer.echo("  " + "  ".join(["seconds", *(found.label for found in chosen)]))
+    show("  " + "  ".join(["seconds", *(found.label for found in chosen)]))
     for second, values in zip(over_time.seconds, over_time.probabilities, strict=True):
         cells = [f"{values[place]:{len(found.label)}.2f}" for place, found in zip(places, chosen, strict=True)]
-        typer.echo(f"  {second:7.1f}  {'  '.join(cells)}")
+        show(f"  {second:7.1f}  {'  '.join(cells)}")

@@ -1,6 +1,7 @@
 """`earmark tag`: files in, tags out."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -23,8 +24,16 @@ EngineName = Literal["numpy", "fast", "int8"]
 
 def tag(
     files: Annotated[
-        list[Path], typer.Argument(help="Sound files, or folders to search for them.", show_default=False)
+        list[str],
+        typer.Argument(
+            help="Sound files, folders to search for them, playlists (M3U, PLS); - for a path a line on standard "
+            "input, @FILE for a path a line in a file.",
+            show_default=False,
+        ),
     ],
+    ending_with_nul: Annotated[
+        bool, typer.Option("--null", "-0", help="Paths on standard input end with NUL, as `find -print0` writes them.")
+    ] = False,
     model: Annotated[
         str | None, typer.Option(help="A model's folder or name; without it the bundled one.", show_default=False)
     ] = None,
@@ -82,6 +91,7 @@ def tag(
     read_ahead: Annotated[
         bool, typer.Option("--read-ahead", help="Decode in a second thread while the networks run; the same numbers.")
     ] = False,
+    longest_hours: Annotated[float, typer.Option(min=0.01, help="Refuse files that claim to be longer.")] = 24.0,
     profile: Annotated[bool, typer.Option("--profile", help="Say where the time went; in JSON as well.")] = False,
 ) -> None:
     """Tag tracks. Results go to stdout, all else to stderr; exit status 1 when any file failed."""
@@ -92,10 +102,12 @@ def tag(
         raise typer.BadParameter("--explain has no place in a table; choose --json, --jsonl or text")
     if profile and read_ahead:
         raise typer.BadParameter("--profile measures one thread, and --read-ahead has two; choose one of them")
-    sources = sound_files(files)
+    found = sound_files(files, ending_with_nul=ending_with_nul)
+    sources = found.files
     if picture is not None and len(sources) != 1:
         raise typer.BadParameter(f"--picture draws one track, but {len(sources)} are named")
     # What runs a model is imported here, so that --help and a wrong option answer at once.
+    from earmark.library.jobs import Limits
     from earmark.tagging.calibration import refuse_unpromised
     from earmark.tagging.evidence import place_of
     from earmark.tagging.tagger import load
@@ -118,13 +130,20 @@ def tag(
     form = JsonArray if as_json else JsonLines if as_jsonl else Table if as_csv else Text
     writer: Writer = form(shown)
     exports = exports_of(export or (), jams)
-    order = Order(model, chosen_engine, windows, bool(tags_to_explain), read_ahead, profile)
+    limits = Limits(longest_hours=longest_hours)
+    order = Order(model, chosen_engine, windows, bool(tags_to_explain), read_ahead, profile, limits)
     jobs = min(jobs, len(sources))
-    failed = 0
+    failed = len(found.failed)
+    for line in (*found.notes, *found.failed):
+        say(f"earmark: {line}")
     latest: Prediction | None = None
     profiles: list[Profile] = []
     sound_seconds = 0.0
-    with progress("tagging") as done:
+    with ExitStack() as ending:
+        # What was written is whole however this ends: with an error, or with Ctrl-C.
+        for output in (writer, *exports):
+            ending.callback(output.close)
+        done = ending.enter_context(progress("tagging"))
         results = tag_here(tagger, order, sources) if jobs <= 1 else tag_in_processes(order, sources, jobs)
         for number, result in enumerate(results, start=1):
             if isinstance(result, EarmarkError):
@@ -139,9 +158,6 @@ def tag(
                     profiles.append(result.profile)
                     sound_seconds += latest.duration_seconds
             done(number, len(sources))
-    writer.close()
-    for each in exports:
-        each.close()
     if profiles:
         for line in _profile_lines(profiles, sound_seconds):
             say(line)
@@ -152,8 +168,8 @@ def tag(
             raise MissingExtraError("Drawing", "train", error.name or str(error)) from error
         draw_over_time(latest, picture)
         say(f"drew {picture}")
-    if not sources:
-        say(f"earmark: no sound files in {', '.join(str(path) for path in files)}")
+    if not sources and not failed:
+        say(f"earmark: no sound files in {', '.join(files)}")
     if failed or not sources:
         raise typer.Exit(1)
 

@@ -1,19 +1,23 @@
 """Files through a tagger, here or in processes of their own; the answers in the order of the files."""
 
+import contextlib
 import dataclasses
 import os
+import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from earmark.errors import DecodeError, EarmarkError
+from earmark.errors import AudioError, DecodeError, EarmarkError, FileError
+from earmark.file_errors import file_errors
 
 if TYPE_CHECKING:
     from earmark.audio.stopwatch import Profile
+    from earmark.library.jobs import Limits
     from earmark.tagging.engine import Engine
     from earmark.tagging.prediction import Prediction
     from earmark.tagging.tagger import Tagger
@@ -33,6 +37,7 @@ class Order:
     keep_features: bool
     decode_ahead: bool
     profile: bool
+    limits: "Limits"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,15 +106,46 @@ def _tag(tagger: "Tagger", order: Order, source: Path) -> "Tagged | EarmarkError
 
     stopwatch = Stopwatch() if order.profile else None
     try:
-        found = tagger.tag(
-            source,
-            over_time=order.over_time,
-            keep_features=order.keep_features,
-            decode_ahead=order.decode_ahead,
-            stopwatch=stopwatch,
-        )
+        with file_errors(str(source)):
+            found = tagger.tag(
+                source,
+                over_time=order.over_time,
+                keep_features=order.keep_features,
+                decode_ahead=order.decode_ahead,
+                stopwatch=stopwatch,
+                after_block=limited(str(source), order.limits),
+            )
     except EarmarkError as error:
         return error
     # By its path: many folders have a 01.mp3.
     prediction = dataclasses.replace(found, source=str(source))
     return Tagged(prediction, None if stopwatch is None else stopwatch.profile)
+
+
+def limited(source: str, limits: "Limits") -> "Callable[[float], None]":
+    """Refuse a file that claims to be too long; returns what refuses it, block by block, when it is or takes too long.
+
+    Raises FileError.
+    """
+    from earmark.audio.duration import header_duration_seconds
+    from earmark.library.jobs import Stamp
+
+    stamp, length_seconds = Stamp(0, 0), limits.longest_hours * 3600
+    if os.path.isfile(source):  # noqa: PTH113 (a pipe can be read once only)
+        stamp = Stamp(os.stat(source).st_size, 0)  # noqa: PTH116
+        with contextlib.suppress(AudioError):  # what is wrong with it is told when it is decoded, and may be nothing
+            length_seconds = header_duration_seconds(source)
+    if reason := limits.too_long(length_seconds):
+        raise FileError(source, reason)
+    allowed_seconds = limits.allowed_seconds(stamp, length_seconds)
+    last = time.monotonic() + allowed_seconds
+
+    def check(heard_seconds: float) -> None:
+        if heard_seconds > limits.longest_hours * 3600:
+            raise FileError(source, f"it goes on for more than {limits.longest_hours:g} hours, and no more are heard")
+        if time.monotonic() > last:
+            raise FileError(
+                source, f"it was not done after {allowed_seconds:.0f} seconds, what a file of its length may take"
+            )
+
+    return check

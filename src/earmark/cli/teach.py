@@ -1,6 +1,5 @@
 """`earmark teach`: labels in, a model of your own words out."""
 
-import json
 import random
 from collections import Counter
 from contextlib import ExitStack
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from earmark.cli.console import say
+from earmark.cli.output import json_text, show
 from earmark.errors import MissingExtraError, TeachingError
 
 if TYPE_CHECKING:
@@ -164,17 +164,17 @@ def _next(
 
 def _show(taught: "Taught", suggestions: "list[Suggestion]", folder: Path, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(_document(taught, suggestions, folder), indent=1))
+        show(json_text(_document(taught, suggestions, folder), indent=1))
         return
     width = max(len(report.word) for report in taught.reports)
-    typer.echo(f"{'word':{width}}  tracks  AUC (95 % interval)   promises")
+    show(f"{'word':{width}}  tracks  AUC (95 % interval)   promises")
     for report in taught.reports:
-        typer.echo(f"{report.word:{width}}  {report.examples:6d}  {_quality(report):20}  {_promises(report)}".rstrip())
+        show(f"{report.word:{width}}  {report.examples:6d}  {_quality(report):20}  {_promises(report)}".rstrip())
         if report.advice:
-            typer.echo(f"{'':{width}}          {report.advice}")
+            show(f"{'':{width}}          {report.advice}")
     for each in suggestions:
         doubts = ", ".join(f"{word} {chance:.2f}" for word, chance in each.doubts)
-        typer.echo(f"label next: {each.name}  ({doubts})")
+        show(f"label next: {each.name}  ({doubts})")
     say(f"learned from {taught.tracks} tracks; it reads {taught.columns}")
     say(f"wrote {folder}; use it with: earmark tag --model {folder}")
 

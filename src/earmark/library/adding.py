@@ -204,9 +204,11 @@ class Adding:
     def _mark(self, back: Sequence[str], walk: Walk) -> None:
         """Note which files are back, and which are gone from the folders that were walked to their ends."""
         self._database.mark_missing(back, missing=False)
-        gone = [path for path in walk.absent if is_gone(path)]  # files that were named, such as to be tried again
+        # Files that were named, such as to be tried again; an address that does not answer is not gone.
+        gone = [path for path in walk.absent if not is_remote(path) and is_gone(path)]
         self._database.mark_missing(gone, missing=True)
         self._database.forget_failures(gone)
+        self._database.forget_paths_under(walk.second_ways)
         found = {file.path for file in walk.files}
         failed = {failure.path for failure in self._database.failures()}
         for folder in walk.whole:

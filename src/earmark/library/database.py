@@ -211,6 +211,12 @@ class Database:
             for path in paths:
                 self.store.run("UPDATE paths SET missing = ? WHERE path = ?", (missing, os.fsencode(path)))
 
+    def forget_paths_under(self, folders: Iterable[str]) -> None:
+        """Drop the paths within some folders, such as links; the recordings stay."""
+        with self.store.transaction():
+            for folder in folders:
+                self.store.run("DELETE FROM paths WHERE path >= ? AND path < ?", paths_within(folder))
+
     def forget_failures(self, paths: Iterable[str]) -> None:
         """Drop failures, such as of files that are gone."""
         with self.store.transaction():
@@ -229,8 +235,8 @@ class Database:
     def _write_path(self, path: str, stamp: Stamp, track_id: int) -> None:
         name = os.fsencode(path)
         self.store.run(
-            "INSERT OR REPLACE INTO paths VALUES (?, ?, ?, ?, 0)",
-            (name, track_id, stamp.size_bytes, stamp.modified_ns),
+            "INSERT OR REPLACE INTO paths VALUES (?, ?, ?, ?, 0, folded(?))",
+            (name, track_id, stamp.size_bytes, stamp.modified_ns, name),
         )
         self.store.run("DELETE FROM failures WHERE path = ?", (name,))
 

@@ -1,11 +1,12 @@
 """Words that people have written into files already: genres, moods, comments, fields of their own."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from earmark.errors import LibraryError
+from earmark.errors import FileError, LibraryError
+from earmark.file_errors import file_errors
 from earmark.library.database import Database
 from earmark.library.fields import ARTIST, GENRE, MOOD
 from earmark.library.journal import Journal
@@ -41,22 +42,26 @@ def words_in_files(database: Database, paths: Iterable[str], fields: Sequence[st
         if is_remote(path):
             yield FileWords(path, (), "", "it is not on this machine's disks")
             continue
-        try:
-            tags = TagFile(Path(path))
-        except LibraryError as error:
-            yield FileWords(path, (), "", str(error).removeprefix(f"{path}: "))
-            continue
         known = database.known_path(path)
         own = journal.own_values(path, known.identity if known is not None else "")
-        words: list[str] = []
-        for field in fields:
-            ours = [own[name] for name in tags.present(field) if own.get(name) == tags.values(name)]
-            if not ours:
-                words += [part.strip() for value in tags.read(field) for part in value.split(SEPARATOR)]
-        artist = tags.read(ARTIST)
-        yield FileWords(
-            path, tuple(dict.fromkeys(filter(None, words))), artist[0] if artist else str(Path(path).parent)
-        )
+        try:
+            with file_errors(path):
+                found = _words_in(Path(path), own, fields)
+        except (LibraryError, FileError) as error:
+            found = FileWords(path, (), "", str(error).removeprefix(f"{path}: "))
+        yield found
+
+
+def _words_in(path: Path, own: Mapping[str, tuple[str, ...]], fields: Sequence[str]) -> FileWords:
+    """The words of one file; `own`: what earmark wrote into it."""
+    tags = TagFile(path)
+    words: list[str] = []
+    for field in fields:
+        ours = [own[each] for each in tags.present(field) if own.get(each) == tags.values(each)]
+        if not ours:
+            words += [part.strip() for value in tags.read(field) for part in value.split(SEPARATOR)]
+    artist = tags.read(ARTIST)
+    return FileWords(str(path), tuple(dict.fromkeys(filter(None, words))), artist[0] if artist else str(path.parent))
 
 
 def spelled_alike(words: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:

@@ -40,6 +40,15 @@ class Limits:
         length = guessed if duration_seconds is None else duration_seconds
         return self.seconds + self.seconds_a_second * length + stamp.size_bytes / READ_BYTES_A_SECOND
 
+    def too_long(self, duration_seconds: float) -> str:
+        """Why a file whose header tells this length is not listened to; empty where it is."""
+        if duration_seconds <= self.longest_hours * 3600:
+            return ""
+        return (
+            f"its header claims {duration_seconds / 3600:.1f} hours; at most {self.longest_hours:g} hours are "
+            "listened to"
+        )
+
 
 USUAL_LIMITS = Limits()
 

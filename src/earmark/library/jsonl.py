@@ -5,25 +5,34 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from earmark.errors import LibraryError
+from earmark.file_name import from_percent_encoded, is_text, percent_encoded, text_of
 from earmark.library.exchange import FORMAT, VERSION, Content, Record
 
 
-def write_jsonl(file: Path, content: Content) -> int:
-    """Write all records and return how many; a name that is no text keeps its bytes as lone surrogates.
+def jsonl_lines(content: Content) -> Iterator[str]:
+    """The lines of a library as JSONL, in ASCII, without line breaks: what it is, then a track each.
 
-    Raises LibraryError where the file cannot be written.
+    Where a name is no text, `paths` have U+FFFD in its place, and `path_bytes` are all names, percent-encoded.
     """
-    count = 0
+    cards = {str(number): json.loads(text) for number, text in content.cards.items()}
+    yield json.dumps({"format": FORMAT, "version": VERSION, "models": cards})
+    for record in content.records:
+        names: list[str] = record["paths"]
+        exact = {} if all(map(is_text, names)) else {"path_bytes": [percent_encoded(name) for name in names]}
+        yield json.dumps({**record, "paths": [text_of(name) for name in names], **exact}, allow_nan=False)
+
+
+def write_jsonl(file: Path, content: Content) -> int:
+    """Write all records and return how many; raises LibraryError where the file cannot be written."""
+    lines = 0
     try:
-        with file.open("w", encoding="ascii", newline="\n") as lines:
-            cards = {str(number): json.loads(text) for number, text in content.cards.items()}
-            lines.write(json.dumps({"format": FORMAT, "version": VERSION, "models": cards}) + "\n")
-            for record in content.records:
-                lines.write(json.dumps(record, allow_nan=False) + "\n")
-                count += 1
+        with file.open("w", encoding="ascii", newline="\n") as written:
+            for line in jsonl_lines(content):
+                written.write(line + "\n")
+                lines += 1
     except OSError as error:
         raise LibraryError(f"{file}: it cannot be written ({error.strerror or error}); name another place.") from error
-    return count
+    return lines - 1
 
 
 def read_jsonl(file: Path) -> Content:
@@ -35,7 +44,13 @@ def read_jsonl(file: Path) -> Content:
             f"{file}: found {head.get('format')!r} of version {head.get('version')!r} in the first line, expected "
             f"{FORMAT!r} of version {VERSION}. Give a file that `earmark library export` wrote."
         )
-    return Content({int(number): json.dumps(card) for number, card in head["models"].items()}, lines)
+    return Content({int(number): json.dumps(card) for number, card in head["models"].items()}, map(_with_names, lines))
+
+
+def _with_names(record: Record) -> Record:
+    """A record with the names as the system has them."""
+    exact = record.get("path_bytes")
+    return record if exact is None else {**record, "paths": [from_percent_encoded(name) for name in exact]}
 
 
 def _objects(file: Path) -> Iterator[Record]:

@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -14,12 +14,13 @@ import numpy.typing as npt
 
 from earmark import __version__
 from earmark.errors import LibraryError
+from earmark.file_errors import file_errors
 from earmark.library.adding import Added, Adding, Progress
 from earmark.library.analysis import unpack_over_time
 from earmark.library.database import Database, Failure, Track
 from earmark.library.exchange import export_records, import_records
 from earmark.library.jobs import USUAL_LIMITS, Engine, Limits, Setup
-from earmark.library.jsonl import read_jsonl, write_jsonl
+from earmark.library.jsonl import jsonl_lines, read_jsonl, write_jsonl
 from earmark.library.likeness import EVERYTHING, Choice, nearest
 from earmark.library.map import CollectionMap, map_of
 from earmark.library.parquet import read_parquet, write_parquet
@@ -252,6 +253,10 @@ class Library:
         path = Path(file)
         return (write_parquet if _is_parquet(path) else write_jsonl)(path, content)
 
+    def export_lines(self, *, embeddings: bool = True) -> Iterator[str]:
+        """All tracks as the lines of JSONL that `export_to` writes, without line breaks."""
+        return jsonl_lines(export_records(self.database, embeddings=embeddings))
+
     def import_from(self, file: str | os.PathLike[str]) -> int:
         """Take in what `export_to` wrote; returns how many recordings are new. What is known stays as it is."""
         path = Path(file)
@@ -292,7 +297,9 @@ class Library:
             return known.track_id, self.database.embedding(known.track_id)
         if not Path(source).exists():
             raise LibraryError(f"{os.fsdecode(source)}: found neither such a file nor such a track of the library.")
-        return -1, self._needed_tagger("Listening to a file that is not in the library").embed(source)
+        tagger = self._needed_tagger("Listening to a file that is not in the library")
+        with file_errors(os.fsdecode(source)):
+            return -1, tagger.embed(source)
 
     def _classify_again(self, tagger: Tagger, model_id: int) -> int:
         """Let a new head judge the vectors that its extractors made; returns how many there were."""

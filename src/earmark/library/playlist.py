@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from earmark.errors import LibraryError
+from earmark.file_name import is_text
 from earmark.library.remote import is_remote
 
 
@@ -28,7 +29,7 @@ def playlist_text(entries: Iterable[Entry], folder: Path | None = None) -> tuple
         path = entry.path
         if folder is not None and not is_remote(path):
             path = os.path.relpath(path, folder)
-        if not _is_text(path) or "\n" in path or "\r" in path:
+        if not is_text(path) or "\n" in path or "\r" in path:
             left_out.append(entry.path)
             continue
         if path.startswith("#"):  # which would be a comment
@@ -47,11 +48,3 @@ def write_playlist(file: Path, entries: Iterable[Entry], *, relative: bool = Fal
             f"{file}: the playlist cannot be written ({error.strerror or error}); name another place."
         ) from error
     return left_out
-
-
-def _is_text(path: str) -> bool:
-    try:
-        path.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

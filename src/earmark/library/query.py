@@ -5,8 +5,9 @@
                 path:TEXT      somewhere in the path; with * or ? the whole path has to fit
                 folder:PATH    in that folder or below it
 
-Tags are matched whatever the case of their letters; one of several words may stand as it is or in quotes, and has to
-be in quotes where it is AND, OR or NOT itself or holds a sign of the language.
+Tags and paths are matched whatever the case of their letters, and accented letters whether they are composed (NFC) or
+not (NFD, as macOS writes them). A tag of several words may stand as it is or in quotes, and has to be in quotes where a
+word is AND, OR or NOT itself or holds a sign of the language.
 """
 
 import difflib
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from earmark.errors import QueryError
+from earmark.file_name import folded
 
 Comparison = Literal[">", ">=", "<", "<="]
 
@@ -98,7 +100,7 @@ DEEPEST = 100
 class _Parser:
     def __init__(self, text: str, labels: Sequence[str]) -> None:
         self._text = text
-        self._places = {label.casefold(): place for place, label in enumerate(labels)}
+        self._places = {folded(label): place for place, label in enumerate(labels)}
         self._labels = labels
         self._tokens = [_token(found) for found in _TOKEN.finditer(text)]
         self._next = 0
@@ -161,12 +163,12 @@ class _Parser:
                 words.append(token)
         for count in range(len(words), 0, -1):
             name = " ".join(token.text for token in words[:count])
-            place = self._places.get((name[1:-1] if first.kind == "quoted" else name).casefold())
+            place = self._places.get(folded(name[1:-1] if first.kind == "quoted" else name))
             if place is not None:
                 self._next += count
                 return place
         name = first.text.strip("\"'")
-        near = difflib.get_close_matches(name.casefold(), self._places, n=3, cutoff=0.6)
+        near = difflib.get_close_matches(folded(name), self._places, n=3, cutoff=0.6)
         hint = " or ".join(repr(self._labels[self._places[each]]) for each in near)
         known = f"the nearest is {hint}" if hint else f"its {len(self._labels)} tags are {_some(self._labels)}"
         raise self._wrong(first, f"found {name!r}, expected a tag of the model; {known}")

@@ -48,8 +48,11 @@ def listing(folder: str, endings: frozenset[str]) -> list[tuple[str, Stamp]]:
     protocol = folder.split(MARK, maxsplit=1)[0]
     try:
         found = system.find(inside, detail=True)
+        there = bool(found) or system.exists(inside)
     except (OSError, ValueError) as error:
         raise LibraryError(f"{folder}: it cannot be listed: {error}. Check the address and who may read it.") from error
+    if not there:
+        raise LibraryError(f"{folder}: found nothing at this address, expected files. Check it.")
     files = []
     for name, details in sorted(found.items()):
         if os.path.splitext(name)[1].lower() in endings:  # noqa: PTH122 (an address is no path)

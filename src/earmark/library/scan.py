@@ -3,10 +3,13 @@
 import errno
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from earmark.audio.endings import SOUND_ENDINGS
+from earmark.errors import FileError, LibraryError
+from earmark.file_errors import file_errors
 from earmark.library import remote
 from earmark.library.jobs import Stamp
 
@@ -16,7 +19,7 @@ RESOURCE_FORK = "._"
 
 @dataclass(frozen=True)
 class FoundFile:
-    """A file that may be a recording, by its absolute path."""
+    """A file that may be a recording, by its path: absolute, but where a folder was walked as it was named."""
 
     path: str
     stamp: Stamp
@@ -28,52 +31,149 @@ class Walk:
 
     files: each path once; folder by folder, each in the order of its names. notes: what could not be looked into, a
     sentence each. whole: the folders named that were walked to their ends; in the others nothing may be taken for gone.
-    absent: the folders and files named that are not there.
+    absent: the folders, files and addresses named that are not there. second_ways: links to folders that are walked by
+    another path, so that no file is there by this one; only of walks without notes.
     """
 
     files: tuple[FoundFile, ...]
     notes: tuple[str, ...]
     whole: tuple[str, ...]
     absent: tuple[str, ...]
+    second_ways: tuple[str, ...] = ()
 
 
 @dataclass
-class _Seen:
-    files: dict[str, FoundFile] = field(default_factory=dict)
+class FolderWalk:
+    """What a walk has found under one folder named; the words are those of Walk."""
+
+    folder: str
+    files: list[FoundFile] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    folders: set[tuple[int, int]] = field(default_factory=set)
+    second_ways: list[str] = field(default_factory=list)
 
 
 def walk(named: Sequence[str | os.PathLike[str]]) -> Walk:
     """Find the files named, and the sound files under the folders and addresses named.
 
-    Links to folders are followed, and a folder is entered once however many links lead to it. Paths are absolute, with
-    `~` for the home folder; a name that is no text keeps its bytes, as os.fsdecode does it.
+    Links to folders are followed as `walk_folders` does. Paths are absolute, with `~` for the home folder; a name that
+    is no text keeps its bytes, as os.fsdecode does it.
     """
-    seen = _Seen()
-    whole: list[str] = []
+    found: list[FolderWalk | FoundFile] = []
+    notes: list[str] = []
     absent: list[str] = []
     for name in named:
         text = os.fsdecode(name)
         if remote.is_remote(text):
-            seen.files.update((path, FoundFile(path, stamp)) for path, stamp in remote.listing(text, SOUND_ENDINGS))
+            try:
+                with file_errors(text):
+                    found += [FoundFile(path, stamp) for path, stamp in remote.listing(text, SOUND_ENDINGS)]
+            except (LibraryError, FileError) as error:
+                notes.append(str(error))
+                absent.append(text)
             continue
         path = os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111 (links stay as they were named)
         try:
-            found = os.stat(path)  # noqa: PTH116
+            status = os.stat(path)  # noqa: PTH116
         except (OSError, ValueError) as error:
-            seen.notes.append(f"{path}: {_reason(error)}")
+            notes.append(f"{path}: {_reason(error)}")
             absent.append(path)
             continue
-        if not stat.S_ISDIR(found.st_mode):
-            seen.files[path] = FoundFile(path, Stamp(found.st_size, found.st_mtime_ns))
-            continue
-        notes_before = len(seen.notes)
-        for file in _files_under(path, found, seen):
-            seen.files[file.path] = file
-        if len(seen.notes) == notes_before:
-            whole.append(path)
-    return Walk(tuple(seen.files.values()), tuple(seen.notes), tuple(whole), tuple(absent))
+        if stat.S_ISDIR(status.st_mode):
+            found.append(FolderWalk(path))
+        else:
+            found.append(FoundFile(path, Stamp(status.st_size, status.st_mtime_ns)))
+    folders = [each for each in found if isinstance(each, FolderWalk)]
+    _Folders().walk(folders)
+    files = (file for each in found for file in (each.files if isinstance(each, FolderWalk) else [each]))
+    notes += [note for folder in folders for note in folder.notes]
+    return Walk(
+        tuple({file.path: file for file in files}.values()),
+        tuple(notes),
+        tuple(folder.folder for folder in folders if not folder.notes),
+        tuple(absent),
+        () if notes else tuple(way for folder in folders for way in folder.second_ways),
+    )
+
+
+def walk_folders(folders: Sequence[str]) -> list[FolderWalk]:
+    """Find the sound files under some folders, by paths that begin as the folders are named.
+
+    A folder is entered once, however many links lead to it, and by its own path where that lies under a folder named:
+    folders themselves come first, then what links lead to. A link that leads outside is followed, a loop ends.
+    """
+    found = [FolderWalk(folder) for folder in folders]
+    _Folders().walk(found)
+    return found
+
+
+class _Folders:
+    """The folders that a walk has entered."""
+
+    def __init__(self) -> None:
+        self._paths: dict[tuple[int, int], str] = {}
+        """By device and number, as the system counts them."""
+        self._links: deque[tuple[str, FolderWalk]] = deque()
+        """Links to folders, which wait until all that is no link was entered."""
+
+    def walk(self, walks: Sequence[FolderWalk]) -> None:
+        """Fill in what is under the folders."""
+        for each in sorted(walks, key=lambda each: _is_behind_link(each.folder)):
+            self._enter(each.folder, each)
+        while self._links:
+            self._enter(*self._links.popleft())
+        for each in walks:
+            each.files.sort(key=_place)
+
+    def _enter(self, folder: str, found: FolderWalk) -> None:
+        """Enter a folder and all folders below it that are no links."""
+        waiting = [folder]
+        while waiting:
+            folder = waiting.pop()
+            inside: list[str] = []
+            try:
+                status = os.stat(folder)  # noqa: PTH116
+                number = (status.st_dev, status.st_ino)
+                if number in self._paths:
+                    if self._paths[number] != folder:
+                        found.second_ways.append(folder)
+                    continue
+                self._paths[number] = folder
+                with os.scandir(folder) as entries:
+                    names = sorted((entry.name, entry.is_symlink()) for entry in entries)
+            except OSError as error:
+                found.notes.append(f"{folder}: the folder cannot be read: {_reason(error)}")
+                continue
+            for name, is_link in names:
+                path = os.path.join(folder, name)  # noqa: PTH118
+                if self._take(path, name, found):
+                    if is_link:
+                        self._links.append((path, found))
+                    else:
+                        inside.append(path)
+            waiting.extend(reversed(inside))
+
+    def _take(self, path: str, name: str, found: FolderWalk) -> bool:
+        """Keep a sound file; returns whether it is a folder."""
+        ending = os.path.splitext(name)[1].lower()  # noqa: PTH122
+        try:
+            status = os.stat(path)  # noqa: PTH116
+        except OSError as error:
+            if ending in SOUND_ENDINGS or not _leads_nowhere(error):
+                found.notes.append(f"{path}: {_reason(error)}")
+            return False
+        if stat.S_ISREG(status.st_mode) and ending in SOUND_ENDINGS and not name.startswith(RESOURCE_FORK):
+            found.files.append(FoundFile(path, Stamp(status.st_size, status.st_mtime_ns)))
+        return stat.S_ISDIR(status.st_mode)
+
+
+def _place(file: FoundFile) -> tuple[list[str], str]:
+    """Where a file stands in the order: after those of the folders above, folder by folder."""
+    folder, name = os.path.split(file.path)
+    return folder.split(os.sep), name  # noqa: PTH206 (of every file: a Path would take ten times as long)
+
+
+def _is_behind_link(folder: str) -> bool:
+    return os.path.realpath(folder) != os.path.abspath(folder)  # noqa: PTH100
 
 
 def stamp_of(path: str) -> Stamp | None:
@@ -94,37 +194,6 @@ def is_gone(path: str) -> bool:
     except ValueError:
         return True
     return False
-
-
-def _files_under(folder: str, found: os.stat_result, seen: _Seen) -> Iterator[FoundFile]:
-    """The sound files under a folder: its own in order, then those of each folder in it."""
-    waiting = [(folder, found)]
-    while waiting:
-        folder, found = waiting.pop()
-        if (found.st_dev, found.st_ino) in seen.folders:  # a link back, or a second way to the same folder
-            continue
-        seen.folders.add((found.st_dev, found.st_ino))
-        inside: list[tuple[str, os.stat_result]] = []
-        try:
-            with os.scandir(folder) as entries:
-                names = sorted(entry.name for entry in entries)
-        except OSError as error:
-            seen.notes.append(f"{folder}: the folder cannot be read: {_reason(error)}")
-            continue
-        for name in names:
-            path = os.path.join(folder, name)  # noqa: PTH118
-            ending = os.path.splitext(name)[1].lower()  # noqa: PTH122
-            try:
-                entry = os.stat(path)  # noqa: PTH116
-            except OSError as error:
-                if ending in SOUND_ENDINGS or not _leads_nowhere(error):
-                    seen.notes.append(f"{path}: {_reason(error)}")
-                continue
-            if stat.S_ISDIR(entry.st_mode):
-                inside.append((path, entry))
-            elif stat.S_ISREG(entry.st_mode) and ending in SOUND_ENDINGS and not name.startswith(RESOURCE_FORK):
-                yield FoundFile(path, Stamp(entry.st_size, entry.st_mtime_ns))
-        waiting.extend(reversed(inside))
 
 
 def _leads_nowhere(error: OSError) -> bool:

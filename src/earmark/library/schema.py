@@ -113,4 +113,10 @@ JOURNAL = (
     "CREATE INDEX writes_of_identity ON writes (identity)",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (FIRST, JOURNAL)
+FOLDED_PATHS = (
+    # folded: the path as searches compare it, by the function `folded` that the store brings along.
+    "ALTER TABLE paths ADD COLUMN folded BLOB NOT NULL DEFAULT x''",
+    "UPDATE paths SET folded = folded(path)",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (FIRST, JOURNAL, FOLDED_PATHS)

@@ -1,12 +1,13 @@
 """A search over all tracks at once: which fit, and how well."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from earmark.file_name import folded
 from earmark.library.database import Database, paths_within
 from earmark.library.query import And, HasPath, HasTag, Not, Or, Query
 from earmark.library.remote import is_remote
@@ -76,23 +77,22 @@ def tags_of(query: Query) -> tuple[int, ...]:
 
 
 def tracks_at(query: HasPath, database: Database) -> npt.NDArray[np.int64]:
-    """The tracks that have a path as described, of those that are there; A to Z whatever their case but in folders."""
+    """The tracks that have a path as described, of those that are there, whatever the case and form of letters."""
+    values: Sequence[bytes]
     if query.kind == "folder":
-        condition, values = _below(query.text)
+        condition, values = "folded >= ? AND folded < ?", paths_within(folded(_absolute(query.text)))
     elif "*" in query.text or "?" in query.text:
-        condition = "lower(CAST(path AS TEXT)) GLOB lower(CAST(? AS TEXT))"
-        values = [os.fsencode(query.text.replace("[", "[[]"))]  # a bracket in a path is a bracket
+        condition = "CAST(folded AS TEXT) GLOB CAST(? AS TEXT)"
+        values = [os.fsencode(folded(query.text).replace("[", "[[]"))]  # a bracket in a path is a bracket
     else:
-        condition = "instr(lower(CAST(path AS TEXT)), lower(CAST(? AS TEXT))) > 0"
-        values = [os.fsencode(query.text)]
+        condition, values = "instr(folded, ?) > 0", [os.fsencode(folded(query.text))]
     rows = database.store.rows(f"SELECT DISTINCT track_id FROM paths WHERE NOT missing AND {condition}", values)
     return np.array([track for (track,) in rows], np.int64)
 
 
-def _below(folder: str) -> tuple[str, list[object]]:
-    if not is_remote(folder):
-        folder = os.path.abspath(os.path.expanduser(folder))  # noqa: PTH100, PTH111 (as paths are kept)
-    return "path >= ? AND path < ?", list(paths_within(folder))
+def _absolute(folder: str) -> str:
+    """A folder as the paths in it are kept."""
+    return folder if is_remote(folder) else os.path.abspath(os.path.expanduser(folder))  # noqa: PTH100, PTH111
 
 
 def _tag(query: HasTag, chances: npt.NDArray[np.float32], threshold: float) -> Fitting:

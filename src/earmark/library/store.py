@@ -9,6 +9,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from earmark.errors import LibraryError
+from earmark.file_name import folded
 from earmark.library.schema import APPLICATION_ID, MIGRATIONS
 
 BUSY_SECONDS = 60.0
@@ -32,6 +33,7 @@ class Store:
         with self._told():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(self.path, timeout=busy_seconds, isolation_level=None)
+            self._connection.create_function("folded", 1, folded_path, deterministic=True)
         try:
             self._prepare()
         except LibraryError:
@@ -166,6 +168,11 @@ class Store:
             yield
         except (sqlite3.Error, OSError) as error:
             raise LibraryError(f"{self.path}: {_sentence(error)}") from error
+
+
+def folded_path(path: bytes) -> bytes:
+    """A path as it stands in the column `folded`; see `folded`."""
+    return os.fsencode(folded(os.fsdecode(path)))
 
 
 def _sentence(error: sqlite3.Error | OSError) -> str:

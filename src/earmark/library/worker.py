@@ -49,11 +49,8 @@ class Worker:
 
     def _identify(self, path: str) -> Identified | Broken:
         duration_seconds = _header_seconds(path)
-        if duration_seconds is not None and duration_seconds > self._setup.limits.longest_hours * 3600:
-            return Broken(
-                f"its header claims {duration_seconds / 3600:.1f} hours; at most "
-                f"{self._setup.limits.longest_hours:g} hours are listened to"
-            )
+        if duration_seconds is not None and (reason := self._setup.limits.too_long(duration_seconds)):
+            return Broken(reason)
         return Identified(identity(path), duration_seconds)
 
     def _listen(self, job: Job, path: str) -> Outcome:

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from earmark.file_name import text_of
 from earmark.tagging.prediction import Prediction
 
 JAMS_VERSION = "0.3.4"
@@ -38,7 +39,7 @@ def jams_record(prediction: Prediction) -> dict[str, Any]:
     return {
         "annotations": annotations,
         "file_metadata": {
-            "title": Path(prediction.source).stem.encode("utf-8", "replace").decode("utf-8"),
+            "title": text_of(Path(prediction.source).stem),
             "artist": "",
             "release": "",
             "duration": duration_seconds,
@@ -47,7 +48,7 @@ def jams_record(prediction: Prediction) -> dict[str, Any]:
         },
         "sandbox": {
             "earmark": {
-                "source": prediction.source.encode("utf-8", "replace").decode("utf-8"),
+                "source": text_of(prediction.source),
                 "model": prediction.model.name,
                 "version": prediction.model.version,
                 "extractor_hashes": list(prediction.model.extractor_hashes),
@@ -55,6 +56,7 @@ def jams_record(prediction: Prediction) -> dict[str, Any]:
                 "decoder": prediction.decoder,
                 "calibrated": prediction.calibrated,
                 "truncated": prediction.truncated,
+                "silent": prediction.silent,
                 "short": list(prediction.short),
             }
         },

@@ -1,5 +1,6 @@
 """Live: tags of the last seconds of a sound that does not end, as soon as a segment of every scale is complete."""
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -160,6 +161,7 @@ class Live:
         return self._moment(prediction, self._loudness.silent)
 
     def _moment(self, prediction: Prediction, silent: bool) -> Moment:
+        prediction = dataclasses.replace(prediction, silent=silent)
         return Moment(self.heard_seconds + self.skipped_seconds, prediction, silent, self.skipped_seconds)
 
     def _prediction(self, vector: Array, duration_seconds: float, short: tuple[str, ...]) -> Prediction:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark.errors import TagError
+from earmark.file_name import is_text, percent_encoded, text_of
 
 # Known here too, where it was first.
 from earmark.tagging.activation import activate as activate
@@ -114,6 +115,8 @@ class Prediction:
     """The model's, one a tag; or empty: not calibrated."""
     explainer: Explainer | None = None
     """What finds evidence; there where features were kept."""
+    silent: bool = False
+    """Whether nothing could be heard; the tags are there all the same, but say what a model makes of silence."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -182,12 +185,15 @@ class Prediction:
 
         `probabilities` are what to show, and `calibrated` says whether they are more than the scores. `embedding` adds
         the track vector, `evidence` that of the tags named; `over_time` is there where it was asked for; kept features
-        never. Raises TagError as `evidence` does.
+        never. Every text is Unicode: of a source whose name is none, `source` has U+FFFD in place of some bytes, and
+        `source_bytes` has all of them, percent-encoded. Raises TagError as `evidence` does.
         """
         record: dict[str, object] = {
-            "source": self.source,
+            "source": text_of(self.source),
+            **({} if is_text(self.source) else {"source_bytes": percent_encoded(self.source)}),
             "duration_seconds": self.duration_seconds,
             "truncated": self.truncated,
+            "silent": self.silent,
             "short": list(self.short),
             "decoder": self.decoder,
             "model": {
@@ -229,7 +235,7 @@ class Prediction:
         values = self.probabilities
         kept = np.ones(len(values), np.bool_) if precision is None else promised(values, self, precision)
         return (
-            self.source,
+            text_of(self.source),
             f"{self.duration_seconds:.3f}",
             "true" if self.truncated else "false",
             " ".join(self.short),

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from earmark import __version__
 from earmark.audio.ahead import read_ahead
 from earmark.audio.decode import Source, decode
+from earmark.audio.loudness import Loudest
 from earmark.audio.stopwatch import Stopwatch
 from earmark.errors import BundleError, TagError
 from earmark.tagging.bundle import Bundle, read_bundle
@@ -112,13 +113,15 @@ class Tagger:
         keep_features: bool = False,
         decode_ahead: bool = False,
         stopwatch: Stopwatch | None = None,
+        after_block: Callable[[float], None] | None = None,
     ) -> Prediction:
         """Listen to a sound once and tag it.
 
         `source`: a path, bytes, a binary stream, a Waveform, or an array with its rate. `over_time`: also tag
         windows of that many seconds. `keep_features`: also keep what evidence and other windows need, 10 MB an hour.
         `decode_ahead`: decode in a thread of its own while the networks run; the numbers are the same. `stopwatch`:
-        measures where the time goes, which wants one thread.
+        measures where the time goes, which wants one thread. `after_block`: called with the seconds of sound so far
+        after every block of about two seconds; what it raises ends the listening.
         Raises DecodeError or WaveformError for sound that cannot be used, and TagError where a window is shorter
         than the model's longest segment or `stopwatch` comes with `decode_ahead`.
         """
@@ -128,7 +131,7 @@ class Tagger:
                 "to nothing. Leave one out."
             )
         with stopwatch or nullcontext():
-            return self._tag(source, over_time, keep_features, decode_ahead, stopwatch)
+            return self._tag(source, over_time, keep_features, decode_ahead, stopwatch, after_block)
 
     def _tag(
         self,
@@ -137,6 +140,7 @@ class Tagger:
         keep_features: bool,
         decode_ahead: bool,
         stopwatch: Stopwatch | None,
+        after_block: Callable[[float], None] | None,
     ) -> Prediction:
         classify: Callable[[Array], Array] = self.classifier
         if stopwatch is not None:
@@ -146,13 +150,17 @@ class Tagger:
         if over_time is not None:
             windows = TagsOverTime(self.networks, classify, card, over_time)
         listening = Listening(self.networks, card.activation, windows, keep_features, stopwatch)
+        loudest = Loudest(card.rate_hz)
         with ExitStack() as open_until_heard:
             sound = open_until_heard.enter_context(decode(source, card.rate_hz, stopwatch))
             blocks: Iterable[Array] = sound
             if decode_ahead:
                 blocks = open_until_heard.enter_context(closing(read_ahead(sound)))
             for block in blocks:
+                loudest.add(block)
                 listening.push(block)
+                if after_block is not None:
+                    after_block(sound.duration_seconds)
             duration_seconds = sound.duration_seconds
             heard = listening.finish(duration_seconds)
             name, decoder, truncated = sound.name, sound.decoder, sound.truncated
@@ -178,6 +186,7 @@ class Tagger:
             features=kept_features(listening.keepers, duration_seconds) if keep_features else None,
             calibration=card.calibration,
             explainer=self._explainer if keep_features else None,
+            silent=loudest.silent,
         )
 
     def embed(self, source: Source) -> Array:

@@ -7,6 +7,7 @@ from typing import ParamSpec, TypeVar
 import numpy as np
 
 from earmark.audio.stopwatch import Part, Stopwatch
+from earmark.errors import EarmarkError
 from earmark.web.outline import Outline
 
 TELL_SECONDS = 0.2
@@ -16,7 +17,7 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
-class TooLongError(Exception):
+class TooLongError(EarmarkError):
     """Ends the reading of a sound that goes beyond what is listened to, whatever its header said."""
 
 

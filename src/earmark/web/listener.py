@@ -22,6 +22,7 @@ from earmark.audio.decoders import check_decoders
 from earmark.audio.duration import header_duration_seconds
 from earmark.audio.write import write_flac_blocks
 from earmark.errors import AudioError, EarmarkError
+from earmark.file_errors import file_errors
 from earmark.library.worker import limit_memory
 from earmark.tagging.tagger import Tagger
 from earmark.tagging.windows import OverTimeSettings
@@ -58,6 +59,8 @@ class Listener:
         except MemoryError:
             return Failed(sound_problems.too_much_memory(self._memory_megabytes))
         except EarmarkError as error:
+            if isinstance(error.__cause__, MemoryError):
+                return Failed(sound_problems.too_much_memory(self._memory_megabytes))
             return Failed(sound_problems.no_sound(_sentence(error, order)))
         except OSError:  # reading tells of its own; this is the answer that could not be written
             return Failed(problems.no_room())
@@ -76,12 +79,13 @@ class Listener:
         tell(0.0)
         hearing = Hearing(self._tagger.card.rate_hz, longest_seconds, tell)
         track = order.want == "track"
-        prediction = self._tagger.tag(
-            order.path,
-            over_time=self._windows if order.over_time or track else None,
-            keep_features=order.evidence or track,
-            stopwatch=hearing,
-        )
+        with file_errors(order.path):
+            prediction = self._tagger.tag(
+                order.path,
+                over_time=self._windows if order.over_time or track else None,
+                keep_features=order.evidence or track,
+                stopwatch=hearing,
+            )
         tell(prediction.duration_seconds)  # what is left is to explain and to write
         match order.want:
             case "track":
