@@ -15,6 +15,7 @@ from earmark.cli.main import app
 from earmark.cli.material import Worded, gathered
 from earmark.errors import FileError, TagError
 from earmark.library import file_words
+from earmark.library.database import Database
 from earmark.library.library import Library
 from earmark.tagging import tagger as tagger_module
 from earmark.tagging.tagger import load
@@ -156,6 +157,33 @@ def test_teach_from_files(place: Path, monkeypatch: pytest.MonkeyPatch, raised: 
     assert [each.path for each in found] == paths
     assert [bool(each.reason) for each in found] == [False, True, False]
     assert paths[1] not in found[1].reason
+
+
+@each_raised
+@pytest.mark.parametrize("output", ["-", "tracks.jsonl", "tracks.parquet"])
+def test_export(place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, raised: Exception, output: str) -> None:
+    if output.endswith(".parquet"):
+        pytest.importorskip("pyarrow", reason="needs the extra export")
+    embedding = Database.embedding
+
+    def guarded(self: Database, track_id: int) -> np.ndarray:
+        if track_id == 1:
+            raise raised
+        return embedding(self, track_id)
+
+    monkeypatch.setattr(Database, "embedding", guarded)
+    monkeypatch.chdir(tmp_path)
+    result = call("library", "export", output, "--library", place / "music.earmark")
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert "earmark: track 1: " in result.stderr
+    if output == "-":
+        (line,) = result.stdout.splitlines()[1:]
+        assert json.loads(line)["paths"] == [str(place / "music" / "c.flac")]
+    else:
+        assert "wrote 1 recordings" in result.stderr
+        with Library(tmp_path / "other.earmark", make=True) as other:
+            assert other.import_from(tmp_path / output) == 1
 
 
 def test_json_is_whole_where_an_export_fails(place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -250,3 +250,20 @@ def test_every_option_is_documented() -> None:
     text = CliRunner().invoke(app, ["library", "--help"], env=environment).stdout
     for command in ("add", "search", "similar", "failures", "playlist", "map", "export", "import"):
         assert command in text
+
+
+def test_an_export_to_stdout_can_be_imported(place: Path, tmp_path: Path) -> None:
+    result = ask(place, "export", "-")
+    assert (result.exit_code, result.stderr) == (0, "")
+    (tmp_path / "tracks.jsonl").write_text(result.stdout, encoding="ascii")
+    again = call("import", tmp_path / "tracks.jsonl", "--library", tmp_path / "other.earmark")
+    assert again.stderr == "4 recordings are new, of 4 in all\n"
+
+
+def test_an_address_that_is_not_there_is_exit_1_with_the_reason(place: Path) -> None:
+    pytest.importorskip("fsspec", reason="needs the extra cluster")
+    result = add(place, "file:///nowhere/at/all", place / "music")
+    assert result.exit_code == 1
+    lines = result.stderr.splitlines()
+    assert lines[0] == "earmark: file:///nowhere/at/all: found nothing at this address, expected files. Check it."
+    assert lines[-1].startswith("6 files: 5 known"), "and the others are done"

@@ -12,6 +12,8 @@ from training.sounds import write_noise
 
 from earmark.errors import LibraryError, MissingExtraError
 from earmark.library import parquet
+from earmark.library.exchange import export_records
+from earmark.library.jsonl import jsonl_lines
 from earmark.library.library import Library
 from earmark.tagging.tagger import Tagger
 
@@ -103,7 +105,7 @@ def test_every_name_is_unicode_and_the_bytes_stand_beside_it(heard: Library, tmp
     (odd,) = [record for record in records if "path_bytes" in record]
     assert odd["path_bytes"] == [quote_from_bytes(os.fsencode(odd_name(tmp_path / "music")))]
     assert "\ufffd" in odd["paths"][0]
-    assert list(heard.export_lines()) == lines
+    assert list(jsonl_lines(export_records(heard.database))) == lines
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX systems only")

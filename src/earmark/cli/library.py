@@ -8,7 +8,7 @@ import typer
 from earmark.cli.adding import tell, watched
 from earmark.cli.console import say
 from earmark.cli.output import json_text, show
-from earmark.errors import MissingExtraError
+from earmark.errors import FileError, MissingExtraError
 
 if TYPE_CHECKING:
     from earmark.library.adding import Added
@@ -214,14 +214,22 @@ def export_tracks(
     embeddings: Annotated[bool, typer.Option(help="With vectors, so that it can be imported again.")] = True,
     file: FileOption = None,
 ) -> None:
-    """Write all tracks for other programs, or for `import`."""
+    """Write all tracks for other programs, or for `import`. Exit status 1 when one of them cannot be."""
+    from earmark.library.exchange import export_records
+    from earmark.library.jsonl import jsonl_lines
+
+    failed: list[FileError] = []
     with _opened(file) as opened:
         if str(output) == "-":
-            for line in opened.export_lines(embeddings=embeddings):
+            for line in jsonl_lines(export_records(opened.database, embeddings=embeddings, failed=failed.append)):
                 show(line)
-            return
-        say(f"wrote {opened.export_to(output, embeddings=embeddings)} recordings")
-    show(str(output))
+        else:
+            say(f"wrote {opened.export_to(output, embeddings=embeddings, failed=failed.append)} recordings")
+            show(str(output))
+    for error in failed:
+        say(f"earmark: {error}")
+    if failed:
+        raise typer.Exit(1)
 
 
 @library.command("import")

@@ -1,13 +1,14 @@
 """A library's tracks as records that other programs read, and back: what JSONL and Parquet both hold."""
 
 import base64
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from earmark.errors import LibraryError
+from earmark.errors import FileError, LibraryError
+from earmark.file_errors import file_errors
 from earmark.library.analysis import Analysis, PackedOverTime
 from earmark.library.database import Database
 from earmark.library.jobs import Stamp
@@ -31,11 +32,18 @@ class Content:
     records: Iterator[Record]
 
 
-def export_records(database: Database, *, embeddings: bool = True) -> Content:
-    """A library's tracks in the order in which they were added; without embeddings they cannot be imported again."""
+Failed = Callable[[FileError], None]
+
+
+def export_records(database: Database, *, embeddings: bool = True, failed: Failed | None = None) -> Content:
+    """A library's tracks in the order in which they were added; without embeddings they cannot be imported again.
+
+    failed: told of a track whose row cannot be used, and the others go on; without it the first one ends the records.
+    """
     models = database.models()
     return Content(
-        {number: card_to_json(card) for number, card in models.items()}, _records(database, models, embeddings)
+        {number: card_to_json(card) for number, card in models.items()},
+        _records(database, models, embeddings, failed),
     )
 
 
@@ -74,42 +82,58 @@ def import_records(database: Database, cards: Mapping[int, str], records: Iterab
     return new
 
 
-def _records(database: Database, models: Mapping[int, Card], embeddings: bool) -> Iterator[Record]:
+def _records(
+    database: Database, models: Mapping[int, Card], embeddings: bool, failed: Failed | None
+) -> Iterator[Record]:
     for rows in database.store.stream("SELECT id FROM tracks ORDER BY id"):
         for (number,) in rows:
-            track = database.track(number)
-            if track is None:  # removed since
+            try:
+                with file_errors(f"track {number}"):
+                    record = _record(database, models, number, embeddings)
+            except FileError as error:
+                if failed is None:
+                    raise
+                failed(error)
                 continue
-            card = models[track.model_id]
-            over_time = database.over_time(number)
-            record: Record = {
-                "identity": track.identity,
-                "paths": list(track.paths),
-                "duration_seconds": track.duration_seconds,
-                "truncated": track.truncated,
-                "short": list(track.short),
-                "decoder": track.decoder,
-                "version": track.version,
-                "added": track.added,
-                "model": track.model_id,
-                "model_name": card.name,
-                "extractor_hashes": [extractor.hash for extractor in card.extractors],
-                "head_hash": card.head.hash,
-                "labels": list(card.labels),
-                "logits": track.logits.tolist(),
-                "probabilities": probabilities(track.logits, card).tolist(),
-            }
-            if embeddings:
-                record["embedding"] = database.embedding(number).tolist()
-            if over_time is not None and over_time[0] == track.model_id:
-                packed = over_time[1]
-                record["over_time"] = {
-                    "window_seconds": packed.window_seconds,
-                    "hop_seconds": packed.hop_seconds,
-                    "windows": packed.windows,
-                    "packed": base64.b64encode(packed.scores).decode("ascii"),
-                }
-            yield record
+            if record is not None:
+                yield record
+
+
+def _record(database: Database, models: Mapping[int, Card], number: int, embeddings: bool) -> Record | None:
+    """A track as a record; None where it was removed since."""
+    track = database.track(number)
+    if track is None:
+        return None
+    card = models[track.model_id]
+    over_time = database.over_time(number)
+    record: Record = {
+        "identity": track.identity,
+        "paths": list(track.paths),
+        "duration_seconds": track.duration_seconds,
+        "truncated": track.truncated,
+        "short": list(track.short),
+        "decoder": track.decoder,
+        "version": track.version,
+        "added": track.added,
+        "model": track.model_id,
+        "model_name": card.name,
+        "extractor_hashes": [extractor.hash for extractor in card.extractors],
+        "head_hash": card.head.hash,
+        "labels": list(card.labels),
+        "logits": track.logits.tolist(),
+        "probabilities": probabilities(track.logits, card).tolist(),
+    }
+    if embeddings:
+        record["embedding"] = database.embedding(number).tolist()
+    if over_time is not None and over_time[0] == track.model_id:
+        packed = over_time[1]
+        record["over_time"] = {
+            "window_seconds": packed.window_seconds,
+            "hop_seconds": packed.hop_seconds,
+            "windows": packed.windows,
+            "packed": base64.b64encode(packed.scores).decode("ascii"),
+        }
+    return record
 
 
 def _analysis(record: Record) -> Analysis:

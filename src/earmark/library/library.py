@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,9 +18,9 @@ from earmark.file_errors import file_errors
 from earmark.library.adding import Added, Adding, Progress
 from earmark.library.analysis import unpack_over_time
 from earmark.library.database import Database, Failure, Track
-from earmark.library.exchange import export_records, import_records
+from earmark.library.exchange import Failed, export_records, import_records
 from earmark.library.jobs import USUAL_LIMITS, Engine, Limits, Setup
-from earmark.library.jsonl import jsonl_lines, read_jsonl, write_jsonl
+from earmark.library.jsonl import read_jsonl, write_jsonl
 from earmark.library.likeness import EVERYTHING, Choice, nearest
 from earmark.library.map import CollectionMap, map_of
 from earmark.library.parquet import read_parquet, write_parquet
@@ -244,18 +244,15 @@ class Library:
                 tracks.append({"track": number, "path": paths[0], "x": x, "y": y, "tag": laid_out.labels[tag]})
         return {"labels": list(laid_out.labels), "share": laid_out.share, "tracks": tracks}
 
-    def export_to(self, file: str | os.PathLike[str], *, embeddings: bool = True) -> int:
+    def export_to(self, file: str | os.PathLike[str], *, embeddings: bool = True, failed: Failed | None = None) -> int:
         """Write all tracks as JSONL or, where the name ends in .parquet, as Parquet; returns how many.
 
-        Without embeddings the file is small, and cannot be imported again.
+        Without embeddings the file is small, and cannot be imported again. failed: told of a track whose row cannot be
+        used, which is left out; without it FileError is raised.
         """
-        content = export_records(self.database, embeddings=embeddings)
+        content = export_records(self.database, embeddings=embeddings, failed=failed)
         path = Path(file)
         return (write_parquet if _is_parquet(path) else write_jsonl)(path, content)
-
-    def export_lines(self, *, embeddings: bool = True) -> Iterator[str]:
-        """All tracks as the lines of JSONL that `export_to` writes, without line breaks."""
-        return jsonl_lines(export_records(self.database, embeddings=embeddings))
 
     def import_from(self, file: str | os.PathLike[str]) -> int:
         """Take in what `export_to` wrote; returns how many recordings are new. What is known stays as it is."""

@@ -77,7 +77,10 @@ def tags_of(query: Query) -> tuple[int, ...]:
 
 
 def tracks_at(query: HasPath, database: Database) -> npt.NDArray[np.int64]:
-    """The tracks that have a path as described, of those that are there, whatever the case and form of letters."""
+    """The tracks that have a path as described, of those that are there, whatever the case and form of letters.
+
+    A track stands there once for each of its paths.
+    """
     values: Sequence[bytes]
     if query.kind == "folder":
         condition, values = "folded >= ? AND folded < ?", paths_within(folded(_absolute(query.text)))
@@ -86,8 +89,9 @@ def tracks_at(query: HasPath, database: Database) -> npt.NDArray[np.int64]:
         values = [os.fsencode(folded(query.text).replace("[", "[[]"))]  # a bracket in a path is a bracket
     else:
         condition, values = "instr(folded, ?) > 0", [os.fsencode(folded(query.text))]
-    rows = database.store.rows(f"SELECT DISTINCT track_id FROM paths WHERE NOT missing AND {condition}", values)
-    return np.array([track for (track,) in rows], np.int64)
+    # Without DISTINCT, for which SQLite would go through the paths track by track, ten times as slowly.
+    rows = database.store.rows(f"SELECT track_id FROM paths WHERE NOT missing AND {condition}", values)
+    return np.fromiter((track for (track,) in rows), np.int64, len(rows))
 
 
 def _absolute(folder: str) -> str:
