@@ -274,6 +274,26 @@ def test_an_explanation_that_cannot_be_had_is_refused(place: Path) -> None:
     assert run(place, sounds(place)[0], "--explain", "tag 3", "--csv").exit_code == 2
 
 
+def test_paths_that_end_with_nul_are_of_standard_input(place: Path) -> None:
+    result = run(place, "-0", sounds(place)[0])
+    assert result.exit_code == 2
+    assert "name - as well" in result.stderr.replace("\n", " ").replace("│ ", "")
+
+
+def test_lists_playlists_and_standard_input(place: Path, tmp_path: Path) -> None:
+    """Each comes to the same as the files by name, and what is no file is a line."""
+    names = [str(path) for path in sounds(place)]
+    (tmp_path / "list.txt").write_text("\n".join(names))
+    (tmp_path / "list.m3u8").write_text("#EXTM3U\n" + "\n".join(names))
+    expected = run(place, *names, "--jsonl").stdout
+    for named in (f"@{tmp_path}/list.txt", f"{tmp_path}/list.m3u8"):
+        assert run(place, named, "--jsonl").stdout == expected
+    command = ["tag", "--model", str(place / "model"), "-", "http://example.org/live", "--jsonl"]
+    result = CliRunner().invoke(app, command, input="\n".join(names))
+    assert (result.exit_code, result.stdout) == (1, expected)
+    assert result.stderr.startswith("earmark: http://example.org/live: it is an address")
+
+
 def write_quiet(path: Path, peak: float) -> Path:
     tone = np.sin(np.arange(4 * 22_050) * 2 * np.pi * 440 / 22_050)
     write_flac(path, (peak * tone).astype(np.float32), 22_050)

@@ -142,7 +142,9 @@ def test_without_embeddings_it_is_small_and_cannot_be_imported(
 
 def test_other_files_are_refused(library: Library, tmp_path: Path) -> None:
     text = tmp_path / "text.jsonl"
-    for content in ("no json", '{"format": "other"}\n', "[1]\n", ""):
+    head = '{"format": "earmark-library", "version": 1'
+    broken = (f"{head}}}", f'{head}, "models": 3}}', f'{head}, "models": {{"one": {{}}}}}}')
+    for content in ("no json", '{"format": "other"}\n', "[1]\n", "", *broken):
         text.write_text(content)
         with pytest.raises(LibraryError, match=r"text\.jsonl: "):
             library.import_from(text)
@@ -190,3 +192,15 @@ def test_without_the_extra_there_is_the_line_that_installs_it(
     monkeypatch.setattr(parquet.importlib, "import_module", absent)
     with pytest.raises(MissingExtraError, match=r'pip install "earmark\[export\]"'):
         library.export_to(tmp_path / "tracks.parquet")
+
+
+@pytest.mark.parametrize("names", [3, [3], [None]])
+def test_names_that_are_none_are_told_with_their_record(heard: Library, tmp_path: Path, names: object) -> None:
+    file = tmp_path / "tracks.jsonl"
+    heard.export_to(file)
+    head, *lines = file.read_text(encoding="ascii").splitlines()
+    record = json.loads(lines[0]) | {"path_bytes": names}
+    file.write_text(f"{head}\n{json.dumps(record)}\n", encoding="ascii")
+    other = Library(tmp_path / "other.earmark", make=True)
+    with other, pytest.raises(LibraryError, match="record 1: found"):
+        other.import_from(file)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from library.poison import odd_name
 
+from earmark.library import scan
 from earmark.library.jobs import Stamp
 from earmark.library.scan import FoundFile, is_gone, stamp_of, walk
 
@@ -135,6 +136,23 @@ def test_nothing_is_a_second_way_where_something_could_not_be_looked_into(
 
     monkeypatch.setattr(os, "scandir", guarded)
     assert walk([tmp_path]).second_ways == ()
+
+
+def test_folders_without_numbers_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As some network drives have them."""
+    make(tmp_path, "a/1.mp3", "b/2.mp3")
+    link(tmp_path / "c", tmp_path / "b")
+    look = os.stat
+
+    def unnumbered(path: str) -> os.stat_result:
+        found = list(look(path))
+        found[1] = 0
+        return os.stat_result(found)
+
+    monkeypatch.setattr(scan.os, "stat", unnumbered)
+    found = walk([tmp_path])
+    assert names(tmp_path, found.files) == ["a/1.mp3", "b/2.mp3"]
+    assert found.second_ways == (str(tmp_path / "c"),)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names of 255 bytes and paths of 4096 are POSIX systems'")

@@ -64,6 +64,14 @@ def test_labels_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     (tmp_path / "bytes.csv").write_bytes(b"path,tags\n\xff,a\n")
     with pytest.raises(TeachingError, match="no UTF-8"):
         read_labels(tmp_path / "bytes.csv")
+    (tmp_path / "long.csv").write_text(f"path,tags\na.mp3,{'x' * 200_000}\n")
+    with pytest.raises(TeachingError, match="no table that can be read"):
+        read_labels(tmp_path / "long.csv")
+
+
+def test_a_path_may_begin_with_the_mark_of_a_home_that_is_nobodys(tmp_path: Path) -> None:
+    (label,) = read_labels(labels(tmp_path, "path,tags\n~nobody at all/a.mp3,calm\n"))
+    assert label.path == tmp_path / "~nobody at all" / "a.mp3"
 
 
 @settings(deadline=None, max_examples=30)

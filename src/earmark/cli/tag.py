@@ -10,7 +10,7 @@ import typer
 from earmark.cli.console import progress, say
 from earmark.cli.exports import exports_of
 from earmark.cli.results import JsonArray, JsonLines, Shown, Table, Text, Writer
-from earmark.cli.sources import sound_files
+from earmark.cli.sources import STANDARD_INPUT, sound_files
 from earmark.cli.tagging import Order, tag_here, tag_in_processes
 from earmark.errors import EarmarkError, MissingExtraError
 
@@ -102,6 +102,8 @@ def tag(
         raise typer.BadParameter("--explain has no place in a table; choose --json, --jsonl or text")
     if profile and read_ahead:
         raise typer.BadParameter("--profile measures one thread, and --read-ahead has two; choose one of them")
+    if ending_with_nul and STANDARD_INPUT not in files:
+        raise typer.BadParameter("-0 is of paths on standard input; name - as well")
     found = sound_files(files, ending_with_nul=ending_with_nul)
     sources = found.files
     if picture is not None and len(sources) != 1:

@@ -9,6 +9,7 @@ import numpy as np
 
 from earmark.errors import FileError, LibraryError
 from earmark.file_errors import file_errors
+from earmark.file_name import from_percent_encoded
 from earmark.library.analysis import Analysis, PackedOverTime
 from earmark.library.database import Database
 from earmark.library.jobs import Stamp
@@ -61,8 +62,9 @@ def import_records(database: Database, cards: Mapping[int, str], records: Iterab
         try:
             analysis = _analysis(record)
             card, model_id = known_cards[int(record["model"])], models[int(record["model"])]
-            paths = [str(path) for path in record["paths"]]
-        except (KeyError, TypeError, ValueError) as error:
+            exact = record.get("path_bytes")
+            paths = [from_percent_encoded(name) for name in exact] if exact else [str(path) for path in record["paths"]]
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise LibraryError(
                 f"{place}: record {number}: found {type(error).__name__} {error}, expected a track as "
                 "`earmark library export` writes it, with its embedding. Export again."

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from earmark.errors import FileError, LibraryError
 from earmark.file_errors import file_errors
+from earmark.file_name import folded
 from earmark.library.database import Database
 from earmark.library.fields import ARTIST, GENRE, MOOD
 from earmark.library.journal import Journal
@@ -69,6 +70,6 @@ def spelled_alike(words: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
     spellings: dict[str, Counter[str]] = {}
     for of_file in words:
         for word in of_file:
-            spellings.setdefault(word.casefold(), Counter())[word] += 1
-    usual = {folded: max(sorted(counts), key=lambda word: counts[word]) for folded, counts in spellings.items()}
-    return [tuple(dict.fromkeys(usual[word.casefold()] for word in of_file)) for of_file in words]
+            spellings.setdefault(folded(word), Counter())[word] += 1
+    usual = {key: max(sorted(counts), key=lambda word: counts[word]) for key, counts in spellings.items()}
+    return [tuple(dict.fromkeys(usual[folded(word)] for word in of_file)) for of_file in words]

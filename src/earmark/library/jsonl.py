@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from earmark.errors import LibraryError
-from earmark.file_name import from_percent_encoded, is_text, percent_encoded, text_of
+from earmark.file_name import is_text, percent_encoded, text_of
 from earmark.library.exchange import FORMAT, VERSION, Content, Record
 
 
@@ -44,13 +44,10 @@ def read_jsonl(file: Path) -> Content:
             f"{file}: found {head.get('format')!r} of version {head.get('version')!r} in the first line, expected "
             f"{FORMAT!r} of version {VERSION}. Give a file that `earmark library export` wrote."
         )
-    return Content({int(number): json.dumps(card) for number, card in head["models"].items()}, map(_with_names, lines))
-
-
-def _with_names(record: Record) -> Record:
-    """A record with the names as the system has them."""
-    exact = record.get("path_bytes")
-    return record if exact is None else {**record, "paths": [from_percent_encoded(name) for name in exact]}
+    models = head.get("models")
+    if not isinstance(models, dict) or not all(number.isdecimal() for number in models):
+        raise LibraryError(f"{file}: found no models by their numbers in the first line, expected them. Export again.")
+    return Content({int(number): json.dumps(card) for number, card in models.items()}, lines)
 
 
 def _objects(file: Path) -> Iterator[Record]:

@@ -59,7 +59,7 @@ def _records(opened: Any) -> Iterator[Record]:
     with opened:
         for batch in opened.iter_batches(ROWS_TOGETHER):
             for row in batch.to_pylist():
-                yield row | {"paths": [os.fsdecode(path) for path in row["path_bytes"]]}
+                yield row | {"paths": [os.fsdecode(path) for path in row.pop("path_bytes")]}
 
 
 def _row(record: Record) -> Record:

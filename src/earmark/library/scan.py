@@ -110,8 +110,8 @@ class _Folders:
     """The folders that a walk has entered."""
 
     def __init__(self) -> None:
-        self._paths: dict[tuple[int, int], str] = {}
-        """By device and number, as the system counts them."""
+        self._entered: dict[tuple[int, int] | str, tuple[str, str]] = {}
+        """The path, and the same without links, by device and number, as the system counts them."""
         self._links: deque[tuple[str, FolderWalk]] = deque()
         """Links to folders, which wait until all that is no link was entered."""
 
@@ -132,12 +132,15 @@ class _Folders:
             inside: list[str] = []
             try:
                 status = os.stat(folder)  # noqa: PTH116
-                number = (status.st_dev, status.st_ino)
-                if number in self._paths:
-                    if self._paths[number] != folder:
+                real = os.path.realpath(folder)
+                # Some network drives number nothing.
+                number = (status.st_dev, status.st_ino) if status.st_ino else real
+                if number in self._entered:
+                    path, same = self._entered[number]
+                    if path != folder and same == real:
                         found.second_ways.append(folder)
                     continue
-                self._paths[number] = folder
+                self._entered[number] = folder, real
                 with os.scandir(folder) as entries:
                     names = sorted((entry.name, entry.is_symlink()) for entry in entries)
             except OSError as error:

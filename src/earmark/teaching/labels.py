@@ -2,6 +2,8 @@
 
 import csv
 import io
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +43,7 @@ def read_labels(file: Path) -> tuple[Label, ...]:
     rows = csv.reader(io.StringIO(text, newline=""))
     header: list[str] = []
     labels: dict[Path, Label] = {}
-    for cells in rows:
+    for cells in _rows(file, rows):
         if not any(cell.strip() for cell in cells):
             continue
         if not header:
@@ -62,6 +64,13 @@ def read_labels(file: Path) -> tuple[Label, ...]:
     return tuple(labels.values())
 
 
+def _rows(file: Path, rows: Iterator[list[str]]) -> Iterator[list[str]]:
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise TeachingError(f"{file}: it is no table that can be read ({error}). Save it as 'CSV UTF-8'.") from error
+
+
 def _checked_header(file: Path, cells: list[str]) -> list[str]:
     header = [cell.strip().lower() for cell in cells]
     for name in COLUMNS:
@@ -78,7 +87,8 @@ def _checked_header(file: Path, cells: list[str]) -> list[str]:
 def _label(file: Path, place: str, cells: dict[str, str]) -> Label:
     if not cells["path"]:
         raise TeachingError(f"{place}: found no path, expected a file's. Fill it in, or take the row out.")
-    path = (file.parent / Path(cells["path"]).expanduser()).absolute()
+    # expanduser of os.path leaves as it is what begins with ~ and is nobody's home.
+    path = (file.parent / os.path.expanduser(cells["path"])).absolute()  # noqa: PTH111
     words = tuple(dict.fromkeys(word.strip() for word in cells["tags"].split(SEPARATOR) if word.strip()))
     group = next((cells[name] for name in GROUP_COLUMNS if cells.get(name)), str(path.parent))
     return Label(path, words, group)
