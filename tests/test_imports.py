@@ -60,7 +60,7 @@ ONLY = {
     "prometheus_client": {"earmark.web.metrics"},
     "uvicorn": {"earmark.web", "earmark.cli"},
     "ray": {"earmark.library.cluster"},
-    "mutagen": {"earmark.library.tag_file", "earmark.library.tag_forms"},
+    "mutagen": {f"earmark.library.tag_{part}" for part in ("file", "forms", "homes", "containers")},
     "usearch": {"earmark.library"},
     "typer": {"earmark.cli"},
     "rich": {"earmark.cli"},

@@ -1,4 +1,5 @@
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,8 @@ def test_write_shows_what_it_does_and_undo_takes_it_back(tmp_path: Path, songs: 
     assert TagFile(song).read("genre") == ()
     done = call("write", place)
     assert done.stdout.splitlines()[:3] == expected
-    assert done.stderr.splitlines()[-1] == "run 1; take it back with: earmark library undo 1"
+    line = f"run 1; take it back with: earmark library undo 1 --library {shlex.quote(str(place))}"
+    assert done.stderr.splitlines()[-1] == line
     assert TagFile(song).read("genre") == ("bebop", "jazz")
     assert call("undo", place, "--runs").stdout.endswith("songs\t1 files, 1 of them stand\n")
     assert json.loads(call("undo", place, "--runs", "--json").stdout)[0]["standing"] == 1
@@ -47,6 +49,7 @@ def test_write_shows_what_it_does_and_undo_takes_it_back(tmp_path: Path, songs: 
     undone = call("undo", place, 1)
     assert "  TCON: bebop; jazz -> (empty)" in undone.stdout.splitlines()
     assert "1 files brought back" in undone.stderr
+    assert undone.stderr.splitlines()[-1] == f"the library: {place}"
     assert TagFile(song).read("genre") == ()
     assert isinstance(call("undo", place).exception, LibraryError)
     assert isinstance(call("undo", place, 7).exception, LibraryError)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -98,7 +99,8 @@ def write(
             raise typer.Exit(1)
         failed = _show(writing(files, dry_run=dry_run), len(files), as_json, dry_run, "writing")
         if writing.run is not None:
-            say(f"run {writing.run}; take it back with: earmark library undo {writing.run}")
+            named_library = "" if file is None else f" --library {shlex.quote(_absolute(str(file)))}"
+            say(f"run {writing.run}; take it back with: earmark library undo {writing.run}{named_library}")
     if failed:
         raise typer.Exit(1)
 
@@ -127,6 +129,7 @@ def undo(
             return
         outcomes = Undoing(opened.database, keep_time=keep_time)(run, dry_run=dry_run)
         failed = _show(outcomes, None, as_json, dry_run, "undoing")
+        say(f"the library: {opened.path}")
     if failed:
         raise typer.Exit(1)
 
@@ -164,7 +167,9 @@ def _show_one(outcome: "Outcome") -> None:
 
 
 def _words(values: tuple[str, ...]) -> str:
-    return "; ".join(values) if values else "(empty)"
+    from earmark.library.tag_file import readable
+
+    return "; ".join(map(readable, values)) if values else "(empty)"
 
 
 def _record(outcome: "Outcome") -> dict[str, Any]:

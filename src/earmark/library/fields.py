@@ -9,7 +9,7 @@ from typing import Literal
 
 from earmark.errors import LibraryError
 
-Format = Literal["ID3v2.3", "ID3v2.4", "Vorbis comments", "MP4", "ASF", "APEv2"]
+Format = Literal["ID3v2.2", "ID3v2.3", "ID3v2.4", "Vorbis comments", "MP4", "ASF", "APEv2"]
 
 GENRE = "genre"
 MOOD = "mood"
@@ -25,6 +25,7 @@ _MP4_OWN = "----:com.apple.iTunes:"
 
 _NAMES: Mapping[str, Mapping[Format, tuple[str, ...]]] = {
     GENRE: {
+        "ID3v2.2": ("TCON",),
         "ID3v2.3": ("TCON",),
         "ID3v2.4": ("TCON",),
         "Vorbis comments": ("GENRE",),
@@ -33,6 +34,7 @@ _NAMES: Mapping[str, Mapping[Format, tuple[str, ...]]] = {
         "APEv2": ("Genre",),
     },
     MOOD: {
+        "ID3v2.2": ("TXXX:MOOD",),
         # ID3v2.3 has no frame for it; programs that still write TMOO there are read.
         "ID3v2.3": ("TXXX:MOOD", "TMOO"),
         "ID3v2.4": ("TMOO", "TXXX:MOOD"),
@@ -42,6 +44,7 @@ _NAMES: Mapping[str, Mapping[Format, tuple[str, ...]]] = {
         "APEv2": ("Mood",),
     },
     COMMENT: {
+        "ID3v2.2": ("COMM",),
         "ID3v2.3": ("COMM",),
         "ID3v2.4": ("COMM",),
         "Vorbis comments": ("COMMENT", "DESCRIPTION"),
@@ -50,6 +53,7 @@ _NAMES: Mapping[str, Mapping[Format, tuple[str, ...]]] = {
         "APEv2": ("Comment",),
     },
     ARTIST: {
+        "ID3v2.2": ("TPE1",),
         "ID3v2.3": ("TPE1",),
         "ID3v2.4": ("TPE1",),
         "Vorbis comments": ("ARTIST",),
@@ -70,7 +74,7 @@ def names_in(field: str, kind: Format) -> tuple[str, ...]:
     """The names of a field in a format: the first is written, all are read."""
     if field in _NAMES:
         return _NAMES[field][kind]
-    if kind in ("ID3v2.3", "ID3v2.4"):
+    if kind.startswith("ID3"):
         return (f"TXXX:{field}",)
     return (f"{_MP4_OWN}{field}",) if kind == "MP4" else (field,)
 

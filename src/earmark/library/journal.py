@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 
 from earmark import __version__
 from earmark.errors import LibraryError
+from earmark.library.original import Original, unpacked
 from earmark.library.store import Store
 
 State = Literal["begun", "done", "undone"]
@@ -74,6 +75,16 @@ class Journal:
             "VALUES (?, ?, ?, ?, ?, ?, 'begun') RETURNING id",
             (run, os.fsencode(path), identity, kind, had_tags, text),
         )
+
+    def keep(self, write: int, original: Original) -> None:
+        """Keep what gives a file back as it was, before the changed copy takes its place."""
+        with self._store.transaction():
+            self._store.run("UPDATE writes SET original = ? WHERE id = ?", (original.packed(), write))
+
+    def original(self, write: int) -> Original | None:
+        """What gives a file back as it was; None where it was not touched, or an older version wrote it."""
+        row = self._store.row("SELECT original FROM writes WHERE id = ?", (write,))
+        return unpacked(row[0]) if row is not None and row[0] is not None else None
 
     def end(self, write: int, state: State) -> None:
         """Note that a file was written, or brought back to what it was."""

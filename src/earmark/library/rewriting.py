@@ -23,9 +23,17 @@ COPY_PREFIX = f"{RESOURCE_FORK}earmark-"
 """How the names of copies begin; files whose names begin so are nobody's music."""
 
 
-def rewrite(path: Path, change: Callable[[Path], None], sound: str, *, keep_time: bool) -> Stamp:
+def rewrite(
+    path: Path,
+    change: Callable[[Path], None],
+    check: Callable[[Path, Path], None],
+    sound: str,
+    *,
+    keep_time: bool,
+) -> Stamp:
     """Let `change` change a copy of a file, and put the copy in its place where it sounds as it did.
 
+    check: looks at the file and its changed copy last, and raises where the copy must not take the file's place.
     sound: the identity that the file must have, before and after. keep_time: the file keeps its time of change.
     Returns what the file is like afterwards. Raises LibraryError, and leaves the file as it was, where it is read-only
     or locked, holds another sound than expected, would hold another sound, or changes meanwhile.
@@ -39,6 +47,7 @@ def rewrite(path: Path, change: Callable[[Path], None], sound: str, *, keep_time
             shutil.copyfile(file, copy)
             change(copy)
             _refuse_changed_sound(path, copy, sound)
+            check(file, copy)
             _take_over(path, file, found, copy, keep_time)
             now = file.stat()
             if (now.st_size, now.st_mtime_ns) != (found.st_size, found.st_mtime_ns):

@@ -119,4 +119,9 @@ FOLDED_PATHS = (
     "UPDATE paths SET folded = folded(path)",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (FIRST, JOURNAL, FOLDED_PATHS)
+ORIGINALS = (
+    # What gives the file back byte for byte (`original.py`); none for what an older version wrote.
+    "ALTER TABLE writes ADD COLUMN original BLOB",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (FIRST, JOURNAL, FOLDED_PATHS, ORIGINALS)

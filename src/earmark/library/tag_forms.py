@@ -1,202 +1,308 @@
-"""How values stand in each format of tags: several as several, under the names that are there or as asked for.
+"""The entries of a block of tags in each format: their names and texts, and new ones in place of old ones.
 
-A name is a key of the format, such as "TXXX:MOOD" or "GENRE"; it is found whatever the case of its letters.
+A name is a key of the format, such as "TXXX:MOOD" or "GENRE"; it is found whatever the case of its letters. mutagen
+reads the frames of ID3v2 and encodes all that is new; what is not replaced keeps the bytes that it has.
 """
 
-import contextlib
-from collections.abc import Iterable
-from typing import Any, Literal, Protocol
+import io
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
+import mutagen.apev2
 import mutagen.asf
 import mutagen.id3
 import mutagen.mp4
 
 from earmark.library.fields import Format
+from earmark.library.tag_bytes import join_id3, split_ape
 
 Values = tuple[str, ...]
-ID3_NAMES: dict[Literal[3, 4], Format] = {3: "ID3v2.3", 4: "ID3v2.4"}
+ID3_KINDS: dict[int, Format] = {2: "ID3v2.2", 3: "ID3v2.3", 4: "ID3v2.4"}
+ASF_EXTENDED, ASF_LIBRARY = "extended content description", "metadata library"
 _FRAMES: Any = mutagen.id3
+_TAG: Any = mutagen.id3.ID3
+_APE: Any = mutagen.apev2.APEv2
 _ATTRIBUTE: Any = mutagen.asf.ASFUnicodeAttribute  # type: ignore[attr-defined]
-_FREE_FORM: Any = mutagen.mp4.MP4FreeForm
 """mutagen's functions have no types."""
 LATIN_1, UTF_16, UTF_8 = 0, 1, 3
 """ID3's numbers of encodings."""
+_OLD_NAMES = {"TXXX": b"TXX", "TCON": b"TCO"}
+"""How ID3v2.2 names the frames that are written."""
+_MP4_TEXT = (0, 1)
+"""The types of data in MP4 that are text."""
 
 
-class Form(Protocol):
-    """The tags of an open file, in one format."""
+@dataclass(frozen=True)
+class Entry:
+    """One frame, comment, item, atom or attribute.
+
+    data: its bytes as they lie in the file; empty in MP4 for what is new, whose bytes mutagen makes when it saves.
+    values: its texts; none where it holds something else. shown: the same as a person reads them. place: the object
+    of an ASF in which it stands.
+    """
+
+    name: str
+    data: bytes
+    values: Values = ()
+    shown: Values = ()
+    place: str = ""
+
+
+class Encoding(Protocol):
+    """How one format writes texts.
+
+    cased: whether names that differ in the case of their letters are different names.
+    """
 
     kind: Format
+    cased: bool
+
+    def entries(self, name: str, values: Values) -> list[Entry]:
+        """The entries that hold these texts under a name."""
+
+
+class Form:
+    """A block of tags in one format."""
+
+    def __init__(self, encoding: Encoding, entries: Iterable[Entry] = ()) -> None:
+        self._encoding = encoding
+        self.entries = list(entries)
+        self.changed = False
+
+    @property
+    def kind(self) -> Format:
+        """The format."""
+        return self._encoding.kind
 
     def present(self, name: str) -> list[str]:
         """The names, as they are spelled in the file, that are this one."""
+        wanted = name.casefold()
+        found = dict.fromkeys(
+            entry.name
+            for entry in self.entries
+            if entry.name.casefold() == wanted or (name == "COMM" and entry.name.startswith("COMM::"))
+        )
+        return list(found) if self._encoding.cased else list(found)[:1]
 
     def values(self, name: str) -> Values:
         """What stands under a name, as it stands there; none where there is no such name."""
+        return tuple(value for entry in self.entries if self._is(entry, name) for value in entry.values)
 
     def shown(self, name: str) -> Values:
         """The same as a person reads it."""
+        return tuple(value for entry in self.entries if self._is(entry, name) for value in entry.shown or entry.values)
 
     def put(self, name: str, values: Values) -> None:
-        """Let exactly these values stand under a name; none removes it."""
+        """Let exactly these values stand under a name, where it stood before or at the end; none removes it."""
+        places = [place for place, entry in enumerate(self.entries) if self._is(entry, name)]
+        new = self._encoding.entries(name, values) if values else []
+        at = places[0] if places else len(self.entries)
+        kept = [entry for entry in self.entries[at:] if not self._is(entry, name)]
+        self.entries = [*self.entries[:at], *new, *kept]
+        self.changed = True
 
-    def bare(self) -> bool:
-        """Whether nothing at all stands there."""
+    def others(self, names: Iterable[str]) -> list[bytes]:
+        """The bytes of all that does not stand under one of these names."""
+        return [entry.data for entry in self.entries if not any(self._is(entry, name) for name in names)]
+
+    def _is(self, entry: Entry, name: str) -> bool:
+        return entry.name == name or (not self._encoding.cased and entry.name.casefold() == name.casefold())
 
 
-class Id3:
-    """Frames of ID3v2; "TXXX:NAME" is a frame of one's own."""
+class Id3Encoding:
+    """Frames of ID3v2; "TXXX:NAME" is a frame of one's own. ID3v2.2's frames have their names of ID3v2.3 here."""
 
-    def __init__(self, tags: Any, version: Literal[3, 4]) -> None:
-        self._tags = tags
-        self._version = version
-        self.kind = ID3_NAMES[version]
+    cased = True
 
-    def present(self, name: str) -> list[str]:
-        if name == "COMM":
-            return [key for key in self._tags if key.startswith("COMM::")]
-        return _like(name, self._tags.keys())
+    def __init__(self, version: int) -> None:
+        self.version = version
+        self.kind = ID3_KINDS[version]
 
-    def values(self, name: str) -> Values:
-        frame = self._tags.get(name)
-        return tuple(str(text) for text in frame.text) if frame is not None else ()
-
-    def shown(self, name: str) -> Values:
-        # Genres may stand as numbers: "(17)" is Rock.
-        frame = self._tags.get(name)
-        return tuple(frame.genres) if name == "TCON" and frame is not None else self.values(name)
-
-    def put(self, name: str, values: Values) -> None:
-        self._tags.delall(name)
-        if not values:
-            return
-        encoding = LATIN_1 if _is_latin(values) else (UTF_8 if self._version == 4 else UTF_16)
+    def entries(self, name: str, values: Values) -> list[Entry]:
+        encoding = LATIN_1 if _is_latin(values) else (UTF_8 if self.version == 4 else UTF_16)
         kind, _, description = name.partition(":")
         if kind == "TXXX":
-            self._tags.add(_FRAMES.TXXX(encoding=encoding, desc=description, text=list(values)))
+            frame = _FRAMES.TXXX(encoding=encoding, desc=description, text=list(values))
         else:
-            self._tags.add(getattr(_FRAMES, kind)(encoding=encoding, text=list(values)))
+            frame = getattr(_FRAMES, kind)(encoding=encoding, text=list(values))
+        return [Entry(name, self.encoded(frame), values)]
 
-    def bare(self) -> bool:
-        return not self._tags and not self._tags.unknown_frames
+    def encoded(self, frame: Any) -> bytes:
+        """A frame of mutagen's as it lies in a file."""
+        tag = _TAG()
+        tag.add(frame)
+        into = io.BytesIO()
+        # No separator: several values in ID3v2.3 are kept apart as in ID3v2.4, not joined.
+        tag.save(into, v1=0, v2_version=max(self.version, 3), v23_sep=None, padding=_no_padding)
+        data = into.getvalue()[10:]
+        if self.version > 2:
+            return data
+        if frame.FrameID not in _OLD_NAMES:
+            raise ValueError(f"ID3v2.2 has no frame {frame.FrameID}")
+        return _OLD_NAMES[frame.FrameID] + len(data[10:]).to_bytes(3, "big") + data[10:]
 
 
-class Vorbis:
+def id3_form(version: int, frames: Sequence[bytes]) -> Form:
+    """The frames of an ID3v2."""
+    return Form(Id3Encoding(version), [_id3_entry(version, frame) for frame in frames])
+
+
+def id3_frames(tag: Any, version: int) -> list[bytes]:
+    """All frames of a tag of mutagen's as they lie in a file."""
+    encoding = Id3Encoding(version)
+    return [encoding.encoded(frame) for frame in tag.values()]
+
+
+class CommentEncoding:
     """Vorbis comments: a name may stand several times."""
 
     kind: Format = "Vorbis comments"
+    cased = False
 
-    def __init__(self, tags: Any) -> None:
-        self._tags = tags
-
-    def present(self, name: str) -> list[str]:
-        return _like(name, [key for key, _ in self._tags])[:1]  # spelled in several ways it is one name all the same
-
-    def values(self, name: str) -> Values:
-        return tuple(self._tags.get(name, ()))
-
-    def shown(self, name: str) -> Values:
-        return self.values(name)
-
-    def put(self, name: str, values: Values) -> None:
-        if values:
-            self._tags[name] = list(values)
-        else:
-            with contextlib.suppress(KeyError):
-                del self._tags[name]
-
-    def bare(self) -> bool:
-        return not list(self._tags)
+    def entries(self, name: str, values: Values) -> list[Entry]:
+        return [comment_entry(f"{name}={value}".encode("utf-8", "surrogateescape")) for value in values]
 
 
-class Mp4:
+def comment_entry(comment: bytes) -> Entry:
+    """A Vorbis comment; one without "=" has no name."""
+    name, sign, value = comment.partition(b"=")
+    return Entry(name.decode("latin-1") if sign else "", comment, (_text(value if sign else comment),))
+
+
+class ApeEncoding:
+    """Items of APEv2: one holds several values."""
+
+    kind: Format = "APEv2"
+    cased = False
+
+    def entries(self, name: str, values: Values) -> list[Entry]:
+        tag = _APE()
+        tag[name] = list(values)
+        into = io.BytesIO()
+        tag.save(into)
+        return [ape_entry(item) for item in split_ape(into.getvalue())[0]]
+
+
+def ape_entry(item: bytes) -> Entry:
+    """An item of APEv2."""
+    name, _, value = item[8:].partition(b"\0")
+    is_text = item[4] >> 1 & 3 == 0
+    return Entry(name.decode("latin-1"), item, tuple(map(_text, value.split(b"\0"))) if is_text else ())
+
+
+class Mp4Encoding:
     """Atoms of iTunes; "----:com.apple.iTunes:NAME" is one of one's own."""
 
     kind: Format = "MP4"
+    cased = True
 
-    def __init__(self, tags: Any) -> None:
-        self._tags = tags
-
-    def present(self, name: str) -> list[str]:
-        return _like(name, self._tags.keys())
-
-    def values(self, name: str) -> Values:
-        return tuple(
-            bytes(value).decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
-            for value in self._tags.get(name, ())
-        )
-
-    def shown(self, name: str) -> Values:
-        return self.values(name)
-
-    def put(self, name: str, values: Values) -> None:
-        self._tags.pop(name, None)
-        if not values:
-            return
-        own = name.startswith("----:")
-        self._tags[name] = [_FREE_FORM(value.encode("utf-8", "surrogateescape")) if own else value for value in values]
-
-    def bare(self) -> bool:
-        return not self._tags
+    def entries(self, name: str, values: Values) -> list[Entry]:
+        return [Entry(name, b"", values)]
 
 
-class Asf:
+def mp4_entry(atom: bytes) -> Entry:
+    """An atom of the list of tags; a numbered genre has the name of a genre in words."""
+    name = atom[4:8].decode("latin-1")
+    parts = list(_mp4_parts(atom[8:]))
+    if name == "----":
+        words = {kind: content[4:] for kind, content in parts if kind in (b"mean", b"name")}
+        name = ":".join((name, _text(words.get(b"mean", b"")), _text(words.get(b"name", b""))))
+    data = [content for kind, content in parts if kind == b"data" and len(content) >= 8]
+    if name == "gnre":
+        numbers = [int.from_bytes(content[8:10], "big") for content in data]
+        genres = tuple(_FRAMES.TCON.GENRES[n - 1] for n in numbers if 0 < n <= len(_FRAMES.TCON.GENRES))
+        return Entry("\xa9gen", atom, genres)
+    texts = [_text(content[8:]) for content in data if int.from_bytes(content[1:4], "big") in _MP4_TEXT]
+    return Entry(name, atom, tuple(texts))
+
+
+class AsfEncoding:
     """Attributes of Windows Media."""
 
     kind: Format = "ASF"
+    cased = True
 
-    def __init__(self, tags: Any) -> None:
-        self._tags = tags
-
-    def present(self, name: str) -> list[str]:
-        return _like(name, self._tags.keys())
-
-    def values(self, name: str) -> Values:
-        return tuple(str(value) for value in self._tags.get(name, ()))
-
-    def shown(self, name: str) -> Values:
-        return self.values(name)
-
-    def put(self, name: str, values: Values) -> None:
-        if name in self._tags:
-            del self._tags[name]
-        if values:
-            self._tags[name] = [_ATTRIBUTE(value) for value in values]
-
-    def bare(self) -> bool:
-        return not list(self._tags)
+    def entries(self, name: str, values: Values) -> list[Entry]:
+        # Where players look first there is room for one of a name.
+        first = Entry(name, _ATTRIBUTE(values[0]).render(name), values[:1], place=ASF_EXTENDED)
+        return [
+            first,
+            *(Entry(name, _ATTRIBUTE(each).render_ml(name), (each,), place=ASF_LIBRARY) for each in values[1:]),
+        ]
 
 
-class Ape:
-    """Items of APEv2."""
-
-    kind: Format = "APEv2"
-
-    def __init__(self, tags: Any) -> None:
-        self._tags = tags
-
-    def present(self, name: str) -> list[str]:
-        return _like(name, self._tags.keys())
-
-    def values(self, name: str) -> Values:
-        return tuple(self._tags[name]) if name in self._tags else ()
-
-    def shown(self, name: str) -> Values:
-        return self.values(name)
-
-    def put(self, name: str, values: Values) -> None:
-        if name in self._tags:
-            del self._tags[name]
-        if values:
-            self._tags[name] = list(values)
-
-    def bare(self) -> bool:
-        return not self._tags
+def asf_entry(record: bytes, place: str) -> Entry:
+    """An attribute of the extended content description or the metadata library."""
+    if place == ASF_EXTENDED:
+        name_bytes = struct.unpack_from("<H", record)[0]
+        name, value = record[2 : 2 + name_bytes], record[6 + name_bytes :]
+        kind = struct.unpack_from("<H", record, 2 + name_bytes)[0]
+    else:
+        name_bytes, kind = struct.unpack_from("<HH", record, 4)
+        name, value = record[12 : 12 + name_bytes], record[12 + name_bytes :]
+    values = (_utf_16(value),) if kind == 0 else ()
+    return Entry(_utf_16(name), record, values, place=place)
 
 
-def _like(name: str, keys: Iterable[str]) -> list[str]:
-    wanted = name.casefold()
-    return [key for key in dict.fromkeys(keys) if key.casefold() == wanted]
+def _id3_entry(version: int, frame: bytes) -> Entry:
+    found = _frame(version, frame)
+    if found is None:
+        return _unread_entry(version, frame)
+    if not hasattr(found, "text"):
+        return Entry(found.HashKey, frame)
+    # Genres may stand as numbers: "(17)" is Rock.
+    texts = found.text if isinstance(found.text, list) else [found.text]
+    shown = tuple(found.genres) if found.FrameID == "TCON" else ()
+    return Entry(found.HashKey, frame, tuple(map(str, texts)), shown)
+
+
+def _frame(version: int, frame: bytes) -> Any:
+    """A frame as mutagen reads it, brought to no other version; None where it cannot."""
+    tag = _TAG(io.BytesIO(join_id3(version, [frame], 0)), translate=False, load_v1=False)
+    frames = list(tag.values())
+    return frames[0] if len(frames) == 1 else None
+
+
+def _unread_entry(version: int, frame: bytes) -> Entry:
+    """A frame that mutagen does not read, as its text is not in the encoding that it claims, or as it knows none such.
+
+    It has its name all the same: a genre in a wrong encoding is a genre.
+    """
+    header_bytes = 6 if version == 2 else 10
+    name = frame[: 3 if version == 2 else 4].decode("latin-1").rstrip("\0 ")
+    name = next((new for new, old in _OLD_NAMES.items() if version == 2 and old.decode("latin-1") == name), name)
+    content = frame[header_bytes:]
+    if not name.startswith("T") or not content:
+        return Entry(name, frame)
+    texts = tuple(_text(part) for part in content[1:].split(b"\0") if part)
+    if name == "TXXX" and texts:
+        return Entry(f"TXXX:{texts[0]}", frame, texts[1:])
+    return Entry(name, frame, texts)
+
+
+def _mp4_parts(content: bytes) -> Iterable[tuple[bytes, bytes]]:
+    position = 0
+    while position + 8 <= len(content):
+        size = int.from_bytes(content[position : position + 4], "big")
+        if size < 8:
+            return
+        yield content[position + 4 : position + 8], content[position + 8 : position + size]
+        position += size
+
+
+def _no_padding(_: Any) -> int:
+    return 0
+
+
+def _text(data: bytes) -> str:
+    """Text, in which bytes that are no UTF-8 are kept, so that they can be written back."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _utf_16(data: bytes) -> str:
+    return data.decode("utf-16-le", "replace").strip("\0")
 
 
 def _is_latin(values: Values) -> bool:

@@ -1,15 +1,17 @@
 """Written tags taken back: every file of a run as it was before, but for what somebody changed since."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path, PurePath
 
-from earmark.errors import LibraryError
+from earmark.errors import EarmarkError, LibraryError
+from earmark.file_errors import file_errors
 from earmark.library.database import Database
 from earmark.library.fields import PROVENANCE, names_in
 from earmark.library.journal import Change, Journal, Write
+from earmark.library.original import Original
 from earmark.library.rewriting import clear_copy, refuse_unwritable, rewrite
 from earmark.library.tag_file import Id3Version, TagFile
-from earmark.library.write import Kept, Outcome
+from earmark.library.write import Kept, Outcome, refuse_lost, without_path
 
 
 class Undoing:
@@ -23,26 +25,33 @@ class Undoing:
     def __call__(self, run: int | None = None, *, dry_run: bool = False) -> Iterator[Outcome]:
         """Take back what a run wrote, without a number the latest; the last file that was written comes first.
 
-        A file that was not written, as the process was killed just before, is left as it is. A name that holds
-        something else than the run wrote was changed since, and is left too. Raises LibraryError, before any file is
-        touched, where there is no such run.
+        A file that nobody changed since is what it was before, byte for byte; in another one the names are brought
+        back that still hold what the run wrote. A file that was not written, as the process was killed just before, is
+        left as it is. Raises LibraryError, before any file is touched, where there is no such run.
         """
         number = self._journal.latest_run() if run is None else run
         return self._all(self._journal.standing(number), dry_run)
 
     def _all(self, writes: list[Write], dry_run: bool) -> Iterator[Outcome]:
+        taken = {write.path for write in writes if self._is_there(write)}
         for write in writes:
-            path = self._place(write)
+            path = write.path
             try:
-                yield self._undone(write, path, dry_run)
-            except LibraryError as error:
-                yield Outcome(path, write.kind, reason=str(error).removeprefix(f"{path}: "))
+                with file_errors(write.path):
+                    path = self._place(write, taken)
+                    taken.add(path)
+                    outcome = self._undone(write, path, dry_run)
+            except EarmarkError as error:
+                outcome = Outcome(path, write.kind, reason=without_path(error, path))
+            yield outcome
 
     def _undone(self, write: Write, path: str, dry_run: bool) -> Outcome:
         file = Path(path)
         if not dry_run:
             clear_copy(file)
         tags = TagFile(file, _id3_version(write))
+        original = self._journal.original(write.id)
+        unchanged = original is not None and original.is_of(file)
         back, kept = [], []
         for change in write.changes:
             now = tags.values(change.name)
@@ -57,12 +66,28 @@ class Undoing:
         if dry_run:
             refuse_unwritable(file)
             return outcome
-        if back:
+        if original is not None and unchanged:
+            self._restore(write, path, original)
+        elif back:
             self._write_back(write, path, back)
         self._journal.end(write.id, "undone")
         return outcome
 
+    def _restore(self, write: Write, path: str, original: Original) -> None:
+        """Give a file back that nobody changed since."""
+
+        def change(copy: Path) -> None:
+            if not original.restore(copy):
+                raise LibraryError(
+                    f"{path}: what was kept of it does not give it back as it was; it was left as it is. Its library "
+                    "is damaged: take it from a backup."
+                )
+
+        self._rewrite(write, path, change, ())
+
     def _write_back(self, write: Write, path: str, back: list[Change]) -> None:
+        """Bring back the values of some names in a file that somebody else changed since, too."""
+
         def change(copy: Path) -> None:
             tags = TagFile(copy, _id3_version(write))
             for each in back:
@@ -71,18 +96,60 @@ class Undoing:
             if not write.had_tags:
                 TagFile(copy, _id3_version(write)).drop_if_bare()
 
-        stamp = rewrite(Path(path), change, write.identity, keep_time=self._keep_time)
+        self._rewrite(write, path, change, back)
+
+    def _rewrite(self, write: Write, path: str, change: Callable[[Path], None], back: Sequence[Change]) -> None:
+        def check(file: Path, copy: Path) -> None:
+            version = _id3_version(write)
+            if back:
+                refuse_lost(Path(path), TagFile(file, version), TagFile(copy, version), back)
+
+        stamp = rewrite(Path(path), change, check, write.identity, keep_time=self._keep_time)
         known = self._database.known_path(path)
         if known is not None:
             self._database.add_paths([(path, stamp, write.identity)])
 
-    def _place(self, write: Write) -> str:
-        """Where the file is now: at its path, or where the library has found the recording since."""
-        if Path(write.path).exists() or self._database.model_of(write.identity) is None:
+    def _is_there(self, write: Write) -> bool:
+        """Whether the file lies where it was written, as far as the library knows."""
+        known = self._database.known_path(write.path)
+        return Path(write.path).exists() and (known is None or known.identity == write.identity)
+
+    def _place(self, write: Write, taken: set[str]) -> str:
+        """Where the file is now: at its path, or where the library has found the recording since.
+
+        taken: where other files of the run are. Of several copies it is the one that is as it was written, then the
+        one whose path ends most alike; and in any case one that holds what was written.
+        """
+        if self._is_there(write):
             return write.path
         rows = self._database.store.rows("SELECT id FROM tracks WHERE identity = ?", (write.identity,))
-        moved = self._database.paths_of(int(rows[0][0]), missing=False)
-        return moved[0] if len(moved) == 1 else write.path
+        found = self._database.paths_of(int(rows[0][0]), missing=False) if rows else ()
+        copies = [path for path in found if path not in taken and self._holds(write, path)]
+        original = self._journal.original(write.id)
+
+        def likeness(path: str) -> tuple[bool, int]:
+            return original is not None and original.is_of(Path(path)), _alike(path, write.path)
+
+        return max(copies, key=likeness, default=write.path)
+
+    def _holds(self, write: Write, path: str) -> bool:
+        """Whether anything of what was written stands in a file."""
+        try:
+            with file_errors(path):
+                tags = TagFile(Path(path), _id3_version(write))
+                return any(tags.values(change.name) == change.new for change in write.changes)
+        except EarmarkError:
+            return False
+
+
+def _alike(path: str, other: str) -> int:
+    """How many parts two paths have in common, from their ends."""
+    count = 0
+    for one, another in zip(reversed(PurePath(path).parts), reversed(PurePath(other).parts), strict=False):
+        if one != another:
+            break
+        count += 1
+    return count
 
 
 def _id3_version(write: Write) -> Id3Version:

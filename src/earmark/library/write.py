@@ -16,12 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark import __version__
-from earmark.errors import LibraryError
+from earmark.errors import EarmarkError, LibraryError
+from earmark.file_errors import file_errors
 from earmark.library.database import Database
 from earmark.library.fields import PROVENANCE, SCORE_PREFIX, names_in
 from earmark.library.journal import Change, Journal
 from earmark.library.judgement import Judgement
 from earmark.library.mapping import Vocabulary
+from earmark.library.original import Original
 from earmark.library.remote import is_remote
 from earmark.library.rewriting import refuse_unwritable, rewrite
 from earmark.library.tag_file import Id3Version, TagFile
@@ -118,9 +120,11 @@ class Writing:
         """
         for path, track_id in files:
             try:
-                yield self._written(path, track_id, dry_run)
-            except LibraryError as error:
-                yield Outcome(path, reason=_without_path(error, path))
+                with file_errors(path):
+                    outcome = self._written(path, track_id, dry_run)
+            except EarmarkError as error:
+                outcome = Outcome(path, reason=without_path(error, path))
+            yield outcome
 
     def _written(self, path: str, track_id: int, dry_run: bool) -> Outcome:
         if is_remote(path):
@@ -149,9 +153,14 @@ class Writing:
                 opened.put(each.name, each.new)
             opened.save()
 
+        def check(file: Path, copy: Path) -> None:
+            refuse_lost(Path(path), TagFile(file, self._rule.id3_version), TagFile(copy), changes)
+            self._journal.keep(write, Original.of(file, copy))
+
         try:
-            stamp = rewrite(Path(path), change, track.identity, keep_time=self._rule.keep_time)
-        except LibraryError:
+            with file_errors(path):
+                stamp = rewrite(Path(path), change, check, track.identity, keep_time=self._rule.keep_time)
+        except EarmarkError:
             self._journal.end(write, "undone")  # nothing was written
             raise
         self._journal.end(write, "done")
@@ -198,6 +207,22 @@ class Writing:
         return f"{card.name} {card.head.hash[:12]}; earmark {__version__}; {datetime.now(UTC).date().isoformat()}"
 
 
+def refuse_lost(path: Path, before: TagFile, after: TagFile, changes: Sequence[Change]) -> None:
+    """Raise LibraryError where a changed copy of a file does not hold what was changed, and all else as it was."""
+    names = [change.name for change in changes]
+    if before.others(names) != after.others(names):
+        raise LibraryError(
+            f"{path}: changing its tags would have changed or lost others that somebody wrote; the file was left as it "
+            "was. Repair its tags with the program that wrote them, then try again."
+        )
+    for change in changes:
+        if after.values(change.name) != change.new:
+            raise LibraryError(
+                f"{path}: its tags cannot hold {'; '.join(change.new)!r} under {change.name}; the file was left as it "
+                "was. Choose other words with a mapping."
+            )
+
+
 def files_of(database: Database, folders: Sequence[str] = ()) -> list[tuple[str, int]]:
     """The files of a library that are there, each with its track, in the order of their paths.
 
@@ -239,5 +264,6 @@ def _score_fields(card: Card, vocabulary: Vocabulary) -> dict[str, str]:
     return names
 
 
-def _without_path(error: LibraryError, path: str) -> str:
+def without_path(error: EarmarkError, path: str) -> str:
+    """An error's message as the reason of that file's failure."""
     return str(error).removeprefix(f"{path}: ")

@@ -1,0 +1,251 @@
+"""Blocks of tags taken apart into the bytes of their entries and put together again; nothing in them is decoded.
+
+What earmark does not write goes back into the file as these bytes, so that text in a wrong encoding, unknown frames,
+and entries that stand twice or have no name stay as they are. The text of entries is in `tag_forms.py`.
+
+Every function raises ValueError, with the reason, for a block that cannot be taken apart without losing bytes of it.
+"""
+
+import re
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+ID3V1_BYTES = 128
+APE_HEADER = struct.Struct("<8sIIII8s")
+APE_HAS_HEADER, APE_IS_HEADER = 1 << 31, 1 << 29
+LYRICS3_END_BYTES = 15
+_UNSYNCHRONISED, _EXTENDED, _FOOTER = 0x80, 0x40, 0x10
+_FRAME_UNSYNCHRONISED = 0x02
+_FRAME_NAME = re.compile(rb"[A-Za-z0-9]{3}[A-Za-z0-9\0 ]?")
+
+
+@dataclass(frozen=True)
+class Span:
+    """Where bytes lie in a file: from `start` up to `end`."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Id3Bytes:
+    """An ID3v2: its version (2, 3 or 4), its frames, each with its header, and how many bytes it takes in the file."""
+
+    version: int
+    frames: tuple[bytes, ...]
+    size_bytes: int
+
+
+def id3_size_bytes(file: BinaryIO, start: int) -> int:
+    """How many bytes the ID3v2 takes that begins at `start`, header and footer included; 0 where none begins there."""
+    file.seek(start)
+    header = file.read(10)
+    if len(header) < 10 or header[:3] != b"ID3" or header[3] not in (2, 3, 4) or max(header[6:10]) > 0x7F:
+        return 0
+    footer_bytes = 10 if header[3] == 4 and header[5] & _FOOTER else 0
+    return 10 + _unpacked(header[6:10]) + footer_bytes
+
+
+def appended_id3_start(file: BinaryIO, end: int) -> int | None:
+    """Where the ID3v2.4 begins that ends at `end` with its footer; None where there is none."""
+    footer = _read(file, end - 10, 10) if end >= 20 else b""
+    if not footer.startswith(b"3DI") or len(footer) < 10:
+        return None
+    start = end - 20 - _unpacked(footer[6:10])
+    return start if start >= 0 and id3_size_bytes(file, start) == end - start else None
+
+
+def split_id3(block: bytes) -> Id3Bytes:
+    """Take an ID3v2 apart, from its header to its end.
+
+    What only belongs to the way the tag was stored is undone: unsynchronisation of the whole tag, an extended header,
+    and the sizes that some programs write into ID3v2.4 in the way of ID3v2.3.
+    """
+    version, flags = block[3], block[5]
+    size = _unpacked(block[6:10])
+    if 10 + size > len(block):
+        raise ValueError("its ID3v2 ends after the file does")
+    body = block[10 : 10 + size]
+    if version == 2 and flags & _EXTENDED:
+        raise ValueError("its ID3v2.2 is compressed in a way that no standard describes")
+    if flags & _UNSYNCHRONISED and version < 4:
+        body = body.replace(b"\xff\x00", b"\xff")
+    if flags & _EXTENDED and version > 2:
+        body = body[_extended_bytes(body, version) :]
+    plain_sizes = version == 4 and _walk(body, 4, plain=False) is None
+    frames = _walk(body, version, plain=version == 3 or plain_sizes)
+    if frames is None:
+        raise ValueError(f"its ID3v2.{version} holds bytes that are no frame, which writing would lose")
+    if version == 4:
+        # Flags that said it once for all frames say it at each, as the new header does not.
+        whole = _FRAME_UNSYNCHRONISED if flags & _UNSYNCHRONISED else 0
+        frames = [
+            frame[:4] + _packed(len(frame) - 10) + bytes([frame[8], frame[9] | whole]) + frame[10:] for frame in frames
+        ]
+    return Id3Bytes(version, tuple(frames), len(block))
+
+
+def join_id3(version: int, frames: Sequence[bytes], size_bytes: int) -> bytes:
+    """Put an ID3v2 together; zeros fill it up to `size_bytes` where the frames need less."""
+    body = b"".join(frames)
+    body += bytes(max(size_bytes - 10 - len(body), 0))
+    return b"ID3" + bytes([version, 0, 0]) + _packed(len(body)) + body
+
+
+def split_comments(block: bytes) -> tuple[bytes, list[bytes], bytes]:
+    """Take Vorbis comments apart: who made the file, the comments, and what follows them."""
+    position = 4 + _number(block, 0)
+    vendor = block[4:position]
+    count = _number(block, position)
+    position += 4
+    comments = []
+    for _ in range(count):
+        end = position + 4 + _number(block, position)
+        if end > len(block):
+            raise ValueError("its Vorbis comments end within a comment")
+        comments.append(block[position + 4 : end])
+        position = end
+    return vendor, comments, block[position:]
+
+
+def join_comments(vendor: bytes, comments: Sequence[bytes]) -> bytes:
+    """Put Vorbis comments together."""
+    parts = [vendor, *comments]
+    sized = [struct.pack("<I", len(part)) + part for part in parts]
+    return sized[0] + struct.pack("<I", len(comments)) + b"".join(sized[1:])
+
+
+def split_flac(file: BinaryIO, start: int) -> tuple[list[tuple[int, bytes]], Span]:
+    """The blocks before the frames of a FLAC, each with its number; and where they lie, after the first four bytes."""
+    file.seek(start + 4)
+    blocks, last = [], False
+    while not last:
+        header = file.read(4)
+        size = int.from_bytes(header[1:], "big")
+        content = file.read(size)
+        if len(header) < 4 or len(content) < size:
+            raise ValueError("its FLAC header ends after the file does")
+        last = bool(header[0] & 0x80)
+        blocks.append((header[0] & 0x7F, content))
+    return blocks, Span(start + 4, file.tell())
+
+
+def join_flac(blocks: Sequence[tuple[int, bytes]]) -> bytes:
+    """Put the blocks of a FLAC together; the last one is marked as such."""
+    joined = bytearray()
+    for place, (number, content) in enumerate(blocks, start=1):
+        if len(content) >= 1 << 24:
+            raise ValueError("a block of its FLAC header would be longer than 16 MiB")
+        joined += bytes([number | (0x80 if place == len(blocks) else 0)]) + len(content).to_bytes(3, "big") + content
+    return bytes(joined)
+
+
+def find_ape(file: BinaryIO) -> Span | None:
+    """Where an APEv2 lies: at the end of a file, but for an ID3v1 and a Lyrics3; None where there is none."""
+    end = end_of_sound_and_ape(file)
+    footer = _ape_header(file, end - APE_HEADER.size)
+    if footer is None or footer[3] & APE_IS_HEADER:
+        return None
+    start = end - footer[1] - (APE_HEADER.size if footer[3] & APE_HAS_HEADER else 0)
+    if start < 0:
+        raise ValueError("its APEv2 begins before the file does")
+    return Span(start, end)
+
+
+def end_of_sound_and_ape(file: BinaryIO) -> int:
+    """Where an ID3v1 and a Lyrics3 begin, which stand after everything else; the end of the file without them."""
+    end = file.seek(0, 2)
+    if end >= ID3V1_BYTES and _read(file, end - ID3V1_BYTES, 3) == b"TAG":
+        end -= ID3V1_BYTES
+        lyrics = _read(file, max(end - LYRICS3_END_BYTES, 0), LYRICS3_END_BYTES)
+        if lyrics[6:] == b"LYRICS200" and lyrics[:6].isdigit():
+            end -= int(lyrics[:6]) + LYRICS3_END_BYTES
+    return end
+
+
+def split_ape(block: bytes) -> tuple[list[bytes], int]:
+    """Take an APEv2 apart: its items, each with its header, and its version, 1000 or 2000."""
+    _, version, _, count, flags, _ = APE_HEADER.unpack(block[-APE_HEADER.size :])
+    position = APE_HEADER.size if flags & APE_HAS_HEADER else 0
+    end = len(block) - APE_HEADER.size
+    items = []
+    for _ in range(count):
+        named = block.find(b"\0", position + 8, end)
+        following = named + 1 + _number(block, position)
+        if named < 0 or following > end:
+            raise ValueError("its APEv2 ends within an item")
+        items.append(block[position:following])
+        position = following
+    if block[position:end].strip(b"\0"):
+        raise ValueError("its APEv2 holds bytes that are no item, which writing would lose")
+    return items, version
+
+
+def join_ape(items: Sequence[bytes], version: int) -> bytes:
+    """Put an APEv2 together; version 1000 has no header."""
+    body = b"".join(items)
+    has_header = APE_HAS_HEADER if version >= 2000 else 0
+
+    def header(flags: int) -> bytes:
+        return APE_HEADER.pack(b"APETAGEX", version, len(body) + APE_HEADER.size, len(items), flags, bytes(8))
+
+    return (header(has_header | APE_IS_HEADER) if has_header else b"") + body + header(has_header)
+
+
+def _walk(body: bytes, version: int, *, plain: bool) -> list[bytes] | None:
+    """The frames of an ID3v2; None where something else than zeros follows them."""
+    frames, position = [], 0
+    header_bytes = 6 if version == 2 else 10
+    while position + header_bytes <= len(body) and body[position]:
+        if version == 2:
+            name, size = body[position : position + 3], int.from_bytes(body[position + 3 : position + 6], "big")
+        else:
+            name, stored = body[position : position + 4], body[position + 4 : position + 8]
+            if not plain and max(stored) > 0x7F:
+                return None
+            size = int.from_bytes(stored, "big") if plain else _unpacked(stored)
+        end = position + header_bytes + size
+        if not _FRAME_NAME.fullmatch(name) or end > len(body):
+            return None
+        frames.append(body[position:end])
+        position = end
+    return frames if not body[position:].strip(b"\0") else None
+
+
+def _extended_bytes(body: bytes, version: int) -> int:
+    if _FRAME_NAME.fullmatch(body[:4]) and body[:1].isalpha():
+        return 0  # the flag of a header that is not there, as Quod Libet once wrote it
+    return _unpacked(body[:4]) if version == 4 else 4 + int.from_bytes(body[:4], "big")
+
+
+def _ape_header(file: BinaryIO, start: int) -> tuple[int, int, int, int] | None:
+    """Version, size, number of items and flags of an APEv2's header or footer; None where there is none."""
+    found = _read(file, start, APE_HEADER.size) if start >= 0 else b""
+    if len(found) < APE_HEADER.size or not found.startswith(b"APETAGEX"):
+        return None
+    _, version, size, count, flags, _ = APE_HEADER.unpack(found)
+    return version, size, count, flags
+
+
+def _read(file: BinaryIO, start: int, size: int) -> bytes:
+    file.seek(start)
+    return file.read(size)
+
+
+def _number(block: bytes, position: int) -> int:
+    if position + 4 > len(block):
+        raise ValueError("its tags end within an entry")
+    return int.from_bytes(block[position : position + 4], "little")
+
+
+def _packed(size: int) -> bytes:
+    """A size as ID3v2 has it: seven bits a byte."""
+    if size >= 1 << 28:
+        raise ValueError("its ID3v2 would be longer than 256 MiB")
+    return bytes(size >> shift & 0x7F for shift in (21, 14, 7, 0))
+
+
+def _unpacked(stored: bytes) -> int:
+    return sum(byte << shift for byte, shift in zip(stored, (21, 14, 7, 0), strict=True))

@@ -1,0 +1,367 @@
+"""Where tags lie in a file of each kind: found by what the file is, whatever its name ends in, and put back there.
+
+Tags before or behind the sound take the place of the old ones; within Ogg, MP4, RIFF, IFF and DSF mutagen puts them.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import mutagen.aiff
+import mutagen.dsdiff
+import mutagen.dsf
+import mutagen.id3
+import mutagen.mp3
+import mutagen.wave
+from mutagen._util import resize_bytes
+
+from earmark.library.tag_bytes import (
+    ID3V1_BYTES,
+    Span,
+    appended_id3_start,
+    end_of_sound_and_ape,
+    find_ape,
+    id3_size_bytes,
+    join_ape,
+    join_comments,
+    join_flac,
+    join_id3,
+    split_ape,
+    split_comments,
+    split_flac,
+    split_id3,
+)
+from earmark.library.tag_forms import (
+    ApeEncoding,
+    CommentEncoding,
+    Form,
+    Values,
+    ape_entry,
+    comment_entry,
+    id3_form,
+    id3_frames,
+)
+
+READ_BYTES = 1 << 20
+NEW_PADDING_BYTES = 1024
+"""Room for later changes in an ID3v2 that is new; one that is there keeps the room that it has."""
+COMMENTS, PADDING = 4, 1
+"""The numbers of FLAC's blocks."""
+VENDOR = b"earmark"
+UNKNOWN_LENGTH = 0x7FFF0000
+"""From here on a WAV's length is what programs write that do not know it yet, as the sound goes into a pipe."""
+_PARSE_V1: Any = mutagen.id3.ParseID3v1
+_MPEG: Any = mutagen.mp3.MPEGInfo
+_CHUNKED: dict[str, Any] = {
+    "WAV": mutagen.wave.WAVE,
+    "AIFF": mutagen.aiff.AIFF,
+    "DSF": mutagen.dsf.DSF,
+    "DSDIFF": mutagen.dsdiff.DSDIFF,
+}
+"""mutagen's functions have no types."""
+
+
+class Home(Protocol):
+    """The tags of one open file.
+
+    forms: the blocks that are written; what is new goes to the first. beside: blocks that are only read. v1_genre:
+    the genre of an ID3v1. had_tags: whether the file has a block of tags.
+    """
+
+    forms: list[Form]
+    beside: list[Form]
+    v1_genre: Values
+    had_tags: bool
+
+    def save(self) -> None:
+        """Write the blocks that were changed into the file."""
+
+    def drop(self) -> None:
+        """Take the first block out of the file."""
+
+    def rest(self) -> list[bytes]:
+        """Hashes or bytes of all that saving must not change: what is in the file besides the entries of `forms`."""
+
+
+class Id3Home:
+    """An ID3v2 before the sound, as of MP3; there may be several."""
+
+    def __init__(self, path: Path, version: int) -> None:
+        self._path = path
+        with path.open("rb") as file:
+            self._spans = id3_spans(file)
+            found = [split_id3(part_of(file, span)) for span in self._spans]
+            v1 = part_of(file, Span(max(file.seek(0, 2) - ID3V1_BYTES, 0), file.seek(0, 2)))
+            self.beside = _behind(file)
+        self._versions = [each.version for each in found] or [version]
+        self.forms = [id3_form(each.version, each.frames) for each in found]
+        frames = (_PARSE_V1(v1, v2_version=max(self._versions[0], 3)) if v1.startswith(b"TAG") else None) or {}
+        self._v1_frames = id3_frames(frames, self._versions[0]) if frames else []
+        self.v1_genre: Values = tuple(frames["TCON"].genres) if "TCON" in frames else ()
+        self.had_tags = bool(found)
+        if not found:
+            # Players that see an ID3v2 look no further, so that it repeats what an ID3v1 says.
+            self.forms = [id3_form(version, self._v1_frames)]
+
+    def save(self) -> None:
+        pieces = []
+        for span, version, form in zip(self._spans or [Span(0, 0)], self._versions, self.forms, strict=True):
+            frames = [entry.data for entry in form.entries]
+            room = span.end - span.start if self.had_tags else sum(map(len, frames)) + NEW_PADDING_BYTES
+            if form.changed:
+                pieces.append((span, join_id3(version, frames, room)))
+        splice(self._path, pieces)
+
+    def drop(self) -> None:
+        if self._spans and self.bare():
+            splice(self._path, [(self._spans[0], b"")])
+
+    def bare(self) -> bool:
+        """Whether nothing stands in the tag but what the ID3v1 says as well."""
+        frames = [entry.data for entry in self.forms[0].entries]
+        return sorted(frames) in ([], sorted(self._v1_frames))
+
+    def rest(self) -> list[bytes]:
+        return [digest(self._path, self._spans)]
+
+
+class ApeHome:
+    """An APEv2 behind the sound, as of WavPack, Monkey's Audio and Musepack."""
+
+    v1_genre: Values = ()
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with path.open("rb") as file:
+            found = find_ape(file)
+            self._span = found or Span(end_of_sound_and_ape(file), end_of_sound_and_ape(file))
+            items, self._version = split_ape(part_of(file, self._span)) if found else ([], 2000)
+            self.beside = _before(file)
+        self.had_tags = found is not None
+        self.forms = [Form(ApeEncoding(), map(ape_entry, items))]
+
+    def save(self) -> None:
+        splice(self._path, [(self._span, join_ape([each.data for each in self.forms[0].entries], self._version))])
+
+    def drop(self) -> None:
+        if not self.forms[0].entries:
+            splice(self._path, [(self._span, b"")])
+
+    def rest(self) -> list[bytes]:
+        return [digest(self._path, [self._span])]
+
+
+class FlacHome:
+    """Vorbis comments in the header of a FLAC."""
+
+    v1_genre: Values = ()
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with path.open("rb") as file:
+            spans = id3_spans(file)
+            self._blocks, self._span = split_flac(file, spans[-1].end if spans else 0)
+            self.beside = [*_before(file), *_behind(file)]
+        places = [place for place, (number, _) in enumerate(self._blocks) if number == COMMENTS]
+        self.had_tags = bool(places)
+        if not places:
+            places = [1]
+            self._blocks.insert(1, (COMMENTS, join_comments(VENDOR, [])))
+        # More than one is against the standard; players look at the first.
+        self._place = places[0]
+        self._vendor, comments, _ = split_comments(self._blocks[self._place][1])
+        self.forms = [Form(CommentEncoding(), map(comment_entry, comments))]
+
+    def save(self) -> None:
+        old = self._blocks[self._place][1]
+        new = join_comments(self._vendor, [entry.data for entry in self.forms[0].entries])
+        blocks = [*self._blocks[: self._place], (COMMENTS, new), *self._blocks[self._place + 1 :]]
+        splice(
+            self._path,
+            [(self._span, join_flac(_padded(blocks, len(new) - len(old) if self.had_tags else 4 + len(new))))],
+        )
+
+    def drop(self) -> None:
+        # Comments of another program are not those that were added.
+        if not self.forms[0].entries and self._vendor == VENDOR:
+            blocks = [*self._blocks[: self._place], *self._blocks[self._place + 1 :]]
+            splice(self._path, [(self._span, join_flac(blocks))])
+
+    def rest(self) -> list[bytes]:
+        further = [
+            bytes([number]) + content
+            for place, (number, content) in enumerate(self._blocks)
+            if place != self._place and number != PADDING
+        ]
+        return [digest(self._path, [self._span]), self._vendor if self.had_tags else VENDOR, *further]
+
+
+class ChunkHome:
+    """An ID3v2 in a chunk of its own: WAV, AIFF, DSF and DSDIFF."""
+
+    v1_genre: Values = ()
+    beside: list[Form]
+
+    def __init__(self, path: Path, kind: str, version: int) -> None:
+        self._path, self._kind, self.beside = path, kind, []
+        self._file = _CHUNKED[kind](path)
+        self.had_tags = self._file.tags is not None
+        self._version = version
+        frames: Sequence[bytes] = ()
+        self._room = 0
+        if self.had_tags:
+            with path.open("rb") as file:
+                self._file.tags._pre_load_header(file)  # puts the file where the tag begins
+                start = file.tell()
+                found = split_id3(part_of(file, Span(start, start + id3_size_bytes(file, start))))
+            self._version, frames, self._room = found.version, found.frames, found.size_bytes
+        self.forms = [id3_form(self._version, frames)]
+
+    def save(self) -> None:
+        if self._kind == "WAV":
+            give_length(self._path)
+        if self._file.tags is None:
+            self._file.add_tags()
+        frames = [entry.data for entry in self.forms[0].entries]
+        block = join_id3(self._version, frames, self._room)
+        # mutagen makes the chunk and puts its size where it belongs; what is in it is kept as bytes.
+        self._file.tags._prepare_data = lambda *_: block
+        self._file.tags.save(self._path, v2_version=4)
+
+    def drop(self) -> None:
+        if not self.forms[0].entries:
+            self._file.delete(self._path)
+
+    def rest(self) -> list[bytes]:
+        if self._kind == "DSF":
+            with self._path.open("rb") as file:
+                file.seek(20)
+                tags = int.from_bytes(file.read(8), "little")
+                end = file.seek(0, 2)
+            return [digest(self._path, [Span(0, 28), Span(tags or end, end)])]
+        return chunks(self._path, self._kind)
+
+
+def id3_spans(file: BinaryIO) -> list[Span]:
+    """Where the ID3v2 lie with which a file begins, one behind the other."""
+    spans: list[Span] = []
+    start = 0
+    while size := id3_size_bytes(file, start):
+        spans.append(Span(start, start + size))
+        start += size
+    return spans
+
+
+def splice(path: Path, pieces: Sequence[tuple[Span, bytes]]) -> None:
+    """Put bytes in the place of others in a file, whatever their number; the spans are in their order."""
+    with path.open("r+b") as file:
+        for span, new in reversed(pieces):
+            resize_bytes(file, span.end - span.start, len(new), span.start)
+            file.seek(span.start)
+            file.write(new)
+
+
+def digest(path: Path, without: Sequence[Span]) -> bytes:
+    """A hash of all of a file's bytes but those in some spans, which are in their order."""
+    hashed = hashlib.sha256()
+    position = 0
+    with path.open("rb") as file:
+        end = file.seek(0, 2)
+        for span in (*without, Span(end, end)):
+            for part in _read(file, Span(position, span.start)):
+                hashed.update(part)
+            position = span.end
+    return hashed.digest()
+
+
+def chunks(path: Path, kind: str) -> list[bytes]:
+    """The chunks of a RIFF or IFF file but for that of the ID3v2, each its name and a hash; and what follows them."""
+    order: Any = "little" if kind == "WAV" else "big"
+    size_bytes = 8 if kind == "DSDIFF" else 4
+    found = []
+    with path.open("rb") as file:
+        end = file.seek(0, 2)
+        file.seek(4)
+        outer = 4 + size_bytes + int.from_bytes(file.read(size_bytes), order)
+        position, last = 8 + size_bytes, min(outer + outer % 2, end)
+        while position + 4 + size_bytes <= last:
+            file.seek(position)
+            name = file.read(4)
+            start = position + 4 + size_bytes
+            size = int.from_bytes(file.read(size_bytes), order)
+            if name.upper().strip() != b"ID3":
+                found.append(name + hash_of(file, Span(start, min(start + size, end))))
+            position = start + size + size % 2
+        return [*found, hash_of(file, Span(last, end))]
+
+
+def give_length(path: Path) -> None:
+    """Give a WAV its length, where the program that wrote it did not know it, as the sound went into a pipe.
+
+    Only then does anything that is put behind the sound not count as sound.
+    """
+    with path.open("r+b") as file:
+        end = file.seek(0, 2)
+        position = 12
+        while position + 8 <= end:
+            file.seek(position)
+            name, size = file.read(4), int.from_bytes(file.read(4), "little")
+            if name == b"data" and size >= UNKNOWN_LENGTH and position + 8 + size > end:
+                file.seek(position + 4)
+                file.write((end - position - 8).to_bytes(4, "little"))
+                file.seek(0, 2)
+                file.write(bytes(end % 2))
+                file.seek(4)
+                file.write((end + end % 2 - 8).to_bytes(4, "little"))
+                return
+            position += 8 + size + size % 2
+
+
+def _before(file: BinaryIO) -> list[Form]:
+    """The ID3v2 before the sound of a file that has its tags elsewhere."""
+    found = [split_id3(part_of(file, span)) for span in id3_spans(file)]
+    return [id3_form(each.version, each.frames) for each in found]
+
+
+def _behind(file: BinaryIO) -> list[Form]:
+    """The tags behind the sound of a file that has its tags elsewhere: an APEv2, and an ID3v2.4 with its footer."""
+    ape = find_ape(file)
+    forms = [Form(ApeEncoding(), map(ape_entry, split_ape(part_of(file, ape))[0]))] if ape is not None else []
+    end = ape.start if ape is not None else end_of_sound_and_ape(file)
+    start = appended_id3_start(file, end)
+    if start is not None:
+        found = split_id3(part_of(file, Span(start, end)))
+        forms.append(id3_form(found.version, found.frames))
+    return forms
+
+
+def _padded(blocks: Sequence[tuple[int, bytes]], grown_bytes: int) -> list[tuple[int, bytes]]:
+    """The blocks of a FLAC, its padding resized so that the sound stays where it is, if there is enough of it."""
+    padded = []
+    for number, content in blocks:
+        if number == PADDING and 0 <= len(content) - grown_bytes < 1 << 24:
+            padded.append((number, bytes(len(content) - grown_bytes)))
+            grown_bytes = 0
+        else:
+            padded.append((number, content))
+    return padded
+
+
+def _read(file: BinaryIO, span: Span) -> Iterable[bytes]:
+    file.seek(span.start)
+    left = span.end - span.start
+    while left > 0 and (part := file.read(min(READ_BYTES, left))):
+        left -= len(part)
+        yield part
+
+
+def part_of(file: BinaryIO, span: Span) -> bytes:
+    return b"".join(_read(file, span))
+
+
+def hash_of(file: BinaryIO, span: Span) -> bytes:
+    hashed = hashlib.sha256()
+    for part in _read(file, span):
+        hashed.update(part)
+    return hashed.digest()
