@@ -44,7 +44,8 @@ _OGG: tuple[Any, ...] = (
     mutagen.oggtheora.OggTheora,
 )
 _PAGE: Any = OggPage
-_MP4: Any = mutagen.mp4.MP4
+_MP4_TAGS: Any = mutagen.mp4.MP4Tags
+_MP4_DELETE: Any = mutagen.mp4.delete
 """mutagen's functions have no types."""
 _OGG_STARTS = {b"\x01vorbis": 7, b"OpusHead": 8, b"\x7fFLAC": 4, b"Speex   ": 0, b"\x80theora": 7}
 """How the first packet of a stream begins, and how many bytes precede the comments in the second."""
@@ -145,24 +146,20 @@ class Mp4Home:
 
     def __init__(self, path: Path) -> None:
         self._path, self.beside = path, []
-        self._file = _MP4(path)
-        self.had_tags = self._file.tags is not None
+        self.had_tags = False
         with path.open("rb") as file:
             self._rest, tags = [], []
             for trail, span in _mp4_leaves(file, Span(0, file.seek(0, 2)), ()):
                 if trail[-2:] == (b"meta", b"ilst"):
+                    self.had_tags = True
                     tags += list(_mp4_atoms(file, span))
                 elif trail[-1] not in _MP4_MOVING and trail[-2:] != (b"meta", b"hdlr"):
                     self._rest.append(b"/".join(trail) + hash_of(file, span))
             self.forms = [Form(Mp4Encoding(), [mp4_entry(part_of(file, atom.whole)) for atom in tags])]
 
     def save(self) -> None:
-        if self._file.tags is None:
-            self._file.add_tags()
-        tags = self._file.tags
-        tags.clear()
-        # What mutagen could not read it keeps as bytes; here that is all that is not new.
-        tags._failed_atoms.clear()
+        # What mutagen cannot read it keeps as bytes; here that is all that is not new.
+        tags = _MP4_TAGS()
         for entry in self.forms[0].entries:
             if entry.data:
                 tags._failed_atoms.setdefault(entry.data[4:8].decode("latin-1"), []).append(entry.data[8:])
@@ -170,11 +167,11 @@ class Mp4Home:
                 tags[entry.name] = [value.encode("utf-8", "surrogateescape") for value in entry.values]
             else:
                 tags[entry.name] = list(entry.values)
-        self._file.save(self._path, padding=_same_size)
+        tags.save(self._path, padding=_same_size)
 
     def drop(self) -> None:
         if not self.forms[0].entries:
-            self._file.delete(self._path)
+            _MP4_DELETE(self._path)
 
     def rest(self) -> list[bytes]:
         return self._rest

@@ -64,6 +64,11 @@ class TagFile:
             for spelled in form.present(name)
         ]
 
+    def holds_no_text(self, field: str) -> bool:
+        """Whether something else than text stands in a field, such as a picture."""
+        forms = (*self._home.forms, *self._home.beside)
+        return any(form.holds_no_text(name) for form in forms for name in names_in(field, form.kind))
+
     def values(self, name: str) -> Values:
         """What stands under one name, unchanged."""
         form, plain = self._named(name)

@@ -94,6 +94,10 @@ class Form:
         """The same as a person reads it."""
         return tuple(value for entry in self.entries if self._is(entry, name) for value in entry.shown or entry.values)
 
+    def holds_no_text(self, name: str) -> bool:
+        """Whether something else than text stands under a name."""
+        return any(entry.name in self.present(name) and not entry.values for entry in self.entries)
+
     def put(self, name: str, values: Values) -> None:
         """Let exactly these values stand under a name, where it stood before or at the end; none removes it."""
         places = [place for place, entry in enumerate(self.entries) if self._is(entry, name)]

@@ -53,12 +53,13 @@ UNKNOWN_LENGTH = 0x7FFF0000
 """From here on a WAV's length is what programs write that do not know it yet, as the sound goes into a pipe."""
 _PARSE_V1: Any = mutagen.id3.ParseID3v1
 _MPEG: Any = mutagen.mp3.MPEGInfo
-_CHUNKED: dict[str, Any] = {
-    "WAV": mutagen.wave.WAVE,
-    "AIFF": mutagen.aiff.AIFF,
-    "DSF": mutagen.dsf.DSF,
-    "DSDIFF": mutagen.dsdiff.DSDIFF,
+_CHUNKED: dict[str, tuple[Any, Any]] = {
+    "WAV": (mutagen.wave._WaveID3, mutagen.wave.delete),
+    "AIFF": (mutagen.aiff._IFFID3, mutagen.aiff.delete),
+    "DSF": (mutagen.dsf._DSFID3, mutagen.dsf.delete),
+    "DSDIFF": (mutagen.dsdiff._DSDIFFID3, mutagen.dsdiff.delete),
 }
+"""What mutagen writes an ID3v2 with into each kind of file, and takes it out; what the sound is like is not read."""
 """mutagen's functions have no types."""
 
 
@@ -97,7 +98,8 @@ class Id3Home:
         self._versions = [each.version for each in found] or [version]
         self.forms = [id3_form(each.version, each.frames) for each in found]
         frames = (_PARSE_V1(v1, v2_version=max(self._versions[0], 3)) if v1.startswith(b"TAG") else None) or {}
-        self._v1_frames = id3_frames(frames, self._versions[0]) if frames else []
+        # ID3v2.2 is not written anew, so that none repeats an ID3v1.
+        self._v1_frames = id3_frames(frames, self._versions[0]) if frames and self._versions[0] > 2 else []
         self.v1_genre: Values = tuple(frames["TCON"].genres) if "TCON" in frames else ()
         self.had_tags = bool(found)
         if not found:
@@ -205,33 +207,34 @@ class ChunkHome:
 
     def __init__(self, path: Path, kind: str, version: int) -> None:
         self._path, self._kind, self.beside = path, kind, []
-        self._file = _CHUNKED[kind](path)
-        self.had_tags = self._file.tags is not None
+        self._tag, self._delete = _CHUNKED[kind][0](), _CHUNKED[kind][1]
         self._version = version
         frames: Sequence[bytes] = ()
         self._room = 0
-        if self.had_tags:
-            with path.open("rb") as file:
-                self._file.tags._pre_load_header(file)  # puts the file where the tag begins
-                start = file.tell()
-                found = split_id3(part_of(file, Span(start, start + id3_size_bytes(file, start))))
-            self._version, frames, self._room = found.version, found.frames, found.size_bytes
+        with path.open("rb") as file:
+            try:
+                self._tag._pre_load_header(file)  # puts the file where the tag begins
+                size = id3_size_bytes(file, start := file.tell())
+            except mutagen.id3.ID3NoHeaderError:
+                size = 0
+            self.had_tags = size > 0
+            if size:
+                found = split_id3(part_of(file, Span(start, start + size)))
+                self._version, frames, self._room = found.version, found.frames, found.size_bytes
         self.forms = [id3_form(self._version, frames)]
 
     def save(self) -> None:
         if self._kind == "WAV":
             give_length(self._path)
-        if self._file.tags is None:
-            self._file.add_tags()
         frames = [entry.data for entry in self.forms[0].entries]
         block = join_id3(self._version, frames, self._room)
         # mutagen makes the chunk and puts its size where it belongs; what is in it is kept as bytes.
-        self._file.tags._prepare_data = lambda *_: block
-        self._file.tags.save(self._path, v2_version=4)
+        self._tag._prepare_data = lambda *_: block
+        self._tag.save(self._path, v2_version=4)
 
     def drop(self) -> None:
         if not self.forms[0].entries:
-            self._file.delete(self._path)
+            self._delete(self._path)
 
     def rest(self) -> list[bytes]:
         if self._kind == "DSF":

@@ -32,6 +32,8 @@ from earmark.tagging.card import Card
 from earmark.tagging.tagger import Tagger
 
 THRESHOLD = 0.5
+NO_TEXT = "(no text)"
+"""What is shown of a field that holds something else, such as a picture."""
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,8 @@ class Writing:
                 continue
             stored = {spelled: tags.values(spelled) for spelled in tags.present(name)}
             ours = bool(stored) and all(values == own.get(spelled) for spelled, values in stored.items())
+            if tags.holds_no_text(name) and not there:
+                there = (NO_TEXT,)
             if there and not (ours or self._rule.overwrite or name.startswith(SCORE_PREFIX)):
                 kept.append(Kept(name, there, words))
                 continue
