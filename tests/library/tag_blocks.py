@@ -70,7 +70,7 @@ def synchsafe(size: int) -> bytes:
 
 def id3(version: int, frames: Sequence[tuple[str, bytes]], *, padding: int = 0, footer: bool = False) -> bytes:
     """An ID3v2 of these frames."""
-    body = b"".join(id3_frame(version, name, content) for name, content in frames)
+    body = b"".join(frames_in(version, frames))
     footer = footer and version == 4
     body += bytes(0 if footer else padding)
     tail = bytes([version, 0, 0x10 if footer else 0]) + synchsafe(len(body))
@@ -84,11 +84,13 @@ def id3_frame(version: int, name: str, content: bytes) -> bytes:
     return name.encode() + size + b"\0\0" + content
 
 
+def frames_in(version: int, frames: Sequence[tuple[str, bytes]]) -> tuple[bytes, ...]:
+    return tuple(id3_frame(version, name, content) for name, content in frames)
+
+
 def ape(items: Sequence[tuple[str, int, bytes]]) -> bytes:
     """An APEv2 of items: their names, flags and contents."""
-    body = b"".join(
-        struct.pack("<II", len(value), flags) + name.encode() + b"\0" + value for name, flags, value in items
-    )
+    body = b"".join(map(ape_item, items))
 
     def header(flags: int) -> bytes:
         return b"APETAGEX" + struct.pack("<4I", 2000, len(body) + 32, len(items), flags) + bytes(8)
@@ -96,9 +98,18 @@ def ape(items: Sequence[tuple[str, int, bytes]]) -> bytes:
     return header(0xA0000000) + body + header(0x80000000)
 
 
+def ape_item(item: tuple[str, int, bytes]) -> bytes:
+    name, flags, value = item
+    return struct.pack("<II", len(value), flags) + name.encode() + b"\0" + value
+
+
 def comments(vendor: bytes, entries: Sequence[bytes]) -> bytes:
-    sized = b"".join(struct.pack("<I", len(entry)) + entry for entry in entries)
+    sized = b"".join(map(comment, entries))
     return struct.pack("<I", len(vendor)) + vendor + struct.pack("<I", len(entries)) + sized
+
+
+def comment(entry: bytes) -> bytes:
+    return struct.pack("<I", len(entry)) + entry
 
 
 def without_id3(data: bytes) -> bytes:
@@ -208,26 +219,26 @@ def made(draw: Callable[..., Any], kind: str, bare: Made) -> Made:
         frames = draw(frames_of(version))
         tag = id3(version, frames, padding=draw(padding()), footer=draw(st.booleans()))
         v1 = draw(st.sampled_from((b"", b"TAG" + b"Old".ljust(124, b"\0") + b"\x11")))
-        return Made(tag + without_id3(plain) + v1, tuple(content for _, content in frames))
+        return Made(tag + without_id3(plain) + v1, frames_in(version, frames))
     if kind == "mp3-several":
         old, new = draw(frames_of(3)), draw(frames_of(4))
         tags = [id3(3, old, padding=draw(padding())), id3(4, new, padding=draw(padding()), footer=draw(st.booleans()))]
         appended = draw(st.sampled_from((b"", id3(4, [("TIT2", b"\3Behind")], footer=True))))
         items = ape([("Title", 0, b"Beside")]) if draw(st.booleans()) else b""
         data = b"".join(draw(st.permutations(tags))) + without_id3(plain) + appended + items
-        return Made(data, tuple(content for _, content in (*old, *new)))
+        return Made(data, (*frames_in(3, old), *frames_in(4, new)))
     if block == "apev2":
         items = draw(st.lists(st.tuples(NAMES, st.integers(0, 7), st.binary(max_size=40)), max_size=5))
         # libav reads no WavPack with an ID3v1 behind it.
         v1 = b"TAG" + bytes(124) + b"\xff" if ending == "mp3" and draw(st.booleans()) else b""
         sound = without_id3(plain).partition(b"APETAGEX")[0]
-        return Made(sound + ape(items) + v1, tuple(value for _, _, value in items))
+        return Made(sound + ape(items) + v1, tuple(map(ape_item, items)))
     if block == "id3":
         version = draw(st.sampled_from((2, 3, 4)))
         frames = draw(frames_of(version))
         tag = id3(version, frames, padding=draw(padding()))
         info = draw(st.sampled_from((b"INFOIGNR\x05\0\0\0Polka\0", b"INFOISFT\x02\0\0\0\xff\0", b"adtl")))
-        kept = (*(content for _, content in frames), info)
+        kept = (*frames_in(version, frames), info)
         if ending == "dsf":
             return Made(dsf(tag), kept[:-1])
         if ending == "wav":
@@ -238,14 +249,10 @@ def made(draw: Callable[..., Any], kind: str, bare: Made) -> Made:
         entries = draw(st.lists(COMMENTS, max_size=6))
         block_data = comments(draw(st.sampled_from((b"x", b"\xff\xfe", b""))), entries)
         if ending != "flac":
-            return Made(ogg(plain, block_data), tuple(entries))
-        further = draw(
-            st.lists(st.tuples(st.sampled_from((1, 2, 6, 99)), st.binary(min_size=32, max_size=60)), max_size=3)
-        )
-        further = [(number, bytes(len(content)) if number == 1 else content) for number, content in further]
-        return Made(
-            flac(plain, block_data, further), (*entries, *(content for number, content in further if number != 1))
-        )
+            return Made(ogg(plain, block_data), tuple(map(comment, entries)))
+        blocks = draw(st.lists(st.tuples(st.sampled_from((2, 6, 99)), st.binary(min_size=32, max_size=60)), max_size=3))
+        data = flac(plain, block_data, [*blocks, *([(1, bytes(draw(padding())))] if draw(st.booleans()) else [])])
+        return Made(data, (*map(comment, entries), *(content for _, content in blocks)))
     if ending == "m4a":
         names = st.sampled_from((b"\xa9nam", b"\xa9ART", b"\xa9gen", b"trkn", b"covr", b"xyzw", b"gnre", b"\xa9too"))
         parts = st.tuples(names, st.sampled_from((0, 1, 13, 21)), st.binary(max_size=40))

@@ -31,10 +31,15 @@ class Span:
 
 @dataclass(frozen=True)
 class Id3Bytes:
-    """An ID3v2: its version (2, 3 or 4), its frames, each with its header, and how many bytes it takes in the file."""
+    """An ID3v2, taken apart.
+
+    version: 2, 3 or 4. frames: each with its header. rest: what follows them, where it is more than zeros: a frame that
+    was cut, or what a program left behind. size_bytes: how many bytes it takes in the file.
+    """
 
     version: int
     frames: tuple[bytes, ...]
+    rest: bytes
     size_bytes: int
 
 
@@ -74,23 +79,25 @@ def split_id3(block: bytes) -> Id3Bytes:
         body = body.replace(b"\xff\x00", b"\xff")
     if flags & _EXTENDED and version > 2:
         body = body[_extended_bytes(body, version) :]
-    plain_sizes = version == 4 and _walk(body, 4, plain=False) is None
-    frames = _walk(body, version, plain=version == 3 or plain_sizes)
-    if frames is None:
-        raise ValueError(f"its ID3v2.{version} holds bytes that are no frame, which writing would lose")
+    frames, rest = _walk(body, version, plain=version == 3)
+    if version == 4 and rest:
+        plain_frames, plain_rest = _walk(body, version, plain=True)
+        if len(plain_rest) < len(rest):
+            frames, rest = plain_frames, plain_rest
     if version == 4:
         # Flags that said it once for all frames say it at each, as the new header does not.
         whole = _FRAME_UNSYNCHRONISED if flags & _UNSYNCHRONISED else 0
         frames = [
             frame[:4] + _packed(len(frame) - 10) + bytes([frame[8], frame[9] | whole]) + frame[10:] for frame in frames
         ]
-    return Id3Bytes(version, tuple(frames), len(block))
+    return Id3Bytes(version, tuple(frames), rest, len(block))
 
 
-def join_id3(version: int, frames: Sequence[bytes], size_bytes: int) -> bytes:
-    """Put an ID3v2 together; zeros fill it up to `size_bytes` where the frames need less."""
+def join_id3(version: int, frames: Sequence[bytes], size_bytes: int, rest: bytes = b"") -> bytes:
+    """Put an ID3v2 together; zeros fill it up to `size_bytes` where the frames need less, and nothing else follows."""
     body = b"".join(frames)
-    body += bytes(max(size_bytes - 10 - len(body), 0))
+    # Behind a frame that was cut zeros would become a part of it.
+    body += rest or bytes(max(size_bytes - 10 - len(body), 0))
     return b"ID3" + bytes([version, 0, 0]) + _packed(len(body)) + body
 
 
@@ -194,8 +201,8 @@ def join_ape(items: Sequence[bytes], version: int) -> bytes:
     return (header(has_header | APE_IS_HEADER) if has_header else b"") + body + header(has_header)
 
 
-def _walk(body: bytes, version: int, *, plain: bool) -> list[bytes] | None:
-    """The frames of an ID3v2; None where something else than zeros follows them."""
+def _walk(body: bytes, version: int, *, plain: bool) -> tuple[list[bytes], bytes]:
+    """The frames of an ID3v2, and what follows them if it is more than zeros; plain: sizes have eight bits a byte."""
     frames, position = [], 0
     header_bytes = 6 if version == 2 else 10
     while position + header_bytes <= len(body) and body[position]:
@@ -204,14 +211,14 @@ def _walk(body: bytes, version: int, *, plain: bool) -> list[bytes] | None:
         else:
             name, stored = body[position : position + 4], body[position + 4 : position + 8]
             if not plain and max(stored) > 0x7F:
-                return None
+                break
             size = int.from_bytes(stored, "big") if plain else _unpacked(stored)
         end = position + header_bytes + size
         if not _FRAME_NAME.fullmatch(name) or end > len(body):
-            return None
+            break
         frames.append(body[position:end])
         position = end
-    return frames if not body[position:].strip(b"\0") else None
+    return frames, body[position:] if body[position:].strip(b"\0") else b""
 
 
 def _extended_bytes(body: bytes, version: int) -> int:

@@ -96,6 +96,7 @@ class Id3Home:
             v1 = part_of(file, Span(max(file.seek(0, 2) - ID3V1_BYTES, 0), file.seek(0, 2)))
             self.beside = _behind(file)
         self._versions = [each.version for each in found] or [version]
+        self._rests = [each.rest for each in found] or [b""]
         self.forms = [id3_form(each.version, each.frames) for each in found]
         frames = (_PARSE_V1(v1, v2_version=max(self._versions[0], 3)) if v1.startswith(b"TAG") else None) or {}
         # ID3v2.2 is not written anew, so that none repeats an ID3v1.
@@ -108,15 +109,16 @@ class Id3Home:
 
     def save(self) -> None:
         pieces = []
-        for span, version, form in zip(self._spans or [Span(0, 0)], self._versions, self.forms, strict=True):
+        spans = self._spans or [Span(0, 0)]
+        for span, version, rest, form in zip(spans, self._versions, self._rests, self.forms, strict=True):
             frames = [entry.data for entry in form.entries]
             room = span.end - span.start if self.had_tags else sum(map(len, frames)) + NEW_PADDING_BYTES
             if form.changed:
-                pieces.append((span, join_id3(version, frames, room)))
+                pieces.append((span, join_id3(version, frames, room, rest)))
         splice(self._path, pieces)
 
     def drop(self) -> None:
-        if self._spans and self.bare():
+        if self._spans and self.bare() and not self._rests[0]:
             splice(self._path, [(self._spans[0], b"")])
 
     def bare(self) -> bool:
@@ -125,7 +127,7 @@ class Id3Home:
         return sorted(frames) in ([], sorted(self._v1_frames))
 
     def rest(self) -> list[bytes]:
-        return [digest(self._path, self._spans)]
+        return [digest(self._path, self._spans), *self._rests]
 
 
 class ApeHome:
@@ -210,7 +212,7 @@ class ChunkHome:
         self._tag, self._delete = _CHUNKED[kind][0](), _CHUNKED[kind][1]
         self._version = version
         frames: Sequence[bytes] = ()
-        self._room = 0
+        self._room, self._rest = 0, b""
         with path.open("rb") as file:
             try:
                 self._tag._pre_load_header(file)  # puts the file where the tag begins
@@ -221,19 +223,20 @@ class ChunkHome:
             if size:
                 found = split_id3(part_of(file, Span(start, start + size)))
                 self._version, frames, self._room = found.version, found.frames, found.size_bytes
+                self._rest = found.rest
         self.forms = [id3_form(self._version, frames)]
 
     def save(self) -> None:
         if self._kind == "WAV":
             give_length(self._path)
         frames = [entry.data for entry in self.forms[0].entries]
-        block = join_id3(self._version, frames, self._room)
+        block = join_id3(self._version, frames, self._room, self._rest)
         # mutagen makes the chunk and puts its size where it belongs; what is in it is kept as bytes.
         self._tag._prepare_data = lambda *_: block
         self._tag.save(self._path, v2_version=4)
 
     def drop(self) -> None:
-        if not self.forms[0].entries:
+        if not self.forms[0].entries and not self._rest:
             self._delete(self._path)
 
     def rest(self) -> list[bytes]:
@@ -242,8 +245,8 @@ class ChunkHome:
                 file.seek(20)
                 tags = int.from_bytes(file.read(8), "little")
                 end = file.seek(0, 2)
-            return [digest(self._path, [Span(0, 28), Span(tags or end, end)])]
-        return chunks(self._path, self._kind)
+            return [digest(self._path, [Span(0, 28), Span(tags or end, end)]), self._rest]
+        return [*chunks(self._path, self._kind), self._rest]
 
 
 def id3_spans(file: BinaryIO) -> list[Span]:
