@@ -18,6 +18,8 @@ from earmark.audio.identity import identity
 from earmark.library.analysis import Analysis, half
 from earmark.library.library import Library
 from earmark.library.scan import stamp_of
+from earmark.library.undo import Undoing
+from earmark.library.write import Outcome, WriteRule, Writing, files_of
 from earmark.tagging.bundle import Bundle, seal
 from earmark.tagging.card import TagName
 
@@ -73,6 +75,21 @@ def heard(place: Path, songs: Sequence[Path], bundle: Bundle | None = None) -> L
         analysis = Analysis(identity(song), 0.7, False, (), "array", "0", logits, vector, None)
         library.database.add_track(analysis, model_id, [(str(song), stamp)])
     return library
+
+
+def library_of(*songs: Path) -> Library:
+    """A library beside the folder of these songs that has heard them."""
+    return heard(songs[0].parents[1] / "music.earmark", songs)
+
+
+def written(library: Library, rule: WriteRule | None = None) -> list[Outcome]:
+    """Write into all files of a library."""
+    return list(Writing(library.database, rule or WriteRule())(files_of(library.database)))
+
+
+def undone(library: Library) -> list[Outcome]:
+    """Undo the latest run."""
+    return list(Undoing(library.database)())
 
 
 def snapshot(path: Path) -> dict[str, Any]:

@@ -1,33 +1,26 @@
 """Tags in the strange places where programs have left them are written so that players show them, and come back."""
 
-import errno
-import os
 import shutil
 import struct
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import mutagen
 import numpy as np
 import pytest
 import soundfile
-from library.songs import heard, make_songs, packets_md5, probed
+from library.songs import heard, library_of, make_songs, packets_md5, probed, undone, written
 from library.tag_blocks import ape, comments, dsf, flac, id3, without_id3
-from mutagen.flac import FLAC
 from mutagen.id3 import ID3, TPE1
 
 from earmark.audio.identity import identity
-from earmark.errors import EarmarkError
-from earmark.library import rewriting, schema, store, tag_homes
+from earmark.library import schema, store
 from earmark.library import write as writing
-from earmark.library.file_words import words_in_files
 from earmark.library.library import Library
 from earmark.library.scan import stamp_of
 from earmark.library.tag_file import TagFile
-from earmark.library.undo import Undoing
-from earmark.library.write import Outcome, WriteRule, Writing, files_of
+from earmark.library.write import WriteRule
 
 V1 = b"TAG" + b"Old title".ljust(94, b"\0") + b"A comment".ljust(30, b"\0") + b"\xff"
 OVERWRITE = WriteRule(overwrite=True)
@@ -55,18 +48,6 @@ def place(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return lay
-
-
-def library_of(*songs: Path) -> Library:
-    return heard(songs[0].parents[1] / "music.earmark", songs)
-
-
-def written(library: Library, rule: WriteRule | None = None) -> list[Outcome]:
-    return list(Writing(library.database, rule or WriteRule())(files_of(library.database)))
-
-
-def undone(library: Library) -> list[Outcome]:
-    return list(Undoing(library.database)())
 
 
 def round_trip(song: Path, *, rule: WriteRule | None = None) -> dict[str, str]:
@@ -97,6 +78,7 @@ TAGGED_MP3 = {
     "an ID3v2.3, an APEv2 and an ID3v1": lambda sound: id3(3, [TITLE]) + sound + ape([("Own", 2, b"\0\1")]) + V1,
     "a frame that is cut": lambda sound: b"ID3\3\0\0\0\0\0\x18TIT2\0\0\0\2\0\0\0bTALB\0\0\1\0\0\0\0c" + sound,
     "text that is not in its encoding": lambda sound: id3(4, [("TIT2", b"\3Bj\xf6rk"), ("TPE1", b"\3R\xf3s")]) + sound,
+    "a frame on which mutagen fails": lambda sound: id3(4, [("RVA2", b"\0\1a"), TITLE]) + sound,
     "sizes as iTunes once wrote them": lambda sound: (
         b"ID3\4\0\0\0\0\x02\x0aTALB" + struct.pack(">I", 200) + b"\0\0\3" + b"x" * 199 + bytes(56) + sound
     ),
@@ -283,112 +265,6 @@ def test_a_copy_that_was_not_written_is_not_taken_for_one_that_is_gone(
         song.unlink()
         [outcome] = undone(library)
     assert outcome.reason.startswith("it is no longer there")
-
-
-FAULTS = (
-    struct.error("short"),
-    IndexError("list index out of range"),
-    KeyError("rate"),
-    OverflowError("too large"),
-    ZeroDivisionError("division by zero"),
-    MemoryError(),
-    AssertionError(),
-    RecursionError("deep"),
-    UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid"),
-    OSError(errno.EIO, "Input/output error"),
-    AttributeError("none"),
-)
-
-
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
-@pytest.mark.parametrize("moment", ["__init__", "save"])
-def test_whatever_one_file_raises_is_its_line_and_the_others_go_on(
-    fault: Exception,
-    moment: str,
-    originals: dict[str, Path],
-    place: Callable[..., Path],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    songs = [place(originals["flac"].read_bytes(), f"{name}.flac") for name in "abc"]
-    before = songs[1].read_bytes()
-    right = getattr(tag_homes.FlacHome, moment)
-
-    def wrong(home: Any, *given: Any) -> None:
-        path = given[0] if given else home._path
-        copy = rewriting.copy_of(songs[1])
-        if path in (songs[1], copy):
-            raise fault
-        right(home, *given)
-
-    with library_of(*songs) as library:
-        with monkeypatch.context() as broken:
-            broken.setattr(tag_homes.FlacHome, moment, wrong)
-            outcomes = written(library)
-            words = list(words_in_files(library.database, map(str, songs), ["genre"]))
-        assert [bool(outcome.reason) for outcome in outcomes] == [False, True, False]
-        assert "\n" not in outcomes[1].reason
-        assert songs[1].read_bytes() == before
-        if moment == "__init__":
-            assert [bool(found.reason) for found in words] == [False, True, False]
-        assert [path.name for path in songs[0].parent.iterdir() if path.name.startswith(".")] == []
-        assert [outcome.reason for outcome in undone(library)] == ["", ""]
-
-
-@pytest.mark.parametrize("moment", ["the copy", "the tags", "the check"])
-def test_a_full_disk_leaves_the_file(
-    moment: str, originals: dict[str, Path], place: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    song = place(originals["flac"].read_bytes())
-
-    def full(*given: Any, **options: Any) -> None:
-        if moment == "the copy":
-            Path(given[1]).write_bytes(song.read_bytes()[:1000])
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    owner, name = {
-        "the copy": (rewriting.shutil, "copyfile"),
-        "the tags": (tag_homes, "splice"),
-        "the check": (writing.Original, "of"),
-    }[moment]
-    with library_of(song) as library:
-        monkeypatch.setattr(owner, name, full)
-        [outcome] = written(library)
-        assert "No space left on device" in outcome.reason
-    assert song.read_bytes() == originals["flac"].read_bytes()
-    assert [path.name for path in song.parent.iterdir()] == [song.name]
-
-
-@pytest.mark.parametrize("lost", ["an entry", "a block", "what was written"])
-def test_a_copy_that_lost_anything_does_not_take_the_files_place(
-    lost: str, originals: dict[str, Path], place: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    song = place(originals["flac"].read_bytes())
-    picture = mutagen.flac.Picture()
-    picture.data = b"a cover"
-    tagged = FLAC(song)
-    tagged.add_picture(picture)
-    tagged.save()
-    before = song.read_bytes()
-    save = tag_homes.FlacHome.save
-
-    def wrong(home: tag_homes.FlacHome) -> None:
-        save(home)
-        copy = FLAC(home._path)
-        if lost == "an entry":
-            del copy["title"]
-        elif lost == "a block":
-            copy.clear_pictures()
-        else:
-            copy["genre"] = ["polka"]
-        copy.save()
-
-    with library_of(song) as library:
-        monkeypatch.setattr(tag_homes.FlacHome, "save", wrong)
-        [outcome] = written(library)
-        assert "left as it was" in outcome.reason
-        with pytest.raises(EarmarkError, match="nothing to undo"):
-            undone(library)
-    assert song.read_bytes() == before
 
 
 def test_what_an_older_version_wrote_is_undone_by_its_values(

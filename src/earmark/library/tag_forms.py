@@ -15,6 +15,8 @@ import mutagen.asf
 import mutagen.id3
 import mutagen.mp4
 
+from earmark.errors import FileError
+from earmark.file_errors import file_errors
 from earmark.library.fields import Format
 from earmark.library.tag_bytes import join_id3, split_ape
 
@@ -251,22 +253,26 @@ def asf_entry(record: bytes, place: str) -> Entry:
 
 
 def _id3_entry(version: int, frame: bytes) -> Entry:
-    found = _frame(version, frame)
-    if found is None:
+    try:
+        with file_errors("a frame"):
+            return _read_entry(version, frame)
+    except FileError:
         return _unread_entry(version, frame)
+
+
+def _read_entry(version: int, frame: bytes) -> Entry:
+    """A frame as mutagen reads it, brought to no other version."""
+    tag = _TAG(io.BytesIO(join_id3(version, [frame], 0)), translate=False, load_v1=False)
+    frames = list(tag.values())
+    if len(frames) != 1:
+        return _unread_entry(version, frame)
+    found = frames[0]
     if not hasattr(found, "text"):
         return Entry(found.HashKey, frame)
     # Genres may stand as numbers: "(17)" is Rock.
     texts = found.text if isinstance(found.text, list) else [found.text]
     shown = tuple(found.genres) if found.FrameID == "TCON" else ()
     return Entry(found.HashKey, frame, tuple(map(str, texts)), shown)
-
-
-def _frame(version: int, frame: bytes) -> Any:
-    """A frame as mutagen reads it, brought to no other version; None where it cannot."""
-    tag = _TAG(io.BytesIO(join_id3(version, [frame], 0)), translate=False, load_v1=False)
-    frames = list(tag.values())
-    return frames[0] if len(frames) == 1 else None
 
 
 def _unread_entry(version: int, frame: bytes) -> Entry:
