@@ -62,6 +62,7 @@ def _guid(text: str) -> bytes:
 
 _ASF_EXTENDED_GUID = _guid("d2d0a440-e307-11d2-97f0-00a0c95ea850")
 _ASF_LIBRARY_GUID = _guid("44231c94-9498-49d1-a141-1d134e457054")
+_ASF_METADATA_GUID = _guid("c5f8cbea-5baf-4877-8467-aa8c44fa4cca")
 _ASF_CONTENT_GUID = _guid("75b22633-668e-11cf-a6d9-00aa0062ce6c")
 _ASF_EXTENSION_GUID = _guid("5fbf03b5-a92e-11cf-8ee3-00c00c205365")
 _ASF_PADDING_GUID = _guid("1806d474-cadf-4509-a4ba-9aabcb96aae8")
@@ -224,12 +225,15 @@ class AsfHome:
             self._span = Span(ASF_HEADER_BYTES, size)
             content = part_of(file, self._span)
         self._objects = list(_asf_objects(content))
-        if [guid for guid, _ in self._objects].count(_ASF_EXTENDED_GUID) > 1:
-            raise ValueError("its ASF header holds two descriptions, of which one would be lost")
         extension = [data for guid, data in self._objects if guid == _ASF_EXTENSION_GUID]
         self._inner = list(_asf_objects(extension[0][ASF_EXTENSION_BYTES - 24 :])) if extension else []
-        self.forms = [Form(AsfEncoding(), [*_asf_entries(self._objects), *_asf_entries(self._inner)])]
-        self.beside = [Form(AsfEncoding(), _asf_content(self._objects))]
+        guids = [guid for guid, _ in (*self._objects, *self._inner)]
+        if guids.count(_ASF_EXTENDED_GUID) > 1 or guids.count(_ASF_LIBRARY_GUID) > 1:
+            raise ValueError("its ASF header holds two descriptions, of which one would be lost")
+        extended = _asf_entries(self._objects, _ASF_EXTENDED_GUID)
+        self.forms = [Form(AsfEncoding(), [*extended, *_asf_entries(self._inner, _ASF_LIBRARY_GUID)])]
+        of_streams = _asf_entries(self._inner, _ASF_METADATA_GUID)
+        self.beside = [Form(AsfEncoding(), [*_asf_content(self._objects), *of_streams])]
         self.had_tags = any(guid in (_ASF_EXTENDED_GUID, _ASF_CONTENT_GUID) for guid, _ in self._objects)
 
     def save(self) -> None:
@@ -276,9 +280,10 @@ def _asf_joined(objects: Sequence[tuple[bytes, bytes]]) -> bytes:
     return b"".join(guid + struct.pack("<Q", 24 + len(data)) + data for guid, data in objects)
 
 
-def _asf_entries(objects: Sequence[tuple[bytes, bytes]]) -> Iterator[Entry]:
+def _asf_entries(objects: Sequence[tuple[bytes, bytes]], wanted: bytes) -> Iterator[Entry]:
+    """The attributes in one object; those of streams lie there as those of the library do."""
     for guid, data in objects:
-        if guid not in (_ASF_EXTENDED_GUID, _ASF_LIBRARY_GUID):
+        if guid != wanted:
             continue
         place = ASF_EXTENDED if guid == _ASF_EXTENDED_GUID else ASF_LIBRARY
         position = 2

@@ -12,7 +12,6 @@ import mutagen.aiff
 import mutagen.dsdiff
 import mutagen.dsf
 import mutagen.id3
-import mutagen.mp3
 import mutagen.wave
 from mutagen._util import resize_bytes
 
@@ -52,15 +51,13 @@ VENDOR = b"earmark"
 UNKNOWN_LENGTH = 0x7FFF0000
 """From here on a WAV's length is what programs write that do not know it yet, as the sound goes into a pipe."""
 _PARSE_V1: Any = mutagen.id3.ParseID3v1
-_MPEG: Any = mutagen.mp3.MPEGInfo
 _CHUNKED: dict[str, tuple[Any, Any]] = {
     "WAV": (mutagen.wave._WaveID3, mutagen.wave.delete),
     "AIFF": (mutagen.aiff._IFFID3, mutagen.aiff.delete),
     "DSF": (mutagen.dsf._DSFID3, mutagen.dsf.delete),
     "DSDIFF": (mutagen.dsdiff._DSDIFFID3, mutagen.dsdiff.delete),
 }
-"""What mutagen writes an ID3v2 with into each kind of file, and takes it out; what the sound is like is not read."""
-"""mutagen's functions have no types."""
+"""mutagen's functions have no types. Of each kind of file: what writes an ID3v2 into its chunk, and takes it out."""
 
 
 class Home(Protocol):
@@ -118,10 +115,10 @@ class Id3Home:
         splice(self._path, pieces)
 
     def drop(self) -> None:
-        if self._spans and self.bare() and not self._rests[0]:
+        if self._spans and self._bare() and not self._rests[0]:
             splice(self._path, [(self._spans[0], b"")])
 
-    def bare(self) -> bool:
+    def _bare(self) -> bool:
         """Whether nothing stands in the tag but what the ID3v1 says as well."""
         frames = [entry.data for entry in self.forms[0].entries]
         return sorted(frames) in ([], sorted(self._v1_frames))
