@@ -2,11 +2,11 @@
 
 import pickle
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from earmark.errors import DecodeError, FileError
+from earmark.errors import DecodeError, FileError, QueryError, StorageError, TrackFileError
 from earmark.file_errors import file_errors
 
 RAISED = (
@@ -35,7 +35,7 @@ def test_what_a_library_raises_names_the_file(raised: Exception) -> None:
 
 def test_an_error_of_earmarks_own_passes() -> None:
     with pytest.raises(DecodeError, match="no sound"), file_errors("a"):
-        raise DecodeError("a: no sound in it")
+        raise DecodeError("a", "no sound in it")
 
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit, GeneratorExit])
@@ -49,6 +49,16 @@ def test_an_interruption_passes(raised: type[BaseException]) -> None:
         next(work())
 
 
-def test_a_file_error_crosses_processes() -> None:
-    error = pickle.loads(pickle.dumps(FileError("a.mp3", "broken")))
-    assert (error.source, error.reason, str(error)) == ("a.mp3", "broken", "a.mp3: broken")
+@pytest.mark.parametrize("kind", [DecodeError, StorageError, FileError, TrackFileError])
+def test_an_error_of_one_file_has_its_name_and_crosses_processes(
+    kind: Callable[[str, str], DecodeError | FileError | TrackFileError],
+) -> None:
+    error = pickle.loads(pickle.dumps(kind("a: b.mp3", "broken: badly")))
+    assert type(error) is kind
+    assert (error.source, error.reason, str(error)) == ("a: b.mp3", "broken: badly", "a: b.mp3: broken: badly")
+
+
+def test_a_query_error_crosses_processes() -> None:
+    error = pickle.loads(pickle.dumps(QueryError("Found a hat.", "piano hat", 6, 3)))
+    assert (error.reason, error.query, error.position, error.length) == ("Found a hat.", "piano hat", 6, 3)
+    assert str(error) == "Found a hat.\n  piano hat\n        ^^^"

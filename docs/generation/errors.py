@@ -10,6 +10,7 @@ ADVICE = {
     "AudioError": "Catch this one for whatever is wrong with a sound.",
     "DecodeError": "Play the file in another program. If that plays it whole, the message says which decoder refused "
     "it and why; convert it to FLAC and try that.",
+    "StorageError": "Connect the disk or the share again, then ask again: nothing is known about the file itself.",
     "WaveformError": "Give samples with their rate, as `(array, rate)` or `earmark.Waveform(samples, rate_hz)`, "
     "without NaN or infinity, of one axis or as (samples, channels).",
     "FileError": "Play the file in another program. If that plays it, report the message: a "
@@ -27,6 +28,7 @@ ADVICE = {
     "TeachingError": "Label more tracks with the words named, by more than one artist, and some without the words.",
     "LibraryError": "The message says whether the file is absent, newer than this version, no library, or cannot be "
     "written; `earmark doctor --library FILE` looks at it.",
+    "TrackFileError": "The message says what is in the way: rights, another program, a format without tags.",
     "QueryError": "The place is marked below the search. Put words with signs in them in quotes.",
     "MissingExtraError": "Run the line of the message, which installs the part.",
 }

@@ -3,6 +3,7 @@
 EarmarkError
 ├── AudioError              sound that cannot be used
 │   ├── DecodeError             a file, bytes or stream that cannot be decoded
+│   │   └── StorageError            a disk or a connection that failed while a sound was read
 │   └── WaveformError           samples or a rate that cannot be used
 ├── FileError               a file on which a library that earmark uses failed
 ├── OutputError             results that cannot be written to standard output
@@ -14,6 +15,7 @@ EarmarkError
 ├── TrainingError           a training run that cannot start or go on
 ├── TeachingError           examples that no words can be taught from
 ├── LibraryError            a library of tracks that cannot be opened, filled or asked
+│   ├── TrackFileError          a file of a library that cannot be read or written
 │   └── QueryError              a search that is not written correctly
 └── MissingExtraError       a part of earmark that is not installed
 
@@ -30,7 +32,25 @@ class AudioError(EarmarkError):
 
 
 class DecodeError(AudioError):
-    """A file, bytes or stream that cannot be decoded; the message names it and the reason."""
+    """A file, bytes or stream that cannot be decoded.
+
+    source: its path, as its user wrote it, or what stands for it, such as <bytes>. reason: what is wrong with it.
+    """
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(source, reason)
+        self.source = source
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.reason}"
+
+
+class StorageError(DecodeError):
+    """A disk or a connection that failed while a sound was read; the sound itself may be whole.
+
+    source: the sound's path. reason: what the system said.
+    """
 
 
 class WaveformError(AudioError):
@@ -101,8 +121,37 @@ class LibraryError(EarmarkError):
     """A library of tracks that cannot be opened, filled or asked as wanted."""
 
 
+class TrackFileError(LibraryError):
+    """A file of a library that cannot be read, or whose tags cannot be written.
+
+    source: the file's path. reason: what is wrong with it.
+    """
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(source, reason)
+        self.source = source
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.reason}"
+
+
 class QueryError(LibraryError):
-    """A search that is not written correctly; the message points at the place."""
+    """A search that is not written correctly; the message points at the place.
+
+    reason: what is wrong, in a sentence. query: the search. position: the place of the first wrong character, from 0.
+    length: how many characters are wrong.
+    """
+
+    def __init__(self, reason: str, query: str, position: int, length: int) -> None:
+        super().__init__(reason, query, position, length)
+        self.reason = reason
+        self.query = query
+        self.position = position
+        self.length = length
+
+    def __str__(self) -> str:
+        return f"{self.reason}\n  {self.query}\n  {' ' * self.position}{'^' * self.length}"
 
 
 class MissingExtraError(EarmarkError):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from earmark.errors import EarmarkError, FileError
+from earmark.errors import DecodeError, EarmarkError, FileError, TrackFileError
 
 
 @contextmanager
@@ -24,6 +24,11 @@ def file_errors(source: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise FileError(source, reason_of(error)) from error
+
+
+def reason_without_name(error: EarmarkError) -> str:
+    """Return why a file failed, without the file's name, for where the name is told beside it."""
+    return error.reason if isinstance(error, DecodeError | FileError | TrackFileError) else str(error)
 
 
 def reason_of(error: Exception) -> str:

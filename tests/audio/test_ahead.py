@@ -45,7 +45,7 @@ def test_only_a_few_are_ahead():
 
 
 def test_an_error_comes_after_what_was_before_it():
-    items = read_ahead(Source(10, DecodeError("broken")))
+    items = read_ahead(Source(10, DecodeError("a", "broken")))
     assert [next(items) for _ in range(10)] == list(range(1, 11))
     with pytest.raises(DecodeError, match="broken"):
         next(items)

@@ -135,7 +135,7 @@ def test_no_more_waits_than_there_is_room_for() -> None:
 
 def test_what_reading_raises_comes_after_what_was_read() -> None:
     def breaks() -> None:
-        raise DecodeError("a source: it broke off")
+        raise DecodeError("a source", "it broke off")
 
     heard = 0
     with (

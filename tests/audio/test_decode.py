@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import subprocess
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 from earmark.audio import source as source_module
 from earmark.audio.decode import Sound, decode
 from earmark.audio.waveform import Waveform
-from earmark.errors import DecodeError, WaveformError
+from earmark.errors import DecodeError, StorageError, WaveformError
 
 Maker = Callable[..., npt.NDArray[np.float64]]
 
@@ -223,7 +224,7 @@ def test_a_file_is_let_go_of_at_the_last_block(monkeypatch: pytest.MonkeyPatch, 
 def test_a_file_object_that_fails(sound_maker: Maker, kind: str, capfd: pytest.CaptureFixture[str]) -> None:
     data = file_bytes(np.tile(sound_maker(RATE_HZ), (8, 1)), format=kind)
     assert len(data) > 110_000
-    with pytest.raises(DecodeError, match="the disk is on fire"):
+    with pytest.raises(StorageError, match="the disk is on fire"):
         read(Failing(data))
     assert capfd.readouterr().err == ""
 
@@ -362,3 +363,27 @@ def test_importing_loads_no_decoder() -> None:
     code = "import earmark.audio.decode, sys; print({'av', 'soundfile', 'soxr'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (errno.EIO, StorageError),
+        (errno.ESTALE, StorageError),
+        (errno.ENOTCONN, StorageError),
+        (errno.ETIMEDOUT, StorageError),
+        (errno.EACCES, DecodeError),
+        (errno.ENAMETOOLONG, DecodeError),
+    ],
+)
+def test_a_failing_storage_is_told_from_a_wrong_path(
+    monkeypatch: pytest.MonkeyPatch, sound_path: Path, number: int, kind: type[DecodeError]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), str(sound_path))
+
+    monkeypatch.setattr(Path, "open", fail)
+    with pytest.raises(DecodeError) as caught:
+        decode(sound_path)
+    assert type(caught.value) is kind
+    assert (caught.value.source, caught.value.reason) == (str(sound_path), f"it cannot be read: {os.strerror(number)}")

@@ -45,11 +45,12 @@ class RawSamples:
 
     def __post_init__(self) -> None:
         if self.form not in RAW_FORMATS:
-            raise DecodeError(f"raw samples: found {self.form!r}, expected one of {', '.join(RAW_FORMATS)}")
+            raise DecodeError("raw samples", f"found {self.form!r}, expected one of {', '.join(RAW_FORMATS)}")
         if self.rate_hz < 1 or not 1 <= self.channels <= MOST_CHANNELS:
             raise DecodeError(
-                f"raw samples: found {self.channels} channels at {self.rate_hz} Hz, expected 1 to {MOST_CHANNELS} "
-                "channels at a rate above 0"
+                "raw samples",
+                f"found {self.channels} channels at {self.rate_hz} Hz, expected 1 to {MOST_CHANNELS} "
+                "channels at a rate above 0",
             )
 
 
@@ -101,7 +102,7 @@ class Arriving:
                 timeout=None if waits is None else (waits.open_seconds, waits.read_seconds),
             )
         except (av.FFmpegError, OSError) as error:
-            raise DecodeError(f"{label}: no sound can be heard from it: {_reason(error, 'no answer')}") from error
+            raise DecodeError(label, f"no sound can be heard from it: {_reason(error, 'no answer')}") from error
         try:
             self._stream = self._sound_stream(raw is not None)
         except DecodeError:
@@ -118,14 +119,14 @@ class Arriving:
         try:
             for samples, rate_hz in self._decoded():
                 if not np.isfinite(samples).all():
-                    raise DecodeError(f"{self.label}: it holds NaN or infinite samples; only finite numbers are sound")
+                    raise DecodeError(self.label, "it holds NaN or infinite samples; only finite numbers are sound")
                 if resampler is None:
                     resampler = Resampler(rate_hz, self._rate_hz)
                 ready = resampler.push(samples)
                 if len(ready):
                     yield ready
             if resampler is None:
-                raise DecodeError(f"{self.label}: no sound could be decoded from it")
+                raise DecodeError(self.label, "no sound could be decoded from it")
             rest = resampler.finish()
             if len(rest):
                 yield rest
@@ -141,12 +142,13 @@ class Arriving:
         name = self._container.format.name
         if not raw and name not in STREAMED:
             raise DecodeError(
-                f"{self.label}: what comes in looks like {name!r}, which is no stream of sound. If it is raw samples, "
-                "say so: --raw s16le --rate 44100 --channels 2. Otherwise have ffmpeg write it as WAV: -f wav -"
+                self.label,
+                f"what comes in looks like {name!r}, which is no stream of sound. If it is raw samples, "
+                "say so: --raw s16le --rate 44100 --channels 2. Otherwise have ffmpeg write it as WAV: -f wav -",
             )
         stream = self._container.streams.best("audio")
         if stream is None or stream.codec_context is None:
-            raise DecodeError(f"{self.label}: there is no sound in it that libav can decode")
+            raise DecodeError(self.label, "there is no sound in it that libav can decode")
         return stream
 
     def _decoded(self) -> Iterator[tuple[Array, int]]:
@@ -173,7 +175,7 @@ class Arriving:
             try:
                 packet = next(packets, None)
             except (self._libav_errors, OSError) as error:
-                raise DecodeError(f"{self.label}: it broke off: {_reason(error, 'the connection ended')}") from error
+                raise DecodeError(self.label, f"it broke off: {_reason(error, 'the connection ended')}") from error
             if packet is None:
                 return
             try:

@@ -62,14 +62,14 @@ class AvReader:
                 buffer_size=BUFFER_BYTES,
             )
         except av.FFmpegError as error:
-            raise DecodeError(f"{name}: it is no sound file that can be decoded: {_reason(error)}") from error
+            raise DecodeError(name, f"it is no sound file that can be decoded: {_reason(error)}") from error
         try:
             self._stream = self._sound_stream(name)
             self._blocks = self._decoded_blocks()
             first = next(self._blocks, None)
             if first is None:
                 reason = f": {self._last_error}" if self._last_error else ""
-                raise DecodeError(f"{name}: no sound could be decoded from it{reason}")
+                raise DecodeError(name, f"no sound could be decoded from it{reason}")
         except DecodeError:
             self._container.close()
             raise
@@ -105,9 +105,9 @@ class AvReader:
         stream = self._container.streams.best("audio")
         if stream is None:
             others = ", ".join(sorted({stream.type for stream in self._container.streams})) or "nothing"
-            raise DecodeError(f"{name}: there is no sound in it, only {others}")
+            raise DecodeError(name, f"there is no sound in it, only {others}")
         if stream.codec_context is None:
-            raise DecodeError(f"{name}: libav has no decoder for its sound")
+            raise DecodeError(name, "libav has no decoder for its sound")
         return stream
 
     def _decoded_blocks(self) -> Iterator[npt.NDArray[np.float32]]:

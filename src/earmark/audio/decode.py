@@ -64,7 +64,8 @@ def decode(source: Source, rate_hz: int = 22_050, stopwatch: Stopwatch | None = 
     Only the first block (two seconds) is decoded here, so that what cannot be decoded is known at once.
 
     Raises DecodeError, naming the file and the reason, for what is missing, unreadable, a directory, empty, no sound
-    file, or without sound. Raises WaveformError for arrays and rates that cannot be used.
+    file, or without sound; its subclass StorageError where reading itself fails, as of a disk that breaks or a network
+    that is gone. Raises WaveformError for arrays and rates that cannot be used.
     """
     rate_hz = whole_rate(rate_hz)
     if isinstance(source, np.ndarray):
@@ -89,7 +90,7 @@ def _open(source: object) -> tuple[Opened, Reader, bool]:
         if not LOWEST_HZ <= reader.rate_hz <= HIGHEST_HZ:
             reader.close()
             raise DecodeError(
-                f"{opened.label}: its header says {reader.rate_hz} Hz; {LOWEST_HZ} to {HIGHEST_HZ} Hz can be read"
+                opened.label, f"its header says {reader.rate_hz} Hz; {LOWEST_HZ} to {HIGHEST_HZ} Hz can be read"
             )
         failing.pop_all()
     return opened, reader, cut
@@ -110,7 +111,7 @@ class Sound:
     that header, ADTS AAC, AC-3, MPEG-TS, CAF and files written to a pipe, whose sizes their writer did not know. An MP4
     whose index stood at its missing end cannot be decoded at all. A FLAC damaged in its middle ends there, truncated.
 
-    Iterating raises DecodeError for NaN or infinite samples, and for a file object that fails while it is read.
+    Iterating raises DecodeError for NaN or infinite samples, and StorageError for a file that fails while it is read.
     """
 
     def __init__(
@@ -149,7 +150,7 @@ class Sound:
 
     def __next__(self) -> npt.NDArray[np.float32]:
         if self._closed and not self._ended:
-            raise DecodeError(f"{self._label}: closed before its end was read")
+            raise DecodeError(self._label, "closed before its end was read")
         with ExitStack() as ending:
             ending.callback(self.close)
             block = next(self._blocks, None)
@@ -200,7 +201,7 @@ class Sound:
             self._opened.check()
         mono = _plain_mean(block)
         if not np.isfinite(mono).all():
-            raise DecodeError(f"{self._label}: it holds NaN or infinite samples; only finite numbers are sound")
+            raise DecodeError(self._label, "it holds NaN or infinite samples; only finite numbers are sound")
         return resampler.push(mono)
 
 
@@ -229,7 +230,7 @@ def _open_reader(opened: Opened) -> tuple[Reader, bool]:
     container = read_container(file)
     opened.check()
     if opened.seek(0, io.SEEK_END) == 0:
-        raise DecodeError(f"{opened.label}: it is empty (0 bytes)")
+        raise DecodeError(opened.label, "it is empty (0 bytes)")
     opened.seek(0)
     refusal = ""
     if container.kind != "other":
@@ -239,7 +240,7 @@ def _open_reader(opened: Opened) -> tuple[Reader, bool]:
             return SoundFileReader(file, opened.label), container.cut
         except DecodeError as error:
             opened.check()
-            refusal = f" ({str(error).removeprefix(opened.label + ': ')})"
+            refusal = f" ({error.reason})"
             opened.seek(0)
     from earmark.audio.av_reader import AvReader
 
@@ -247,7 +248,7 @@ def _open_reader(opened: Opened) -> tuple[Reader, bool]:
         return AvReader(file, opened.label, mp3_samples=container.mp3_samples), container.cut
     except DecodeError as error:
         opened.check()
-        raise DecodeError(f"{error}{refusal}") from error
+        raise DecodeError(error.source, f"{error.reason}{refusal}") from error
 
 
 def _plain_mean(block: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

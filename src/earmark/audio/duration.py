@@ -25,7 +25,7 @@ def header_duration_seconds(path: str | os.PathLike[str]) -> float:
             av.open(file, mode="r", metadata_errors="replace", options={"protocol_whitelist": ""}) as container,
         ):
             if container.duration is None or not container.streams.audio:
-                raise DecodeError(f"{os.fspath(path)}: its header tells no length of sound")
+                raise DecodeError(os.fspath(path), "its header tells no length of sound")
             return container.duration / av.time_base
     except (OSError, av.FFmpegError) as error:
-        raise DecodeError(f"{os.fspath(path)}: its length cannot be read: {error.strerror or error}") from error
+        raise DecodeError(os.fspath(path), f"its length cannot be read: {error.strerror or error}") from error

@@ -55,7 +55,7 @@ def open_incoming(
     if source == STANDARD_INPUT:
         if stdin.isatty():
             raise DecodeError(
-                'stdin: found a terminal, expected sound; pipe some into it: "ffmpeg ... | earmark listen -"'
+                "stdin", 'found a terminal, expected sound; pipe some into it: "ffmpeg ... | earmark listen -"'
             )
         return Pipe(stdin, rate_hz, raw=raw)
     from earmark.audio.station import Station
@@ -84,7 +84,7 @@ class Pipe:
         except DecodeError as error:
             if self._source.received:
                 raise
-            raise DecodeError(f"{self.name}: it ended before anything came in; pipe sound into it") from error
+            raise DecodeError(self.name, "it ended before anything came in; pipe sound into it") from error
         yield from arriving.blocks()
 
 

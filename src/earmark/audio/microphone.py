@@ -52,7 +52,7 @@ class Microphone:
                     if len(ready):
                         yield ready
         except self._sounddevice.PortAudioError as error:
-            raise DecodeError(f"{self.name}: it cannot be listened to: {error}") from error
+            raise DecodeError(self.name, f"it cannot be listened to: {error}") from error
 
     def _found(self) -> Any:
         """What the system says of the input."""
@@ -62,8 +62,9 @@ class Microphone:
             devices = self._sounddevice.query_devices()
             names = [f"{number} {each['name']!r}" for number, each in enumerate(devices) if each["max_input_channels"]]
             raise DecodeError(
-                f"microphone: found no {'input' if self._device is None else repr(self._device)} ({error}); expected "
-                f"one of: {', '.join(names) or 'none, as this machine has no input'}. Choose it with --device."
+                "microphone",
+                f"found no {'input' if self._device is None else repr(self._device)} ({error}); expected "
+                f"one of: {', '.join(names) or 'none, as this machine has no input'}. Choose it with --device.",
             ) from error
 
 
@@ -74,8 +75,8 @@ def _sounddevice() -> ModuleType:
         raise MissingExtraError("The microphone", "live", error.name or "sounddevice") from error
     except OSError as error:  # the package is there, the library under it is not
         raise DecodeError(
-            f"microphone: PortAudio cannot be loaded ({error}); install it, on Debian and Ubuntu with "
-            "`apt install libportaudio2`"
+            "microphone",
+            f"PortAudio cannot be loaded ({error}); install it, on Debian and Ubuntu with `apt install libportaudio2`",
         ) from error
     module: ModuleType = sounddevice
     return module

@@ -38,18 +38,18 @@ class SoundFileReader:
         try:
             self._sound = soundfile.SoundFile(file)
         except soundfile.SoundFileError as error:
-            raise DecodeError(f"{name}: libsndfile cannot open it: {_reason(error)}") from error
+            raise DecodeError(name, f"libsndfile cannot open it: {_reason(error)}") from error
         self.rate_hz: int = self._sound.samplerate
         self.channels: int = self._sound.channels
         self._promised: int = self._sound.frames
         try:
             if self._sound.subtype not in PLAIN_SUBTYPES:
-                raise DecodeError(f"{name}: libsndfile is not used for {self._sound.subtype_info}")
+                raise DecodeError(name, f"libsndfile is not used for {self._sound.subtype_info}")
             if not 0 < self._promised < UNKNOWN_FRAMES:
-                raise DecodeError(f"{name}: libsndfile finds no number of samples in its header")
+                raise DecodeError(name, "libsndfile finds no number of samples in its header")
             self._first = self._read()
             if len(self._first) == 0:
-                raise DecodeError(f"{name}: libsndfile found no samples in it")
+                raise DecodeError(name, "libsndfile found no samples in it")
         except DecodeError:
             self._sound.close()
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import shutil
@@ -11,9 +12,22 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from earmark.errors import DecodeError
+from earmark.errors import DecodeError, StorageError
 
 SPOOL_BYTES = 1 << 25
+OF_THE_FILE = frozenset(
+    (
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EACCES,
+        errno.EPERM,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.EINVAL,
+    )
+)
+"""What the system says of a path that is wrong or forbidden; all else, such as EIO, is a failure of the storage."""
 
 
 class Opened(io.RawIOBase):
@@ -63,9 +77,9 @@ class Opened(io.RawIOBase):
         return self._file.tell() - self._start
 
     def check(self) -> None:
-        """Raise DecodeError where reading the file has failed."""
+        """Raise StorageError where reading the file has failed, and DecodeError where the caller has closed it."""
         if self._failure is not None:
-            raise DecodeError(f"{self.label}: reading it failed: {self._failure}") from self._failure
+            raise _refusal(self.label, "reading it failed", self._failure) from self._failure
 
     def close(self) -> None:
         if not self.closed and self._owned:
@@ -74,7 +88,9 @@ class Opened(io.RawIOBase):
 
 
 def open_source(source: object) -> Opened:
-    """Open a path, bytes or a binary file object; raises DecodeError for what cannot be read.
+    """Open a path, bytes or a binary file object.
+
+    Raises DecodeError for what cannot be read, and StorageError where that is the fault of the storage.
 
     A file object that cannot seek is first copied to a temporary file, in memory up to 32 MB.
     """
@@ -85,17 +101,17 @@ def open_source(source: object) -> Opened:
     read = getattr(source, "read", None)
     if read is None:
         raise DecodeError(
-            f"a {type(source).__name__} cannot be decoded; pass a path, bytes, a binary file object, a Waveform "
-            "or (array, rate)"
+            f"<{type(source).__name__}>",
+            "it cannot be decoded; pass a path, bytes, a binary file object, a Waveform or (array, rate)",
         )
     name = getattr(source, "name", None)
     label = name if isinstance(name, str) and name else "<stream>"
     try:
         if not isinstance(read(0), bytes):
-            raise DecodeError(f"{label}: the file object gives text; open it in binary mode ('rb')")
+            raise DecodeError(label, "the file object gives text; open it in binary mode ('rb')")
         return _seekable(cast(BinaryIO, source), label, owned=False)
     except (OSError, ValueError) as error:  # ValueError: it is closed
-        raise DecodeError(f"{label}: the file object cannot be read: {error}") from error
+        raise _refusal(label, "the file object cannot be read", error) from error
 
 
 def _open_path(path: str) -> Opened:
@@ -103,14 +119,20 @@ def _open_path(path: str) -> Opened:
     try:
         mode = Path(path).stat().st_mode
         if stat.S_ISDIR(mode):
-            raise DecodeError(f"{path}: it is a folder; a sound file is needed")
+            raise DecodeError(path, "it is a folder; a sound file is needed")
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
-            raise DecodeError(f"{path}: it is a device or a socket; a sound file is needed")
+            raise DecodeError(path, "it is a device or a socket; a sound file is needed")
         return _seekable(Path(path).open("rb"), path, owned=True)
     except FileNotFoundError as error:
-        raise DecodeError(f"{path}: there is no such file") from error
+        raise DecodeError(path, "there is no such file") from error
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
-        raise DecodeError(f"{path}: it cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        raise _refusal(path, "it cannot be read", error) from error
+
+
+def _refusal(label: str, what: str, error: OSError | ValueError) -> DecodeError:
+    """Return the error for a failure to open or read: that of the storage, unless it is the file's own."""
+    kind = StorageError if isinstance(error, OSError) and error.errno not in OF_THE_FILE else DecodeError
+    return kind(label, f"{what}: {getattr(error, 'strerror', None) or error}")
 
 
 def _seekable(file: BinaryIO, label: str, *, owned: bool) -> Opened:

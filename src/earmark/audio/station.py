@@ -54,8 +54,9 @@ class Station:
         parts = urlsplit(address)
         if parts.scheme not in SCHEMES or not parts.hostname:
             raise DecodeError(
-                f"{address}: it is no address of a stream, which starts with http:// or https://. "
-                "A file is tagged by `earmark tag`, or comes in through a pipe."
+                address,
+                "it is no address of a stream, which starts with http:// or https://. "
+                "A file is tagged by `earmark tag`, or comes in through a pipe.",
             )
         # Neither a password nor a listener's key is shown.
         self.name = f"{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path}".rstrip("/")
@@ -72,7 +73,7 @@ class Station:
         while True:
             self.paced = arriving.endless
             samples = 0
-            reason = f"{self.name}: it ended, though a stream without a length should not"
+            reason = "it ended, though a stream without a length should not"
             try:
                 for block in arriving.blocks():
                     samples += len(block)
@@ -82,7 +83,7 @@ class Station:
             except DecodeError as error:
                 if not self.paced:
                     raise
-                reason = str(error)
+                reason = error.reason
             if samples >= self._patience.lasting_seconds * self._rate_hz:
                 tries = 0
             arriving, tries = self._connect_again(reason, tries)
@@ -96,10 +97,10 @@ class Station:
         """Return the new connection and how many tries were made in a row; raises DecodeError after the last."""
         for made in range(tries, self._patience.tries):
             seconds = self._patience.wait_seconds * 2**made
-            self._tell(f"{reason}; trying again in {seconds:g} s ({made + 1} of {self._patience.tries})")
+            self._tell(f"{self.name}: {reason}; trying again in {seconds:g} s ({made + 1} of {self._patience.tries})")
             self._patience.sleep(seconds)
             try:
                 return self._connect(), made + 1
             except DecodeError as error:
-                reason = str(error)
-        raise DecodeError(f"{reason}; given up after {self._patience.tries} tries")
+                reason = error.reason
+        raise DecodeError(self.name, f"{reason}; given up after {self._patience.tries} tries")

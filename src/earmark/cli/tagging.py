@@ -78,7 +78,7 @@ def tag_in_processes(order: Order, sources: Sequence[Path], jobs: int) -> "Itera
             try:
                 yield answer.result()
             except (ProcessExpired, BrokenProcessPool) as error:
-                yield DecodeError(f"{source}: the process that listened to it ended ({error}). Tag it by itself.")
+                yield DecodeError(str(source), f"the process that listened to it ended ({error}). Tag it by itself.")
     finally:
         pool.stop()  # type: ignore[no-untyped-call]
         pool.join()

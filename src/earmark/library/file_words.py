@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from earmark.errors import FileError, LibraryError
-from earmark.file_errors import file_errors
+from earmark.errors import EarmarkError
+from earmark.file_errors import file_errors, reason_without_name
 from earmark.file_name import folded
 from earmark.library.database import Database
 from earmark.library.fields import ARTIST, GENRE, MOOD
@@ -48,8 +48,8 @@ def words_in_files(database: Database, paths: Iterable[str], fields: Sequence[st
         try:
             with file_errors(path):
                 found = _words_in(Path(path), own, fields)
-        except (LibraryError, FileError) as error:
-            found = FileWords(path, (), "", str(error).removeprefix(f"{path}: "))
+        except EarmarkError as error:
+            found = FileWords(path, (), "", reason_without_name(error))
         yield found
 
 

@@ -201,7 +201,7 @@ class _Parser:
         """The error, with the search below it and a mark under the place."""
         shown = self._text.replace("\n", " ").replace("\t", " ")
         start, stop = (len(shown), len(shown) + 1) if token is None else (token.start, token.stop)
-        return QueryError(f"The search cannot be understood: {what}.\n  {shown}\n  {' ' * start}{'^' * (stop - start)}")
+        return QueryError(f"The search cannot be understood: {what}.", shown, start, stop - start)
 
 
 def _token(found: re.Match[str]) -> _Token:

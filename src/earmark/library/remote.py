@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from earmark.errors import LibraryError, MissingExtraError
+from earmark.errors import LibraryError, MissingExtraError, TrackFileError
 from earmark.library.jobs import Stamp
 
 MARK = "://"
@@ -23,7 +23,7 @@ def is_remote(path: str) -> bool:
 def fetched(path: str) -> Iterator[str]:
     """The path of a local file with the content of `path`: itself, or a copy that is gone afterwards.
 
-    Raises LibraryError for an address that cannot be read.
+    Raises TrackFileError for an address that cannot be read.
     """
     if not is_remote(path):
         yield path
@@ -34,7 +34,7 @@ def fetched(path: str) -> Iterator[str]:
         try:
             system.get_file(inside, str(copy))
         except (OSError, ValueError) as error:
-            raise LibraryError(f"{path}: it cannot be read: {error}. Check the address and who may read it.") from error
+            raise TrackFileError(path, f"it cannot be read: {error}. Check the address and who may read it.") from error
         yield str(copy)
 
 

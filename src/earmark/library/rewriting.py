@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from earmark.audio.identity import identity
-from earmark.errors import DecodeError, LibraryError
+from earmark.errors import DecodeError, TrackFileError
 from earmark.library.jobs import Stamp
 from earmark.library.scan import RESOURCE_FORK
 
@@ -35,8 +35,8 @@ def rewrite(
 
     check: looks at the file and its changed copy last, and raises where the copy must not take the file's place.
     sound: the identity that the file must have, before and after. keep_time: the file keeps its time of change.
-    Returns what the file is like afterwards. Raises LibraryError, and leaves the file as it was, where it is read-only
-    or locked, holds another sound than expected, would hold another sound, or changes meanwhile.
+    Returns what the file is like afterwards. Raises TrackFileError, and leaves the file as it was, where it is
+    read-only or locked, holds another sound than expected, would hold another sound, or changes meanwhile.
     """
     file = _real(path)
     with _told(path), _unlocked(path, file):
@@ -51,7 +51,7 @@ def rewrite(
             _take_over(path, file, found, copy, keep_time)
             now = file.stat()
             if (now.st_size, now.st_mtime_ns) != (found.st_size, found.st_mtime_ns):
-                raise LibraryError(f"{path}: another program changed it meanwhile; nothing was written. Try again.")
+                raise TrackFileError(str(path), "another program changed it meanwhile; nothing was written. Try again.")
             copy.replace(file)
         finally:
             copy.unlink(missing_ok=True)
@@ -61,7 +61,7 @@ def rewrite(
 
 
 def refuse_unwritable(path: Path) -> None:
-    """Raise LibraryError where a file could not be rewritten: read-only, locked, or not there."""
+    """Raise TrackFileError where a file could not be rewritten: read-only, locked, or not there."""
     file = _real(path)
     with _told(path), _unlocked(path, file):
         pass
@@ -92,9 +92,11 @@ def _unlocked(path: Path, file: Path) -> Iterator[None]:
     mode = file.stat().st_mode
     # The superuser may write to it all the same, but who marked it did not want that.
     if not mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH) or not os.access(file, os.W_OK):
-        raise LibraryError(f"{path}: it is read-only; nothing was written. Make it writable to have its tags written.")
+        raise TrackFileError(
+            str(path), "it is read-only; nothing was written. Make it writable to have its tags written."
+        )
     if not os.access(file.parent, os.W_OK):
-        raise LibraryError(f"{path}: its folder is read-only; nothing was written. Make the folder writable.")
+        raise TrackFileError(str(path), "its folder is read-only; nothing was written. Make the folder writable.")
     with file.open("r+b") as held:
         if os.name == "posix":  # elsewhere, opening it has said so
             import fcntl
@@ -103,8 +105,9 @@ def _unlocked(path: Path, file: Path) -> Iterator[None]:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 fcntl.lockf(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise LibraryError(
-                    f"{path}: it is locked by another program; nothing was written. Close that program and try again."
+                raise TrackFileError(
+                    str(path),
+                    "it is locked by another program; nothing was written. Close that program and try again.",
                 ) from error
             yield
             return
@@ -113,20 +116,22 @@ def _unlocked(path: Path, file: Path) -> Iterator[None]:
 
 def _refuse_another_sound(path: Path, file: Path, sound: str) -> None:
     if not sound.startswith("packets:"):
-        raise LibraryError(
-            f"{path}: its sound cannot be told apart from its tags, so that it could not be seen to stay the same; "
-            "nothing was written"
+        raise TrackFileError(
+            str(path),
+            "its sound cannot be told apart from its tags, so that it could not be seen to stay the same; "
+            "nothing was written",
         )
     if _heard(path, file) != sound:
-        raise LibraryError(
-            f"{path}: it holds another sound than the library heard; nothing was written. Add it to the library again."
+        raise TrackFileError(
+            str(path),
+            "it holds another sound than the library heard; nothing was written. Add it to the library again.",
         )
 
 
 def _refuse_changed_sound(path: Path, copy: Path, sound: str) -> None:
     if _heard(path, copy) != sound:
-        raise LibraryError(
-            f"{path}: writing tags would have changed its sound, as in a damaged file; nothing was written"
+        raise TrackFileError(
+            str(path), "writing tags would have changed its sound, as in a damaged file; nothing was written"
         )
 
 
@@ -134,7 +139,7 @@ def _heard(path: Path, file: Path) -> str:
     try:
         return identity(file)
     except DecodeError as error:
-        raise LibraryError(f"{path}: it cannot be read: {error}") from error
+        raise TrackFileError(str(path), f"it cannot be read: {error.reason}") from error
 
 
 def _take_over(path: Path, file: Path, found: os.stat_result, copy: Path, keep_time: bool) -> None:
@@ -145,8 +150,8 @@ def _take_over(path: Path, file: Path, found: os.stat_result, copy: Path, keep_t
         try:
             os.chown(copy, found.st_uid, found.st_gid)
         except PermissionError as error:
-            raise LibraryError(
-                f"{path}: it belongs to another user; nothing was written. Write its tags as that user."
+            raise TrackFileError(
+                str(path), "it belongs to another user; nothing was written. Write its tags as that user."
             ) from error
         copy.chmod(stat.S_IMODE(found.st_mode))  # a change of owner may take rights away
     modified_ns = found.st_mtime_ns if keep_time else time.time_ns()
@@ -171,6 +176,6 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise LibraryError(f"{path}: it is no longer there. Add its folder to the library again.") from error
+        raise TrackFileError(str(path), "it is no longer there. Add its folder to the library again.") from error
     except OSError as error:
-        raise LibraryError(f"{path}: {error.strerror or error}; nothing was written") from error
+        raise TrackFileError(str(path), f"{error.strerror or error}; nothing was written") from error

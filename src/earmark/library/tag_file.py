@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar
 import mutagen
 import mutagen.mp3
 
-from earmark.errors import LibraryError
+from earmark.errors import TrackFileError
 from earmark.library.fields import Format, names_in
 from earmark.library.tag_containers import AsfHome, Mp4Home, OggHome
 from earmark.library.tag_forms import Form, Values
@@ -30,7 +30,7 @@ class TagFile:
     def __init__(self, path: Path, id3_version: Id3Version = 4) -> None:
         """`id3_version`: of the tag that an MP3, AIFF, WAV or DSF gets that has none; what is there keeps its version.
 
-        Raises LibraryError for a file that cannot be read, of a kind that holds no tags, or whose tags cannot be kept.
+        Raises TrackFileError for a file that cannot be read, holds no tags, or whose tags cannot be kept.
         """
         self.path = path
         self._home = _told(path, lambda: _home(path, id3_version))
@@ -80,7 +80,7 @@ class TagFile:
         _told(self.path, lambda: form.put(plain, values))
 
     def save(self) -> None:
-        """Write the tags into the file; raises LibraryError where that fails."""
+        """Write the tags into the file; raises TrackFileError where that fails."""
         _told(self.path, self._home.save)
 
     def drop_if_bare(self) -> None:
@@ -168,11 +168,12 @@ def _told(path: Path, do: Callable[[], Result]) -> Result:
         return do()
     except (mutagen.MutagenError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise LibraryError(f"{path}: its tags cannot be read or written: {reason}") from error
+        raise TrackFileError(str(path), f"its tags cannot be read or written: {reason}") from error
 
 
-def _no_tags(path: Path) -> LibraryError:
-    return LibraryError(
-        f"{path}: found a file that holds no tags, expected MP3, FLAC, Ogg, Opus, MP4, WMA, APE, WavPack, Musepack, "
-        "AIFF, WAV or DSF"
+def _no_tags(path: Path) -> TrackFileError:
+    return TrackFileError(
+        str(path),
+        "found a file that holds no tags, expected MP3, FLAC, Ogg, Opus, MP4, WMA, APE, WavPack, Musepack, "
+        "AIFF, WAV or DSF",
     )

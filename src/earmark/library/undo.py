@@ -3,15 +3,15 @@
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
 
-from earmark.errors import EarmarkError, LibraryError
-from earmark.file_errors import file_errors
+from earmark.errors import EarmarkError, TrackFileError
+from earmark.file_errors import file_errors, reason_without_name
 from earmark.library.database import Database
 from earmark.library.fields import PROVENANCE, names_in
 from earmark.library.journal import Change, Journal, Write
 from earmark.library.original import Original
 from earmark.library.rewriting import clear_copy, refuse_unwritable, rewrite
 from earmark.library.tag_file import Id3Version, TagFile
-from earmark.library.write import Kept, Outcome, refuse_lost, without_path
+from earmark.library.write import Kept, Outcome, refuse_lost
 
 
 class Undoing:
@@ -42,7 +42,7 @@ class Undoing:
                     taken.add(path)
                     outcome = self._undone(write, path, dry_run)
             except EarmarkError as error:
-                outcome = Outcome(path, write.kind, reason=without_path(error, path))
+                outcome = Outcome(path, write.kind, reason=reason_without_name(error))
             yield outcome
 
     def _undone(self, write: Write, path: str, dry_run: bool) -> Outcome:
@@ -78,9 +78,10 @@ class Undoing:
 
         def change(copy: Path) -> None:
             if not original.restore(copy):
-                raise LibraryError(
-                    f"{path}: what was kept of it does not give it back as it was; it was left as it is. Its library "
-                    "is damaged: take it from a backup."
+                raise TrackFileError(
+                    path,
+                    "what was kept of it does not give it back as it was; it was left as it is. Its library "
+                    "is damaged: take it from a backup.",
                 )
 
         self._rewrite(write, path, change, ())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from earmark.audio.duration import header_duration_seconds
 from earmark.audio.identity import identity
-from earmark.errors import EarmarkError
+from earmark.errors import DecodeError, EarmarkError, FileError, TrackFileError
 from earmark.library import remote
 from earmark.library.analysis import analysis_of
 from earmark.library.jobs import Broken, Changed, Identified, Job, Outcome, Setup, Stamp, Vanished
@@ -36,7 +36,7 @@ class Worker:
             return Broken(f"it needs more memory than the {megabytes} MB that a worker may take")
         except EarmarkError as error:
             vanished = _vanished(job.path)
-            return vanished if vanished is not None else Broken(_without_path(str(error), job.path))
+            return vanished if vanished is not None else Broken(_reason_of(error))
 
     def _work(self, job: Job, path: str) -> Outcome:
         local = path == job.path
@@ -101,8 +101,6 @@ def _vanished(path: str) -> Vanished | None:
     return None
 
 
-def _without_path(message: str, path: str) -> str:
-    """A message without the file's name at its start, which is kept beside it."""
-    for name in (path, Path(path).name):
-        message = message.removeprefix(f"{name}: ")
-    return message
+def _reason_of(error: EarmarkError) -> str:
+    """What is wrong with a file, without the file's name, which is kept beside it."""
+    return error.reason if isinstance(error, DecodeError | FileError | TrackFileError) else str(error)

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark import __version__
-from earmark.errors import EarmarkError, LibraryError
-from earmark.file_errors import file_errors
+from earmark.errors import EarmarkError, LibraryError, TrackFileError
+from earmark.file_errors import file_errors, reason_without_name
 from earmark.library.database import Database
 from earmark.library.fields import PROVENANCE, SCORE_PREFIX, names_in
 from earmark.library.journal import Change, Journal
@@ -125,15 +125,15 @@ class Writing:
                 with file_errors(path):
                     outcome = self._written(path, track_id, dry_run)
             except EarmarkError as error:
-                outcome = Outcome(path, reason=without_path(error, path))
+                outcome = Outcome(path, reason=reason_without_name(error))
             yield outcome
 
     def _written(self, path: str, track_id: int, dry_run: bool) -> Outcome:
         if is_remote(path):
-            raise LibraryError(f"{path}: it is not on this machine's disks; fetch it to have its tags written")
+            raise TrackFileError(path, "it is not on this machine's disks; fetch it to have its tags written")
         track = self._database.track(track_id)
         if track is None:
-            raise LibraryError(f"{path}: its track is no longer in the library")
+            raise TrackFileError(path, "its track is no longer in the library")
         wanted = self._wanted(self._judgement(track))
         tags = TagFile(Path(path), self._rule.id3_version)
         changes, kept = self._changes(path, track.identity, tags, wanted)
@@ -151,7 +151,7 @@ class Writing:
             opened = TagFile(copy, self._rule.id3_version)
             for each in changes:
                 if opened.values(each.name) != each.old:
-                    raise LibraryError(f"{path}: another program changed its tags meanwhile; nothing was written")
+                    raise TrackFileError(path, "another program changed its tags meanwhile; nothing was written")
                 opened.put(each.name, each.new)
             opened.save()
 
@@ -212,18 +212,20 @@ class Writing:
 
 
 def refuse_lost(path: Path, before: TagFile, after: TagFile, changes: Sequence[Change]) -> None:
-    """Raise LibraryError where a changed copy of a file does not hold what was changed, and all else as it was."""
+    """Raise TrackFileError where a changed copy of a file does not hold what was changed, and all else as it was."""
     names = [change.name for change in changes]
     if before.others(names) != after.others(names):
-        raise LibraryError(
-            f"{path}: changing its tags would have changed or lost others that somebody wrote; the file was left as it "
-            "was. Repair its tags with the program that wrote them, then try again."
+        raise TrackFileError(
+            str(path),
+            "changing its tags would have changed or lost others that somebody wrote; the file was left as it "
+            "was. Repair its tags with the program that wrote them, then try again.",
         )
     for change in changes:
         if after.values(change.name) != change.new:
-            raise LibraryError(
-                f"{path}: its tags cannot hold {'; '.join(change.new)!r} under {change.name}; the file was left as it "
-                "was. Choose other words with a mapping."
+            raise TrackFileError(
+                str(path),
+                f"its tags cannot hold {'; '.join(change.new)!r} under {change.name}; the file was left as it "
+                "was. Choose other words with a mapping.",
             )
 
 
@@ -266,8 +268,3 @@ def _score_fields(card: Card, vocabulary: Vocabulary) -> dict[str, str]:
             )
         names[label] = name
     return names
-
-
-def without_path(error: EarmarkError, path: str) -> str:
-    """An error's message as the reason of that file's failure."""
-    return str(error).removeprefix(f"{path}: ")

@@ -93,7 +93,7 @@ class Collection:
                     raise ProblemError(library_problems.path_in_query())
                 found = opened.library.search(query, n)
             except QueryError as error:
-                raise ProblemError(library_problems.wrong_query(*_place_of(error))) from error
+                raise ProblemError(library_problems.wrong_query(error.reason, error.position)) from error
             shown = (opened.shown(each.track_id, each.score) for each in found)
             return [each for each in shown if each is not None]
 
@@ -166,9 +166,3 @@ def _asks_for_paths(query: Query) -> bool:
             return _asks_for_paths(query.part)
         case And() | Or():
             return any(map(_asks_for_paths, query.parts))
-
-
-def _place_of(error: QueryError) -> tuple[str, int]:
-    """What is wrong with a search, and at which of its signs: a QueryError's last line marks it, two spaces in."""
-    said, *_, marked = str(error).split("\n")
-    return said, marked.index("^") - 2
