@@ -4,26 +4,21 @@ WAY: decode (decoding and nothing more), numpy, onnx, int8; "+ahead" after it re
 """
 
 import sys
-from pathlib import Path
 
 from answering import one_thread, serve
 
 one_thread()
 
 import earmark  # noqa: E402
-from earmark.audio.av_reader import AvReader  # noqa: E402
-from earmark.audio.container import read_container  # noqa: E402
-from earmark.audio.soundfile_reader import SoundFileReader  # noqa: E402
+from earmark.audio.links import Links  # noqa: E402
+from earmark.audio.source import open_source  # noqa: E402
 from earmark.tagging.engine import ENGINES  # noqa: E402
 
 
 def decode(path: str) -> int:
     """Decode a file as earmark does, at its own rate and channels: no mixing, no resampling."""
-    with Path(path).open("rb") as file:
-        container = read_container(file)
-        other = container.kind == "other"
-        reader = AvReader(file, path) if other else SoundFileReader(file, path)
-        return sum(len(block) for block in reader.blocks())
+    with open_source(path) as opened:
+        return sum(len(block) for reader in Links(opened) for block in reader.blocks())
 
 
 def main(model: str, way: str, *files: str) -> None:

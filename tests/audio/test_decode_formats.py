@@ -34,7 +34,7 @@ FORMATS = [
     ("adpcm.wav", ("-c:a", "adpcm_ms"), False, "PyAV", 0),
     ("mp3.wav", MP3, False, "PyAV", None),
     ("sound.aiff", (), False, "libsndfile", 0),
-    ("sound.flac", (), False, "libsndfile", 0),
+    ("sound.flac", (), False, "PyAV", 0),
     ("vorbis.ogg", ("-c:a", "libvorbis"), False, "libsndfile", 0),
     ("flac.ogg", ("-c:a", "flac"), False, "PyAV", 0),
     ("sound.au", (), False, "PyAV", 0),
@@ -214,11 +214,10 @@ def test_mp3s_that_change_on_the_way(ffmpeg: Any) -> None:
 
 
 def test_chained_ogg_is_read_to_its_end(ffmpeg: Any) -> None:
-    link = ffmpeg.make("link.ogg", "-c:a", "libvorbis").read_bytes()
+    link = ffmpeg.make("link.ogg", "-c:a", "libvorbis")
     path = ffmpeg.folder / "chained.ogg"
-    path.write_bytes(link + link)
-    got = mono(path)
-    assert len(got) == len(ffmpeg.decoded(path, 2)) > 1.9 * SAMPLES
+    path.write_bytes(2 * link.read_bytes())
+    np.testing.assert_array_equal(mono(path), np.tile(mono(link), 2))
 
 
 @pytest.mark.parametrize("name", ["pipe.wav", "pipe.flac", "pipe.mp3"])

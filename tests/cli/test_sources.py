@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from earmark.audio.endings import SOUND_ENDINGS
+from earmark.audio.endings import FORMATS, SOUND_ENDINGS
 from earmark.cli.sources import sound_files
 from earmark.library.scan import walk
 
@@ -156,3 +156,11 @@ def test_a_path_that_no_file_can_have_is_left_to_who_reads_it(folder: Path) -> N
 def test_endings_are_lower_case_with_a_dot() -> None:
     assert {".mp3", ".flac", ".wav", ".ogg", ".opus", ".m4a"} <= SOUND_ENDINGS
     assert all(ending.startswith(".") and ending == ending.lower() for ending in SOUND_ENDINGS)
+
+
+def test_a_folder_is_searched_for_whatever_libav_may_open() -> None:
+    av = pytest.importorskip("av")
+    for name in FORMATS:
+        assert av.ContainerFormat(name).is_input
+    assert {".dsf", ".dff", ".ac3", ".eac3", ".dts", ".spx", ".wma"} <= SOUND_ENDINGS
+    assert not {"hls", "dash", "concat", "sdp", "rtsp", "rtp", "lavfi", "image2"} & set(FORMATS)

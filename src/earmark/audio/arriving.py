@@ -18,10 +18,12 @@ Array = npt.NDArray[np.float32]
 QUICK_START = {"probesize": "32768", "analyzeduration": "500000"}
 """What libav looks at before it decodes: half a second of sound tells what it is; without this, five of a WAV."""
 STREAMED = (
-    *("aac", "ac3", "amr", "asf", "au", "avi", "caf", "dts", "eac3", "flac", "flv", "hls", "loas", "matroska,webm"),
-    *("mov,mp4,m4a,3gp,3g2,mj2", "mp3", "mpegts", "nut", "ogg", "tta", "w64", "wav", "wv"),
+    *("aac", "ac3", "amr", "asf", "au", "avi", "caf", "dts", "eac3", "flac", "flv", "loas", "matroska", "mov", "mp3"),
+    *("mpegts", "nut", "ogg", "tta", "w64", "wav", "wv"),
 )
-"""libav's formats that can come as a stream. Raw samples look like one of its odd ones, and sound like noise then."""
+"""The formats that can come as a stream. Raw samples look like one of libav's odd ones, and sound like noise then."""
+STATIONS = "hls"
+"""A playlist of pieces of one station, which only an address may be: a file or a pipe names nothing to be opened."""
 RAW_FORMATS = ("s16le", "s16be", "s24le", "s24be", "s32le", "s32be", "f32le", "f32be", "s8", "u8", "mulaw", "alaw")
 """ffmpeg's names of raw samples: signed, unsigned or floating, bits, little or big endian."""
 LAYOUTS = {1: "mono", 2: "stereo"}
@@ -84,27 +86,34 @@ class Arriving:
     ) -> None:
         import av  # here: a command that waits for no sound does not wait for it
 
+        from earmark.audio.libav import Failure, is_of_another_format, open_container
+
         self.label = label
         self._rate_hz = rate_hz
-        self._libav_errors = av.FFmpegError
+        self._libav_errors = Failure
         self._make_resampler = av.AudioResampler
-        settings = {"protocol_whitelist": "", **QUICK_START, **(options or {})}
+        settings = {**QUICK_START, **(options or {})}
         if raw is not None:
             layout = LAYOUTS.get(raw.channels, f"{raw.channels}c")
             settings |= {"sample_rate": str(raw.rate_hz), "ch_layout": layout}
         try:
-            self._container: Any = av.open(
+            self._container: Any = open_container(
                 source,
-                mode="r",
-                format=None if raw is None else raw.form,
+                form=None if raw is None else raw.form,
+                formats=(*STREAMED, STATIONS) if isinstance(source, str) else STREAMED,
                 options=settings,
-                metadata_errors="replace",
                 timeout=None if waits is None else (waits.open_seconds, waits.read_seconds),
             )
-        except (av.FFmpegError, OSError) as error:
+        except Failure as error:
+            if is_of_another_format(error):
+                raise DecodeError(
+                    label,
+                    "what comes in is no stream of sound. If it is raw samples, say so: --raw s16le --rate 44100 "
+                    "--channels 2. Otherwise have ffmpeg write it as WAV: -f wav -",
+                ) from error
             raise DecodeError(label, f"no sound can be heard from it: {_reason(error, 'no answer')}") from error
         try:
-            self._stream = self._sound_stream(raw is not None)
+            self._stream = self._sound_stream()
         except DecodeError:
             self.close()
             raise
@@ -137,15 +146,8 @@ class Arriving:
         """Let go of the connection; not while another thread is in `blocks`."""
         self._container.close()
 
-    def _sound_stream(self, raw: bool) -> Any:
+    def _sound_stream(self) -> Any:
         """Return the sound stream to decode, or raise DecodeError."""
-        name = self._container.format.name
-        if not raw and name not in STREAMED:
-            raise DecodeError(
-                self.label,
-                f"what comes in looks like {name!r}, which is no stream of sound. If it is raw samples, "
-                "say so: --raw s16le --rate 44100 --channels 2. Otherwise have ffmpeg write it as WAV: -f wav -",
-            )
         stream = self._container.streams.best("audio")
         if stream is None or stream.codec_context is None:
             raise DecodeError(self.label, "there is no sound in it that libav can decode")
@@ -174,7 +176,7 @@ class Arriving:
         while True:
             try:
                 packet = next(packets, None)
-            except (self._libav_errors, OSError) as error:
+            except self._libav_errors as error:
                 raise DecodeError(self.label, f"it broke off: {_reason(error, 'the connection ended')}") from error
             if packet is None:
                 return

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any
 
 import av
 import numpy as np
 import numpy.typing as npt
 
+from earmark.audio.bitstream import BitstreamCheck
+from earmark.audio.libav import Failure, open_file, reason_of_libav, sound_stream
+from earmark.audio.source import Opened
 from earmark.errors import DecodeError
 
 BLOCK_SECONDS = 2
 BLOCK_VALUES = 1 << 22  # at most, whatever rate and channels a header claims
-BUFFER_BYTES = 1 << 17
 SAMPLE_TYPES = {
     "u8": np.uint8,
     "s16": np.int16,
@@ -22,55 +24,47 @@ SAMPLE_TYPES = {
     "flt": np.float32,
     "dbl": np.float64,
 }
-MOST_PLANES = 8
+MOST_PLANES = 7  # PyAV looks behind the eighth for the end of the planes, and releases differ in what they find
 COUNTING_FORMATS = frozenset(("flac", "tta", "wv"))  # whose headers hold the exact number of samples
 
 
 class AvReader:
-    """Reads (samples, channels) float32 blocks from a seekable binary file.
+    """Reads (samples, channels) float32 blocks from an opened file.
 
     Encoder delay and padding are taken off by libav, from the LAME header, the edit list, Opus's pre-skip or whatever
     the format has, so the samples are ffmpeg's. Of several sound streams libav's best is taken. A packet that cannot be
     decoded is passed over, as ffmpeg does. Layouts are not remixed; where the number of channels changes on the way,
     so do the blocks; where the rate changes, what follows is brought to the first rate.
 
-    The format is found by its bytes, never by a name, and nothing but the file itself is opened: a playlist that
-    points elsewhere is refused.
-
-    file: positioned at its start; left open.
+    opened: left open.
     mp3_samples: how many an MP3's Xing header promises (libav does not tell); 0 where it has none.
     rate_hz, channels: of the first sound decoded. decoder: PyAV with libavcodec and their versions.
     truncated: after the last block, whether fewer samples came than the header counts (FLAC, TTA, WavPack, and MP3
-    with a frame count).
+    with a frame count), or libav could not read to the end.
 
     Raises DecodeError where libav cannot open the file, where it holds no sound, or where none of it can be decoded.
     """
 
-    def __init__(self, file: BinaryIO, name: str, *, mp3_samples: int = 0) -> None:
+    def __init__(self, opened: Opened, *, mp3_samples: int = 0) -> None:
         version = ".".join(str(part) for part in av.library_versions["libavcodec"])
         self.decoder = f"PyAV {av.__version__} (libavcodec {version})"
         self.rate_hz = 0
         self.channels = 0
         self._decoded = 0
         self._last_error = ""
+        self._broke_off = False
+        self._container = open_file(opened)
         try:
-            self._container = av.open(
-                file,
-                mode="r",
-                metadata_errors="replace",  # a tag in Latin-1 is no reason to refuse the sound
-                options={"protocol_whitelist": ""},
-                buffer_size=BUFFER_BYTES,
-            )
-        except av.FFmpegError as error:
-            raise DecodeError(name, f"it is no sound file that can be decoded: {_reason(error)}") from error
-        try:
-            self._stream = self._sound_stream(name)
+            self._stream = self._sound_stream(opened.label)
             self._blocks = self._decoded_blocks()
             first = next(self._blocks, None)
             if first is None:
                 reason = f": {self._last_error}" if self._last_error else ""
-                raise DecodeError(name, f"no sound could be decoded from it{reason}")
-        except DecodeError:
+                raise DecodeError(opened.label, f"no sound could be decoded from it{reason}")
+            bitstream = BitstreamCheck()(first)
+            if bitstream:
+                raise DecodeError(opened.label, f"its samples are {bitstream}, which cannot be decoded from there")
+        except BaseException:
             self._container.close()
             raise
         self._first = first
@@ -78,8 +72,8 @@ class AvReader:
 
     @property
     def truncated(self) -> bool:
-        """Whether the header counts more samples than were decoded."""
-        return self._decoded < self._promised
+        """Whether the header counts more samples than were decoded, or libav could not read to the end."""
+        return self._broke_off or self._decoded < self._promised
 
     def blocks(self) -> Iterator[npt.NDArray[np.float32]]:
         """Yield (samples, channels) float32, about two seconds at a time, once."""
@@ -102,7 +96,7 @@ class AvReader:
 
     def _sound_stream(self, name: str) -> Any:
         """Return the sound stream to decode, or raise DecodeError."""
-        stream = self._container.streams.best("audio")
+        stream = sound_stream(self._container)
         if stream is None:
             others = ", ".join(sorted({stream.type for stream in self._container.streams})) or "nothing"
             raise DecodeError(name, f"there is no sound in it, only {others}")
@@ -132,8 +126,7 @@ class AvReader:
     def _frames_at_one_rate(self) -> Iterator[Any]:
         """Yield frames at the first frame's rate, in a form whose planes PyAV can show.
 
-        libav's resampler does the rest: streams of different rates put end to end, and more than eight planes,
-        past whose end PyAV reads in looking for it.
+        libav's resampler does the rest: streams of different rates put end to end, and more planes than PyAV can show.
         """
         resampler: Any = None
         resampled_form: tuple[int, str, str] | None = None
@@ -162,8 +155,8 @@ class AvReader:
         while True:
             try:
                 packet = next(packets, None)
-            except av.FFmpegError as error:  # the file breaks off here, and the decoder may still hold something
-                self._last_error = _reason(error)
+            except Failure as error:  # the file breaks off here, and the decoder may still hold something
+                self._last_error, self._broke_off = reason_of_libav(error), True
                 yield from self._decode(None)
                 return
             if packet is None:
@@ -174,8 +167,8 @@ class AvReader:
         """Return a packet's frames, none where it cannot be decoded; None asks for what the decoder still holds."""
         try:
             frames = self._stream.codec_context.decode(packet)
-        except av.FFmpegError as error:
-            self._last_error = _reason(error)
+        except Failure as error:
+            self._last_error = reason_of_libav(error)
             return []
         return [frame for frame in frames if frame.samples]
 
@@ -186,7 +179,7 @@ def _copy_samples(frame: Any, out: npt.NDArray[np.float32]) -> None:
     sample_type = SAMPLE_TYPES[name.removesuffix("p")]
     channels, count = out.shape
     if name.endswith("p"):  # planar: a plane a channel
-        for row, plane in zip(out, frame.planes, strict=False):  # PyAV shows a ninth plane where there are eight
+        for row, plane in zip(out, frame.planes, strict=True):
             row[:] = np.frombuffer(plane, sample_type, count)
     else:
         out[:] = np.frombuffer(frame.planes[0], sample_type, channels * count).reshape(count, channels).T
@@ -195,8 +188,3 @@ def _copy_samples(frame: Any, out: npt.NDArray[np.float32]) -> None:
     if sample_type is np.uint8:
         out -= 128
     out *= np.float32(2.0 ** (1 - 8 * np.dtype(sample_type).itemsize))
-
-
-def _reason(error: av.FFmpegError) -> str:
-    """Return what libav says, without numbers and file names."""
-    return str(getattr(error, "strerror", None) or error)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import struct
 from dataclasses import dataclass
-from typing import BinaryIO, Literal
+from typing import Literal
 
-Kind = Literal["WAV", "AIFF", "FLAC", "Ogg Vorbis", "other"]
+from earmark.audio.sizes import MOST_CHUNKS, chunks
+from earmark.audio.source import Opened
+
+Kind = Literal["WAV", "AIFF", "Ogg Vorbis", "other"]
 
 HEAD_BYTES = 65_536
-SCAN_BYTES = 1 << 20
 OGG_PAGE_BYTES = 65_307  # the longest page that Ogg allows
 ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 MATROSKA_SEGMENT = bytes.fromhex("18538067")
@@ -23,7 +25,7 @@ MP4_BOXES = frozenset(
 class Container:
     """What was found by looking at a file's bytes, its name unseen.
 
-    kind: one of the kinds that libsndfile is trusted with (an Ogg only where it is one Vorbis stream), or other.
+    kind: one of the kinds that libsndfile is trusted with (a link of Ogg only where it is one Vorbis stream), or other.
     cut: the sizes written in the header ask for more bytes than there are, or an Ogg lacks its end-of-stream page.
     mp3_samples: how many an MP3's Xing or Info header promises, its encoder's delay and padding taken off; 0 without.
     """
@@ -33,7 +35,7 @@ class Container:
     mp3_samples: int
 
 
-def read_container(file: BinaryIO) -> Container:
+def read_container(file: Opened) -> Container:
     """Look at a seekable file from its start; its position is at the start afterwards."""
     total = file.seek(0, io.SEEK_END)
     file.seek(0)
@@ -44,11 +46,9 @@ def read_container(file: BinaryIO) -> Container:
         kind, cut = "WAV", _chunk_is_cut(file, total, b"data", "little")
     elif head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
         kind, cut = "AIFF", _chunk_is_cut(file, total, b"SSND", "big")
-    elif head[:4] == b"fLaC":
-        kind = "FLAC"  # its header counts samples, not bytes: the reader compares
     elif head[:4] == b"OggS":
         cut = _ogg_is_cut(file, total)
-        if _is_one_vorbis_stream(file, head):
+        if _is_one_vorbis_stream(head):
             kind = "Ogg Vorbis"
     elif head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         cut = int.from_bytes(head[4:8], "little") + 8 > total
@@ -66,23 +66,20 @@ def read_container(file: BinaryIO) -> Container:
     return Container(kind, cut, mp3_samples)
 
 
-def _chunk_is_cut(file: BinaryIO, total: int, wanted: bytes, order: Literal["little", "big"]) -> bool:
-    """Walk RIFF or IFF chunks to the one that holds the samples: does it end after the file does?"""
-    position, long_size = 12, 0
-    while position + 8 <= total:
-        file.seek(position)
-        name, size = file.read(4), int.from_bytes(file.read(4), order)
-        if name == b"ds64":  # RF64: the sizes that do not fit 32 bits
-            long_size = int.from_bytes(file.read(16)[8:], "little")
-        if name == wanted:
-            if size >= 0xFFFFFF00:  # written to a pipe: the size was not known
-                size = long_size
-            return position + 8 + size > total
-        position += 8 + size + size % 2
+def _chunk_is_cut(file: Opened, total: int, wanted: bytes, order: Literal["little", "big"]) -> bool:
+    """Does the chunk that holds the samples end after the file does?"""
+    long_size = 0
+    for chunk in chunks(file, order):
+        if chunk.name == b"ds64":  # RF64: the sizes that do not fit 32 bits
+            file.seek(chunk.start + 8)
+            long_size = int.from_bytes(file.read(8), "little")
+        if chunk.name == wanted:
+            size = long_size if chunk.size == 0xFFFFFFFF else chunk.size
+            return chunk.start + size > total
     return False
 
 
-def _ogg_is_cut(file: BinaryIO, total: int) -> bool:
+def _ogg_is_cut(file: Opened, total: int) -> bool:
     """Is the last page incomplete, or not marked as the end of its stream?"""
     file.seek(max(0, total - 2 * OGG_PAGE_BYTES))
     tail = file.read()
@@ -95,23 +92,20 @@ def _ogg_is_cut(file: BinaryIO, total: int) -> bool:
     return not (complete and tail[start + 5] & 4)
 
 
-def _is_one_vorbis_stream(file: BinaryIO, head: bytes) -> bool:
-    """Is an Ogg one Vorbis stream, neither multiplexed nor chained (files put end to end)?"""
+def _is_one_vorbis_stream(head: bytes) -> bool:
+    """Is a link of Ogg one Vorbis stream, not multiplexed with another?"""
     if len(head) < 27 or not head[27 + head[26] :].startswith(b"\x01vorbis"):
         return False
-    first_page = b"OggS\0\2"  # the mark of a stream's first page
-    found, kept = 0, b""
-    file.seek(0)
-    while part := file.read(SCAN_BYTES):
-        found += (kept + part).count(first_page)
-        kept = part[-(len(first_page) - 1) :]
-    return found == 1
+    second_page = 27 + head[26] + sum(head[27 : 27 + head[26]])
+    return head[second_page : second_page + 5] == b"OggS\0" and not head[second_page + 5] & 2
 
 
-def _mp4_is_cut(file: BinaryIO, total: int) -> bool:
+def _mp4_is_cut(file: Opened, total: int) -> bool:
     """Walk the outermost boxes: does one end after the file does?"""
     position = 0
-    while position + 8 <= total:
+    for _ in range(MOST_CHUNKS):
+        if position + 8 > total:
+            break
         file.seek(position)
         size, name = int.from_bytes(file.read(4), "big"), file.read(4)
         if size == 1:
@@ -141,7 +135,7 @@ def _asf_is_cut(head: bytes, total: int) -> bool:
     return not broadcast and int.from_bytes(fields[0], "little") > total
 
 
-def _counted_mp3_samples(file: BinaryIO) -> int:
+def _counted_mp3_samples(file: Opened) -> int:
     """Return how many samples the Xing or Info header of an MP3's first frame promises; 0 where there is none."""
     position = 0
     while True:

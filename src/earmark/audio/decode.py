@@ -2,33 +2,37 @@
 
 Which library decodes is settled by a file's first bytes, never by its name:
 
-- libsndfile reads WAV and AIFF that hold plain samples, FLAC, and Ogg holding one Vorbis stream;
+- libsndfile reads WAV and AIFF that hold plain samples, and Ogg holding one Vorbis stream;
 - libav (PyAV) reads everything else, and whatever libsndfile refuses.
 
-MP3 is libav's, although libsndfile knows it. Measured against ffmpeg with libsndfile 1.2.2 (mpg123): equal where the
-file is whole and begins with a Xing header; but half the sound is lost of a variable-rate MP3 without that header
-(the length is guessed from the first frames' bit rate), the second of two joined MP3s is dropped, a cut MP3 comes one
-frame short, reading stops at a damaged frame, and all of that is told on stderr. None of it can be known without
-decoding; libav gives ffmpeg's samples in every case, as fast. Likewise chained Ogg, of which libsndfile reads the first
-link; FLAC or WAV whose header lacks the length; and compressed WAV. An MP3 with a LAME header loses its encoder's
-delay and padding; one without any header keeps both, since nothing says how long they are (ffmpeg does the same).
+MP3 and FLAC are libav's, although libsndfile knows them. Measured against ffmpeg with libsndfile 1.2.2 (mpg123): equal
+where the file is whole and an MP3 begins with a Xing header; but half the sound is lost of a variable-rate MP3 without
+that header (the length is guessed from the first frames' bit rate), the second of two joined MP3s is dropped, a cut MP3
+comes one frame short, reading stops at a damaged frame, and all of that is told on stderr; a FLAC that ends where a
+frame does, before the length in its header, is filled up with memory that nobody wrote. None of it can be known without
+decoding. An MP3 with a LAME header loses its encoder's delay and padding; one without any header keeps both, since
+nothing says how long they are (ffmpeg does the same).
+
+Chained Ogg and FLACs put end to end are read link by link, each as a file of its own, since libav, by its release,
+makes noise of links that differ in codebooks, rate or channels, or ends at the first. Compressed sound that was stored
+as samples (DTS, AC-3) is decoded where libav finds it in WAV, and refused elsewhere.
 """
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from types import TracebackType
-from typing import Any, BinaryIO, Protocol, Self, cast
+from typing import Any, BinaryIO, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from earmark.audio.container import read_container
+from earmark.audio.bitstream import BitstreamCheck
+from earmark.audio.links import Links, Reader
 from earmark.audio.resample import Resampler
-from earmark.audio.source import Opened, open_source
+from earmark.audio.source import Opened, decode_errors, open_source
 from earmark.audio.stopwatch import Stopwatch
 from earmark.audio.waveform import Waveform, whole_rate
 from earmark.errors import DecodeError, WaveformError
@@ -36,19 +40,16 @@ from earmark.errors import DecodeError, WaveformError
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Waveform | tuple[npt.NDArray[Any], int]
 
 ARRAY_BLOCK_SAMPLES = 1 << 16
-LOWEST_HZ, HIGHEST_HZ = 1_000, 10_000_000  # a header that claims another rate is wrong
 
 
-class Reader(Protocol):
-    """What decodes: blocks (samples, channels) float32 at rate_hz, and whether the header promised more."""
-
-    rate_hz: int
-    channels: int
-    decoder: str
+class Readers(Protocol):
+    """What a sound is read from: readers, one after the other, and whether more should have been there."""
 
     @property
-    def truncated(self) -> bool: ...
-    def blocks(self) -> Iterator[npt.NDArray[np.float32]]: ...
+    def first(self) -> Reader: ...
+    @property
+    def incomplete(self) -> bool: ...
+    def __iter__(self) -> Iterator[Reader]: ...
     def close(self) -> None: ...
 
 
@@ -76,24 +77,18 @@ def decode(source: Source, rate_hz: int = 22_050, stopwatch: Stopwatch | None = 
         source = Waveform(*source)
     if isinstance(source, Waveform):
         return Sound("<array>", "<array>", _WaveformReader(source), rate_hz, stopwatch=stopwatch)
-    opening = _open if stopwatch is None else stopwatch.timed("decode", _open)
-    opened, reader, cut = opening(source)
-    return Sound(opened.short_name, opened.label, reader, rate_hz, opened=opened, cut=cut, stopwatch=stopwatch)
+    opened, links = (_open if stopwatch is None else stopwatch.timed("decode", _open))(source)
+    return Sound(opened.short_name, opened.label, links, rate_hz, opened=opened, stopwatch=stopwatch)
 
 
-def _open(source: object) -> tuple[Opened, Reader, bool]:
-    """Open a file and its reader; also says whether the header asks for more than there is."""
+def _open(source: object) -> tuple[Opened, Links]:
+    """Open a file and its first link."""
     opened = open_source(source)
     with ExitStack() as failing:
         failing.callback(opened.close)
-        reader, cut = _open_reader(opened)
-        if not LOWEST_HZ <= reader.rate_hz <= HIGHEST_HZ:
-            reader.close()
-            raise DecodeError(
-                opened.label, f"its header says {reader.rate_hz} Hz; {LOWEST_HZ} to {HIGHEST_HZ} Hz can be read"
-            )
+        links = Links(opened)
         failing.pop_all()
-    return opened, reader, cut
+    return opened, links
 
 
 class Sound:
@@ -107,9 +102,10 @@ class Sound:
     source_rate_hz, channels: before resampling and mixing. rate_hz: of the blocks.
     truncated: known after the last block: the end of the file is missing. Told for WAV, AIFF, AU, AVI, MP4, M4A, MOV,
     WMA, Matroska and WebM by the sizes in their headers; for Ogg (Vorbis, Opus, FLAC) by the end-of-stream mark; for
-    FLAC, WavPack, TTA and MP3 with a Xing frame count by the samples decoded. Unknown, hence False, for MP3 without
-    that header, ADTS AAC, AC-3, MPEG-TS, CAF and files written to a pipe, whose sizes their writer did not know. An MP4
-    whose index stood at its missing end cannot be decoded at all. A FLAC damaged in its middle ends there, truncated.
+    FLAC, WavPack, TTA and MP3 with a Xing frame count by the samples decoded; for all by libav breaking off, and by a
+    link that cannot be decoded. Unknown, hence False, for MP3 without that header, ADTS AAC, AC-3, MPEG-TS, CAF and
+    files written to a pipe, whose sizes their writer did not know. An MP4 whose index stood at its missing end cannot
+    be decoded at all. A FLAC damaged in its middle lacks what was damaged, and is truncated.
 
     Iterating raises DecodeError for NaN or infinite samples, and StorageError for a file that fails while it is read.
     """
@@ -118,26 +114,26 @@ class Sound:
         self,
         name: str,
         label: str,
-        reader: Reader,
+        readers: Readers,
         rate_hz: int,
         *,
         opened: Opened | None = None,
-        cut: bool = False,
         stopwatch: Stopwatch | None = None,
     ) -> None:
         self.name = name
-        self.decoder = reader.decoder
-        self.source_rate_hz = reader.rate_hz
-        self.channels = reader.channels
+        self.decoder = readers.first.decoder
+        self.source_rate_hz = readers.first.rate_hz
+        self.channels = readers.first.channels
         self.rate_hz = rate_hz
         self.truncated = False
         self._label = label
-        self._reader = reader
+        self._readers = readers
         self._opened = opened
-        self._cut = cut
+        self._cut = False
         self._yielded = 0
         self._closed = False
         self._ended = False
+        self._holds_bitstream = BitstreamCheck()
         self._blocks = self._resampled(stopwatch)
 
     @property
@@ -153,10 +149,11 @@ class Sound:
             raise DecodeError(self._label, "closed before its end was read")
         with ExitStack() as ending:
             ending.callback(self.close)
-            block = next(self._blocks, None)
+            with nullcontext() if self._opened is None else decode_errors(self._opened):
+                block = next(self._blocks, None)
             if block is None:
                 self._ended = True
-                self.truncated = self._cut or self._reader.truncated
+                self.truncated = self._cut or self._readers.incomplete
                 raise StopIteration
             ending.pop_all()
         self._yielded += len(block)
@@ -167,7 +164,7 @@ class Sound:
         if self._closed:
             return
         self._closed = True
-        self._reader.close()
+        self._readers.close()
         if self._opened is not None:
             self._opened.close()
 
@@ -181,17 +178,26 @@ class Sound:
 
     def _resampled(self, stopwatch: Stopwatch | None) -> Iterator[npt.NDArray[np.float32]]:
         resampler = Resampler(self.source_rate_hz, self.rate_hz)
-        blocks, push, finish = self._reader.blocks(), self._pushed, resampler.finish
-        if stopwatch is not None:
-            blocks = stopwatch.steps("decode", blocks)
-            push, finish = stopwatch.timed("resample", push), stopwatch.timed("resample", finish)
-        for block in blocks:
-            ready = push(block, resampler)
-            if len(ready):
-                yield ready
+        from_hz = self.source_rate_hz
+        for reader in self._readers:
+            if reader.rate_hz != from_hz:
+                yield from self._rest(resampler, stopwatch)
+                resampler, from_hz = Resampler(reader.rate_hz, self.rate_hz), reader.rate_hz
+            blocks, push = reader.blocks(), self._pushed
+            if stopwatch is not None:
+                blocks, push = stopwatch.steps("decode", blocks), stopwatch.timed("resample", push)
+            for block in blocks:
+                ready = push(block, resampler)
+                if len(ready):
+                    yield ready
+            self._cut = self._cut or reader.truncated
         if self._opened is not None:
             self._opened.check()
-        rest = finish()
+        yield from self._rest(resampler, stopwatch)
+
+    def _rest(self, resampler: Resampler, stopwatch: Stopwatch | None) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield what a resampler still holds."""
+        rest = (resampler.finish if stopwatch is None else stopwatch.timed("resample", resampler.finish))()
         if len(rest):
             yield rest
 
@@ -199,6 +205,9 @@ class Sound:
         """What a block of the file's makes ready at the wanted rate."""
         if self._opened is not None:
             self._opened.check()
+        bitstream = self._holds_bitstream(block)
+        if bitstream:
+            raise DecodeError(self._label, f"its samples are {bitstream}, which cannot be decoded from there")
         mono = _plain_mean(block)
         if not np.isfinite(mono).all():
             raise DecodeError(self._label, "it holds NaN or infinite samples; only finite numbers are sound")
@@ -206,15 +215,23 @@ class Sound:
 
 
 class _WaveformReader:
-    """A Waveform as a Reader."""
+    """A Waveform as a Reader, and as the only one of its sound."""
 
     decoder = "array"
     truncated = False
+    incomplete = False
 
     def __init__(self, waveform: Waveform) -> None:
         self.rate_hz = waveform.rate_hz
         self.channels = waveform.channels
         self._samples = waveform.samples.reshape(len(waveform.samples), -1)
+
+    @property
+    def first(self) -> Reader:
+        return self
+
+    def __iter__(self) -> Iterator[Reader]:
+        yield self
 
     def blocks(self) -> Iterator[npt.NDArray[np.float32]]:
         for start in range(0, len(self._samples), ARRAY_BLOCK_SAMPLES):
@@ -222,33 +239,6 @@ class _WaveformReader:
 
     def close(self) -> None:
         """Nothing is held open."""
-
-
-def _open_reader(opened: Opened) -> tuple[Reader, bool]:
-    """Return the reader that the file's bytes call for, and whether its header says that the end is missing."""
-    file = cast(BinaryIO, opened)  # all of it that the readers use
-    container = read_container(file)
-    opened.check()
-    if opened.seek(0, io.SEEK_END) == 0:
-        raise DecodeError(opened.label, "it is empty (0 bytes)")
-    opened.seek(0)
-    refusal = ""
-    if container.kind != "other":
-        from earmark.audio.soundfile_reader import SoundFileReader  # here: only what is needed is loaded
-
-        try:
-            return SoundFileReader(file, opened.label), container.cut
-        except DecodeError as error:
-            opened.check()
-            refusal = f" ({error.reason})"
-            opened.seek(0)
-    from earmark.audio.av_reader import AvReader
-
-    try:
-        return AvReader(file, opened.label, mp3_samples=container.mp3_samples), container.cut
-    except DecodeError as error:
-        opened.check()
-        raise DecodeError(error.source, f"{error.reason}{refusal}") from error
 
 
 def _plain_mean(block: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

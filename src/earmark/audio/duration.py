@@ -3,29 +3,48 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import Any
 
+from earmark.audio.extent import leading_bytes
+from earmark.audio.sizes import with_true_sizes
+from earmark.audio.source import decode_errors, open_source
 from earmark.errors import DecodeError
+
+PLAIN_CODECS = "pcm_"
+"""How the names of libav's codecs of plain samples begin."""
 
 
 def header_duration_seconds(path: str | os.PathLike[str]) -> float:
     """Return the length in seconds that a file's header tells, or its size and bit rate where the header does not.
 
     Nothing is decoded: a fraction of a millisecond a file. An MP3 without a Xing header is taken to have one bit rate,
-    and its length counts the encoder's delay and padding, about 0.1 s, as its decoded sound does.
+    and its length counts the encoder's delay and padding, about 0.1 s, as its decoded sound does. Plain samples are
+    never longer than the file has bytes for, whatever size a program wrote that could not know it.
 
     Raises DecodeError, naming the file and the reason, for what is missing, empty or no sound file, or tells no length.
     """
-    import av  # here: a command that reads no length does not wait for it
+    from earmark.audio.libav import open_file, sound_stream  # here: a command that reads no length does not wait for it
 
-    try:
-        with (
-            Path(path).open("rb") as file,
-            # As for decoding: the format is found by the bytes, and nothing but this file is opened.
-            av.open(file, mode="r", metadata_errors="replace", options={"protocol_whitelist": ""}) as container,
-        ):
-            if container.duration is None or not container.streams.audio:
-                raise DecodeError(os.fspath(path), "its header tells no length of sound")
-            return container.duration / av.time_base
-    except (OSError, av.FFmpegError) as error:
-        raise DecodeError(os.fspath(path), f"its length cannot be read: {error.strerror or error}") from error
+    with open_source(path) as opened, decode_errors(opened):
+        sound = with_true_sizes(opened.stretch(leading_bytes(opened)))
+        with open_file(sound) as container:
+            stream = sound_stream(container)
+            if stream is None:
+                raise DecodeError(opened.label, "there is no sound in it")
+            seconds = _seconds(container, stream, sound.size())
+        opened.check()
+        if seconds is None:
+            raise DecodeError(opened.label, "its header tells no length of sound")
+        return seconds
+
+
+def _seconds(container: Any, stream: Any, size_bytes: int) -> float | None:
+    from av import time_base
+
+    told: float | None = None if container.duration is None else container.duration / time_base
+    context = stream.codec_context
+    bits_a_second = 0 if context is None else int(context.bit_rate or 0)
+    if bits_a_second == 0 or not context.name.startswith(PLAIN_CODECS):
+        return told
+    possible = size_bytes * 8 / bits_a_second
+    return possible if told is None else min(told, possible)

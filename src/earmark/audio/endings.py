@@ -1,8 +1,55 @@
-"""How the names of sound files end."""
+"""The formats that are decoded, and how the names of their files end."""
 
-_ENDINGS = (
-    ".aac .aif .aifc .aiff .alac .amr .ape .au .caf .flac .m4a .m4b .mka .mkv .mov .mp2 .mp3 .mp4 .mpc .oga .ogg .opus "
-    ".snd .tta .w64 .wav .webm .wma .wv"
+from collections.abc import Mapping
+from types import MappingProxyType
+
+FORMATS: Mapping[str, str] = MappingProxyType(
+    {
+        "aac": ".aac",
+        "ac3": ".ac3",
+        "adx": ".adx",
+        "aiff": ".aif .aifc .aiff",
+        "amr": ".amr",
+        "ape": ".ape",
+        "asf": ".asf .wma .wmv",
+        "au": ".au .snd",
+        "avi": ".avi",
+        "caf": ".caf",
+        "dsf": ".dsf",
+        "dts": ".dts",
+        "dtshd": ".dtshd",
+        "eac3": ".eac3 .ec3",
+        "flac": ".flac",
+        "flv": ".flv",
+        "iff": ".dff .8svx",
+        "loas": ".loas",
+        "matroska": ".mka .mkv .webm",
+        "mlp": ".mlp",
+        "mov": ".3gp .alac .m4a .m4b .m4r .m4v .mov .mp4",
+        "mp3": ".mp1 .mp2 .mp3 .mpga",
+        "mpc": ".mpc",
+        "mpc8": ".mpc",
+        "mpeg": ".mpeg .mpg .vob",
+        "mpegts": ".m2ts .mts",
+        "nut": ".nut",
+        "ogg": ".oga .ogg .ogv .ogx .opus .spx",
+        "oma": ".aa3 .oma",
+        "rm": ".ra .rm",
+        "shn": ".shn",
+        "spdif": ".spdif",
+        "tak": ".tak",
+        "truehd": ".thd .truehd",
+        "tta": ".tta",
+        "voc": ".voc",
+        "w64": ".w64",
+        "wav": ".bwf .rf64 .wav",
+        "wv": ".wv",
+        "xwma": ".xwma",
+    }
 )
-SOUND_ENDINGS = frozenset(_ENDINGS.split())
+"""libav's names of the formats that it may open, each with the endings of its files' names.
+
+Choice: what holds music or speech and nothing else. A playlist (hls, dash, concat, sdp) makes libav open other files;
+raw samples look like any of its games' formats."""
+SOUND_ENDINGS = frozenset(ending for endings in FORMATS.values() for ending in endings.split())
 """What is taken from a folder; a file that is named outright is tried whatever its ending."""

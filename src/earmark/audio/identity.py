@@ -5,14 +5,20 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from itertools import pairwise
 from typing import Any, BinaryIO, cast
 
-from earmark.audio.source import Opened, open_source
+from earmark.audio.container import read_container
+from earmark.audio.extent import leading_bytes, link_starts
+from earmark.audio.sizes import with_true_sizes
+from earmark.audio.source import Opened, decode_errors, open_source
+from earmark.errors import DecodeError, StorageError
 
 DIGEST_BYTES = 16
 READ_BYTES = 1 << 16
-BUFFER_BYTES = 1 << 17
 ID3V1_BYTES = 128
+MOST_TRIMMED_SAMPLES = 2 * 4095 + 529
+"""The encoder's delay and padding, of 12 bits each, and the decoder's own delay."""
 
 
 def identity(source: str | os.PathLike[str] | bytes | BinaryIO) -> str:
@@ -23,7 +29,9 @@ def identity(source: str | os.PathLike[str] | bytes | BinaryIO) -> str:
     Where libav can take the file apart, the hash is of the undecoded packets of its best sound stream, with the codec,
     the rate and the number of channels: titles, cover pictures, and where in the file they stand, change nothing.
     Nothing is decoded. What a codec needs besides its packets (Vorbis's codebooks, FLAC's header) is left out, as
-    titles stand there too. Where libav finds no packets, or breaks off, the hash is of all the file's bytes.
+    titles stand there too. An MP3 whose Xing header is missing, or does not fit its frames, is another recording than
+    one whose header fits, as it is decoded otherwise. Where libav finds no packets, or breaks off, the hash is of all
+    the file's bytes.
 
     Choice: the first 128 bits of SHA-256, which processors compute twice as fast as BLAKE2b; PCM is one run of bytes,
     however cut. FLAC, whose frames are most of its file, is read without libav, with the same result, four times as
@@ -31,12 +39,10 @@ def identity(source: str | os.PathLike[str] | bytes | BinaryIO) -> str:
 
     Raises DecodeError for what cannot be read.
     """
-    opened = open_source(source)
-    try:
-        found = _of_flac(opened) or _of_packets(opened) or _of_bytes(opened)
+    with open_source(source) as opened, decode_errors(opened):
+        sound = with_true_sizes(opened.stretch(leading_bytes(opened)))
+        found = _of_flac(sound) or _of_packets(sound) or _of_bytes(opened)
         opened.check()
-    finally:
-        opened.close()
     return found
 
 
@@ -71,34 +77,51 @@ def _of_flac(opened: Opened) -> str:
 
 def _of_packets(opened: Opened) -> str:
     """Return the identity by packets; empty where libav does not give all of them."""
-    import av  # here: what only reads identities that are kept does not wait for it
+    from earmark.audio.libav import Failure, open_file, sound_stream  # here: who needs no packets does not wait for it
 
     digest = hashlib.sha256()
-    count = 0
-    opened.seek(0)
+    kind, count = "", 0
+    starts = link_starts(opened) if _is_ogg(opened) else [0]
     try:
-        # As for decoding: the format is found by the bytes, and nothing but this file is opened.
-        with av.open(
-            cast(BinaryIO, opened),
-            mode="r",
-            metadata_errors="replace",
-            options={"protocol_whitelist": ""},
-            buffer_size=BUFFER_BYTES,
-        ) as container:
-            stream = container.streams.best("audio")
-            if stream is None or stream.codec_context is None:
-                return ""
-            # The name of the codec, not of libav's decoder for it, which changes between versions.
-            context: Any = stream.codec_context
-            kind = _kind(context.codec.canonical_name, context.sample_rate, context.layout.nb_channels)
-            digest.update(kind.encode("ascii"))
-            for packet in container.demux(stream):
-                if packet.size:  # the last one is empty: the end
-                    digest.update(cast(Any, packet))
-                    count += 1
-    except av.FFmpegError:
+        for start, stop in pairwise([*starts, None]):
+            with open_file(opened if stop is None and not start else opened.stretch(start or 0, stop)) as container:
+                stream = sound_stream(container)
+                if stream is None or stream.codec_context is None:
+                    return ""
+                # The name of the codec, not of libav's decoder for it, which changes between versions.
+                context: Any = stream.codec_context
+                before = kind
+                kind = _kind(context.codec.canonical_name, context.sample_rate, context.layout.nb_channels)
+                if kind != before:
+                    digest.update(kind.encode("ascii"))
+                for packet in container.demux(stream):
+                    if packet.size:  # the last one is empty: the end
+                        digest.update(cast(Any, packet))
+                        count += 1
+                if container.format.name == "mp3" and context.codec.canonical_name == "mp3":
+                    digest.update(_disagreement(opened, count, context.sample_rate))
+    except StorageError:
+        raise
+    except (DecodeError, *Failure):
         return ""
     return _text("packets", digest) if count else ""
+
+
+def _disagreement(opened: Opened, frames: int, rate_hz: int) -> bytes:
+    """Return what an MP3's Xing header promises where its frames hold something else, or nothing is taken off them.
+
+    The header says how many samples are taken off both ends, and whether the file is cut. A copy whose header is
+    damaged is decoded otherwise, and must not stand for the whole ones.
+    """
+    promised = read_container(opened).mp3_samples
+    samples = frames * (1152 if rate_hz >= 32_000 else 576)
+    fits = 0 < samples - promised <= MOST_TRIMMED_SAMPLES
+    return b"" if fits else b"%d samples promised\n" % promised
+
+
+def _is_ogg(opened: Opened) -> bool:
+    opened.seek(0)
+    return opened.read(4) == b"OggS"
 
 
 def _of_bytes(opened: Opened) -> str:

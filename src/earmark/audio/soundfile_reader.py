@@ -1,56 +1,61 @@
-"""Sound by libsndfile: WAV, AIFF, FLAC and Ogg Vorbis."""
+"""Sound by libsndfile: WAV, AIFF and Ogg Vorbis."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from earmark.audio.bitstream import BitstreamCheck
+from earmark.audio.source import Opened
 from earmark.errors import DecodeError
 
 BLOCK_SECONDS = 2
 BLOCK_VALUES = 1 << 22  # at most, whatever rate and channels a header claims
-UNKNOWN_FRAMES = 1 << 62  # what libsndfile says where a FLAC was written to a pipe is above this
+UNKNOWN_FRAMES = 1 << 62  # what libsndfile says where it does not know is above this
 PLAIN_SUBTYPES = frozenset(
     ("PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW", "VORBIS")
 )
 
 
 class SoundFileReader:
-    """Reads (samples, channels) float32 blocks from a seekable binary file.
+    """Reads (samples, channels) float32 blocks from an opened file.
 
     Refused with DecodeError, so that the other reader may try: what libsndfile cannot open, a file without samples
     or whose header does not know how many there are, and WAV or AIFF holding anything but plain samples (the
-    compressed kinds are ffmpeg's).
+    compressed kinds are ffmpeg's), be it that samples are what its header calls them.
 
-    file: positioned at its start; left open.
+    opened: left open.
     rate_hz, channels: the file's own. decoder: libsndfile with its version.
-    truncated: after the last block, whether fewer samples came than the header counts. libsndfile sees that in FLAC.
+    truncated: after the last block, whether fewer samples came than the header counts.
     """
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+    def __init__(self, opened: Opened) -> None:
         self.decoder = f"libsndfile {soundfile.__libsndfile_version__}"
         self._decoded = 0
         self._ended_by_error = False
+        opened.seek(0)
         try:
-            self._sound = soundfile.SoundFile(file)
+            self._sound = soundfile.SoundFile(opened)
         except soundfile.SoundFileError as error:
-            raise DecodeError(name, f"libsndfile cannot open it: {_reason(error)}") from error
+            raise DecodeError(opened.label, f"libsndfile cannot open it: {_reason(error)}") from error
         self.rate_hz: int = self._sound.samplerate
         self.channels: int = self._sound.channels
         self._promised: int = self._sound.frames
         try:
             if self._sound.subtype not in PLAIN_SUBTYPES:
-                raise DecodeError(name, f"libsndfile is not used for {self._sound.subtype_info}")
+                raise DecodeError(opened.label, f"libsndfile is not used for {self._sound.subtype_info}")
             if not 0 < self._promised < UNKNOWN_FRAMES:
-                raise DecodeError(name, "libsndfile finds no number of samples in its header")
+                raise DecodeError(opened.label, "libsndfile finds no number of samples in its header")
             self._first = self._read()
             if len(self._first) == 0:
-                raise DecodeError(name, "libsndfile found no samples in it")
-        except DecodeError:
+                raise DecodeError(opened.label, "libsndfile found no samples in it")
+            bitstream = BitstreamCheck()(self._first)
+            if bitstream:
+                raise DecodeError(opened.label, f"its samples are {bitstream}")
+        except BaseException:
             self._sound.close()
             raise
 

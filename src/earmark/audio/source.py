@@ -8,13 +8,18 @@ import os
 import shutil
 import stat
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from earmark.errors import DecodeError, StorageError
+from earmark.errors import DecodeError, EarmarkError, FileError, StorageError
+from earmark.file_errors import file_errors
 
 SPOOL_BYTES = 1 << 25
+FAILURES = (OSError, ValueError, ArithmeticError, LookupError, EOFError, MemoryError, RuntimeError)
+"""What a file object of the caller's may raise when it is read."""
+LAST_POSITION = (1 << 63) - 1  # that a file can have
 OF_THE_FILE = frozenset(
     (
         errno.ENOENT,
@@ -31,21 +36,39 @@ OF_THE_FILE = frozenset(
 
 
 class Opened(io.RawIOBase):
-    """A seekable file from its current position on, without the name by which a library might judge it.
+    """A seekable file, or a stretch of one, without the name by which a library might judge it.
 
-    A read that fails looks like the end of the file to the libraries, which cannot tell of it; check() tells.
+    Nothing that a library does with it raises: an exception in the callback of a C library would be lost there, or
+    leave it as another error. A read that fails looks like the end of the file; check() tells of it. A position that
+    cannot be is answered with -1, as C libraries expect.
 
     short_name: the file's name without its folder, or <bytes>, <stream>. label: the same with the folder, for messages.
     owned: that close() closes the file too; a file object of the caller's stays open.
+    start, stop: the bytes of the file that can be seen, the first and the one behind the last (None: to its end).
     """
 
-    def __init__(self, file: BinaryIO, label: str, *, owned: bool) -> None:
+    def __init__(self, file: BinaryIO, label: str, *, owned: bool, start: int, stop: int | None = None) -> None:
         self.label = label
         self.short_name = Path(label).name
         self._file = file
         self._owned = owned
-        self._start = file.tell()
-        self._failure: OSError | ValueError | None = None
+        self._start, self._stop = start, stop
+        self._position = 0
+        self._repairs: list[tuple[int, bytes]] = []
+        self._failures: list[Exception] = []  # one list for a file and its stretches
+
+    def stretch(self, start: int, stop: int | None = None) -> Opened:
+        """Return the bytes from `start` to before `stop` as a file of their own, which leaves this one open."""
+        behind = self._stop if stop is None else self._start + stop
+        stretch = Opened(self._file, self.label, owned=False, start=self._start + start, stop=behind)
+        stretch._failures = self._failures
+        return stretch
+
+    def repaired(self, repairs: list[tuple[int, bytes]]) -> Opened:
+        """Return the same file with other bytes in some places, as it is read; nothing is written."""
+        repaired = self.stretch(0)
+        repaired._repairs = repairs
+        return repaired
 
     def readable(self) -> bool:
         return True
@@ -55,36 +78,99 @@ class Opened(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
-        filled = 0
-        while filled < len(view):  # a raw file may give less than was asked for
-            try:
-                part = self._file.read(len(view) - filled)
-            except (OSError, ValueError) as error:
-                self._failure = error
-                break
-            if not part:
-                break
-            view[filled : filled + len(part)] = part
-            filled += len(part)
-        return filled
+        got = self.read(len(view))
+        view[: len(got)] = got
+        return len(got)
+
+    def read(self, size: int = -1) -> bytes:
+        wanted = size if size >= 0 else max(0, self.size() - self._position)
+        if self._stop is not None:
+            wanted = max(0, min(wanted, self._stop - self._start - self._position))
+        if not wanted or not self._reach():
+            return b""
+        parts = []
+        try:
+            while wanted and (part := self._file.read(wanted)):  # a raw file may give less than was asked for
+                parts.append(part)
+                wanted -= len(part)
+        except FAILURES as error:
+            self._failures.append(error)
+        got = parts[0] if len(parts) == 1 else b"".join(parts)
+        if self._repairs:
+            got = self._with_repairs(got)
+        self._position += len(got)
+        return got
+
+    def _with_repairs(self, got: bytes) -> bytes:
+        """Return what was read at the position, with the bytes that belong there."""
+        right = bytearray(got)
+        for place, repair in self._repairs:
+            first = max(place, self._position)
+            behind = min(place + len(repair), self._position + len(got))
+            if first < behind:
+                right[first - self._position : behind - self._position] = repair[first - place : behind - place]
+        return bytes(right)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        if whence == io.SEEK_SET:
-            offset += self._start
-        return self._file.seek(offset, whence) - self._start
+        if whence == io.SEEK_CUR:
+            offset += self._position
+        elif whence == io.SEEK_END:
+            offset += self.size()
+        if not 0 <= offset <= LAST_POSITION - self._start:
+            return -1
+        self._position = offset
+        return offset
 
     def tell(self) -> int:
-        return self._file.tell() - self._start
+        return self._position
+
+    def size(self) -> int:
+        """Return how many bytes there are."""
+        try:
+            end = self._file.seek(0, io.SEEK_END)
+        except FAILURES as error:
+            self._failures.append(error)
+            return self._position
+        return max(0, (end if self._stop is None else min(end, self._stop)) - self._start)
+
+    def _reach(self) -> bool:
+        """Go to the position in the file; False where no file can have so high a one, or going there fails."""
+        try:
+            self._file.seek(self._start + self._position)
+        except (OSError, OverflowError, ValueError) as error:
+            if not (isinstance(error, OverflowError) or getattr(error, "errno", None) == errno.EINVAL):
+                self._failures.append(error)
+            return False
+        return True
 
     def check(self) -> None:
         """Raise StorageError where reading the file has failed, and DecodeError where the caller has closed it."""
-        if self._failure is not None:
-            raise _refusal(self.label, "reading it failed", self._failure) from self._failure
+        if self._failures:
+            raise _refusal(self.label, "reading it failed", self._failures[0]) from self._failures[0]
 
     def close(self) -> None:
         if not self.closed and self._owned:
             self._file.close()
         super().close()
+
+
+@contextmanager
+def decode_errors(opened: Opened) -> Iterator[None]:
+    """Raise DecodeError in place of whatever a library raises while it works on a file.
+
+    Where reading the file failed, that is told as check() tells it, whatever the library made of it.
+    """
+    try:
+        with file_errors(opened.label):
+            yield
+    except FileError as error:
+        opened.check()
+        if isinstance(error.__cause__, ImportError):  # the fault of the installation
+            raise error.__cause__ from None
+        raise DecodeError(error.source, error.reason) from error.__cause__
+    except EarmarkError:
+        opened.check()
+        raise
 
 
 def open_source(source: object) -> Opened:
@@ -95,7 +181,7 @@ def open_source(source: object) -> Opened:
     A file object that cannot seek is first copied to a temporary file, in memory up to 32 MB.
     """
     if isinstance(source, bytes | bytearray | memoryview):
-        return Opened(io.BytesIO(source), "<bytes>", owned=True)
+        return Opened(io.BytesIO(source), "<bytes>", owned=True, start=0)
     if isinstance(source, str | os.PathLike):
         return _open_path(os.fsdecode(source))
     read = getattr(source, "read", None)
@@ -129,17 +215,17 @@ def _open_path(path: str) -> Opened:
         raise _refusal(path, "it cannot be read", error) from error
 
 
-def _refusal(label: str, what: str, error: OSError | ValueError) -> DecodeError:
+def _refusal(label: str, what: str, error: Exception) -> DecodeError:
     """Return the error for a failure to open or read: that of the storage, unless it is the file's own."""
     kind = StorageError if isinstance(error, OSError) and error.errno not in OF_THE_FILE else DecodeError
-    return kind(label, f"{what}: {getattr(error, 'strerror', None) or error}")
+    return kind(label, f"{what}: {getattr(error, 'strerror', None) or str(error) or type(error).__name__}")
 
 
 def _seekable(file: BinaryIO, label: str, *, owned: bool) -> Opened:
     """Return a file as one that can seek, spooled where it cannot."""
     seekable = getattr(file, "seekable", None)
     if seekable is not None and seekable():
-        return Opened(file, label, owned=owned)
+        return Opened(file, label, owned=owned, start=file.tell())
     spool = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES))  # noqa: SIM115 (Opened closes it)
     with ExitStack() as failing:
         failing.callback(spool.close)
@@ -149,5 +235,4 @@ def _seekable(file: BinaryIO, label: str, *, owned: bool) -> Opened:
             if owned:
                 file.close()
         failing.pop_all()
-    spool.seek(0)
-    return Opened(spool, label, owned=True)
+    return Opened(spool, label, owned=True, start=0)

@@ -1,0 +1,122 @@
+"""The links of a sound, one after the other, each with the reader that its bytes call for; most sounds have one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from earmark.audio.container import read_container
+from earmark.audio.extent import leading_bytes, link_starts
+from earmark.audio.sizes import is_empty_wav, with_true_sizes
+from earmark.audio.source import Opened, decode_errors
+from earmark.errors import DecodeError, StorageError
+
+LOWEST_HZ, HIGHEST_HZ = 1_000, 10_000_000  # a header that claims another rate is wrong
+
+
+class Reader(Protocol):
+    """What decodes: blocks (samples, channels) float32 at rate_hz, and whether the header promised more."""
+
+    rate_hz: int
+    channels: int
+    decoder: str
+
+    @property
+    def truncated(self) -> bool: ...
+    def blocks(self) -> Iterator[npt.NDArray[np.float32]]: ...
+    def close(self) -> None: ...
+
+
+class Links:
+    """The readers of a file's links; only one is open at a time.
+
+    A link that cannot be decoded is passed over, and the sound is then incomplete.
+
+    opened: left open. first: the reader of the first link that can be decoded. incomplete: whether so far something was
+    passed over, or a header asked for more bytes than there are.
+
+    Raises DecodeError where no link can be decoded.
+    """
+
+    def __init__(self, opened: Opened) -> None:
+        with decode_errors(opened):
+            sound = with_true_sizes(opened.stretch(leading_bytes(opened)))
+            opened.check()
+            if sound.size() == 0:
+                raise DecodeError(opened.label, "it is empty (0 bytes)")
+            ends = [*link_starts(sound), None]
+            links = [sound] if len(ends) == 2 else [sound.stretch(start or 0, stop) for start, stop in pairwise(ends)]
+            self._left = iter(links)
+            self.incomplete = False
+            refusals: list[DecodeError] = []
+            first = self._next(refusals)
+        if first is None:
+            raise refusals[0]
+        self.first: Reader = first
+        self._open = first
+
+    def __iter__(self) -> Iterator[Reader]:
+        """Yield the readers, once, each until the next is asked for."""
+        reader: Reader | None = self.first
+        while reader is not None:
+            self._open = reader
+            yield reader
+            reader.close()
+            reader = self._next([])
+
+    def close(self) -> None:
+        """Let go of the reader that is open."""
+        self._open.close()
+
+    def _next(self, refusals: list[DecodeError]) -> Reader | None:
+        """Open the next link that can be decoded; None after the last. The errors of the others go to `refusals`."""
+        for link in self._left:
+            try:
+                with decode_errors(link):
+                    reader, cut = _open_reader(link)
+            except StorageError:
+                raise
+            except DecodeError as error:
+                refusals.append(error)
+                self.incomplete = True
+                continue
+            self.incomplete = self.incomplete or cut
+            return reader
+        return None
+
+
+def _open_reader(link: Opened) -> tuple[Reader, bool]:
+    """Return the reader that the bytes call for, and whether the header says that the end is missing."""
+    container = read_container(link)
+    link.check()
+    if container.kind == "WAV" and is_empty_wav(link):
+        raise DecodeError(link.label, "no sound could be decoded from it: it holds no samples")
+    reader: Reader | None = None
+    refusal = ""
+    if container.kind != "other":
+        from earmark.audio.soundfile_reader import SoundFileReader  # here: only what is needed is loaded
+
+        try:
+            with decode_errors(link):
+                reader = SoundFileReader(link)
+        except StorageError:
+            raise
+        except DecodeError as error:
+            refusal = f" ({error.reason})"
+    if reader is None:
+        from earmark.audio.av_reader import AvReader
+
+        try:
+            reader = AvReader(link, mp3_samples=container.mp3_samples)
+        except DecodeError as error:
+            raise DecodeError(error.source, f"{error.reason}{refusal}") from error
+    if not LOWEST_HZ <= reader.rate_hz <= HIGHEST_HZ:
+        reader.close()
+        raise DecodeError(
+            link.label, f"its header says {reader.rate_hz} Hz; {LOWEST_HZ} to {HIGHEST_HZ} Hz can be read"
+        )
+    return reader, container.cut
