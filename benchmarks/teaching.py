@@ -21,6 +21,7 @@ import numpy.typing as npt
 import earmark
 from earmark.audio.decode import decode
 from earmark.audio.logmel import LogMelSettings, log_mel
+from earmark.plots import style
 from earmark.tagging.layout import Block
 from earmark.teaching.columns import Columns, choices_of
 from earmark.teaching.quality import roc_auc
@@ -30,7 +31,6 @@ from earmark.training.datasets import emotify
 from earmark.training.datasets.base import Dataset
 from earmark.training.evaluation.baselines import mfcc_statistics
 from earmark.training.evaluation.commit import commit
-from earmark.training.figures import style
 
 FOLDS = tuple(f"fold-{fold}" for fold in range(5))
 FEWEST_ON_A_FOLD = 3

@@ -17,11 +17,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 from earmark.audio.decode import decode
 from earmark.audio.logmel import LogMelSettings, log_mel
 from earmark.audio.mel import mel_from_hz
+from earmark.plots import style
 from earmark.tagging.bundle import Bundle
 from earmark.tagging.bundled import models, read_bundled
 from earmark.tagging.card import Extractor
 from earmark.training.datasets.rendered import load
-from earmark.training.figures import style
 
 FIGURES = Path(__file__).resolve().parent / "figures"
 SEED, TRACK = 3, 7

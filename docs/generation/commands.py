@@ -24,6 +24,7 @@ GUIDES = {
     "library undo": "writing-tags",
     "library write": "writing-tags",
     "listen": "listening",
+    "recipes": "recipes",
     "robustness": "measure-a-model",
     "serve": "serving",
     "tag": "tag-files",

@@ -7,6 +7,7 @@ EarmarkError
 │   └── WaveformError           samples or a rate that cannot be used
 ├── FileError               a file on which a library that earmark uses failed
 ├── OutputError             results that cannot be written to standard output
+├── PictureError            a picture that cannot be drawn where it was asked for
 ├── TagError                a question that a tagger cannot answer as asked
 ├── BundleError             a model on disk that is absent, incomplete or not what its card says
 ├── RecipeError             an experiment that is not described correctly
@@ -87,6 +88,21 @@ class OutputError(EarmarkError):
 
     def __str__(self) -> str:
         return f"{self.stream} cannot be written to: {self.reason}. Make room, or send it to another place."
+
+
+class PictureError(EarmarkError):
+    """A picture that cannot be drawn where it was asked for.
+
+    path: where, as its user wrote it. reason: why not, and what to name instead.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"The picture {self.path} cannot be drawn: {self.reason}"
 
 
 class TagError(EarmarkError):

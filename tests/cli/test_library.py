@@ -141,8 +141,10 @@ def test_a_map_as_data_and_as_a_picture(place: Path) -> None:
 
 
 def test_a_map_without_the_extra_says_what_installs_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "earmark.training.figures.collection_map", None)
-    assert isinstance(ask(place, "map", place / "none.png").exception, MissingExtraError)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    failed = ask(place, "map", place / "none.png").exception
+    assert isinstance(failed, MissingExtraError)
+    assert 'pip install "earmark[plot]"' in str(failed)
 
 
 def test_tracks_go_out_and_in(place: Path) -> None:

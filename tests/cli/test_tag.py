@@ -19,7 +19,7 @@ import earmark
 from earmark.audio.write import write_flac
 from earmark.cli import tagging
 from earmark.cli.main import app
-from earmark.errors import BundleError, FileError, MissingExtraError, TagError
+from earmark.errors import BundleError, FileError, MissingExtraError, PictureError, TagError
 from earmark.library.jobs import Limits
 from earmark.tagging.bundle import read_bundle, write_bundle
 from earmark.tagging.card import TagCalibration
@@ -131,24 +131,32 @@ def test_a_picture_is_drawn(place: Path, tmp_path: Path) -> None:
 
 
 def test_results_are_whole_where_the_picture_fails(place: Path, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="needs the extra train")
-    pytest.importorskip("pydantic", reason="needs the extra train")
-    result = run(place, sounds(place)[0], "--picture", tmp_path / "tags.exe", "--json")
-    assert isinstance(result.exception, TagError)
+    pytest.importorskip("matplotlib", reason="needs the extra plot")
+    (tmp_path / "folder.png").mkdir()
+    result = run(place, sounds(place)[0], "--picture", tmp_path / "folder.png", "--json")
+    assert isinstance(result.exception, PictureError)
     assert len(json.loads(result.stdout)) == 1
     result = run(place, place / "music" / "broken.mp3", "--picture", tmp_path / "tags.png")
     assert result.exit_code == 1
     assert not (tmp_path / "tags.png").exists()
 
 
-def test_without_the_extra_the_results_and_the_line_that_installs_it(
+def test_without_the_extra_nothing_is_tagged_and_the_line_that_installs_it(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "earmark.training.figures", None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     result = run(place, sounds(place)[0], "--picture", tmp_path / "tags.png", "--json")
     assert isinstance(result.exception, MissingExtraError)
-    assert 'pip install "earmark[train]"' in str(result.exception)
-    assert len(json.loads(result.stdout)) == 1
+    assert 'pip install "earmark[plot]"' in str(result.exception)
+    assert result.stdout == "", "it is said before any work"
+
+
+def test_a_picture_that_cannot_be_is_told_before_any_work(place: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="needs the extra plot")
+    for picture in (tmp_path / "tags.exe", tmp_path / "tags", tmp_path / "absent" / "tags.png"):
+        result = run(place, sounds(place)[0], "--picture", picture, "--json")
+        assert isinstance(result.exception, PictureError)
+        assert result.stdout == ""
 
 
 def test_a_picture_is_of_one_track(place: Path, tmp_path: Path) -> None:

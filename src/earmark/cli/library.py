@@ -8,7 +8,7 @@ import typer
 from earmark.cli.adding import tell, watched
 from earmark.cli.console import say
 from earmark.cli.output import json_text, show
-from earmark.errors import FileError, MissingExtraError
+from earmark.errors import FileError
 
 if TYPE_CHECKING:
     from earmark.library.adding import Added
@@ -188,6 +188,10 @@ def draw_map(
     file: FileOption = None,
 ) -> None:
     """Draw the collection in two dimensions: what sounds alike lies close together."""
+    from earmark.plots import draw_collection_map, refuse_picture
+
+    if output is not None:
+        refuse_picture(output)
     with _opened(file) as opened:
         laid_out = opened.map()
         document = opened.map_document(laid_out)
@@ -197,10 +201,6 @@ def draw_map(
         data.write_text(json_text(document) + "\n", encoding="utf-8")
         say(f"wrote {data}")
     if output is not None:
-        try:
-            from earmark.training.figures.collection_map import draw_collection_map
-        except ImportError as error:
-            raise MissingExtraError("Drawing", "train", error.name or str(error)) from error
         draw_collection_map(laid_out.points, laid_out.tag, laid_out.labels, laid_out.share, output)
         say(f"drew {output}")
 

@@ -13,6 +13,7 @@ from earmark.cli.figures import figures
 from earmark.cli.listen import listen
 from earmark.cli.models import models
 from earmark.cli.output import prepare_streams
+from earmark.cli.recipes import recipes
 from earmark.cli.robustness import calibrate, robustness
 from earmark.cli.serve import serve
 from earmark.cli.tag import tag
@@ -38,6 +39,7 @@ app.command()(robustness)
 app.command()(figures)
 app.command("model-card")(model_card)
 app.command()(models)
+app.command()(recipes)
 app.command()(serve)
 app.command()(doctor)
 app.add_typer(data, name="data")

@@ -9,7 +9,7 @@ def models() -> None:
 
     names = bundled.models()
     if not names:
-        typer.echo("No model is bundled yet. Train one with: earmark train recipes/demo.toml", err=True)
+        typer.echo("No model is bundled yet. Train one with: earmark train demo", err=True)
     for name in names:
         card = bundled.read_bundled(name).card
         scales = "+".join(extractor.name for extractor in card.extractors)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from earmark.cli.console import progress, say
+from earmark.cli.recipes import recipe_file
 from earmark.errors import MissingExtraError, RecipeError
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ def robustness(
     as_json: Annotated[bool, typer.Option("--json", help="JSON, tag by tag, instead of tables.")] = False,
 ) -> None:
     """Measure a model on unchanged and on perturbed sound: metrics, tags that change, calibration, kept promises."""
+    from earmark.plots import refuse_picture
+
+    for path in filter(None, (picture, reliability_picture)):
+        refuse_picture(path)
     tagger, dataset, chosen = _prepared(model, recipe, split)
     from earmark.training.trials.robustness import measure_robustness
     from earmark.training.trials.robustness_report import robustness_json, robustness_text
@@ -96,7 +101,8 @@ def _prepared(model: str, recipe: Path, split: str | None) -> "tuple[Tagger, Dat
     try:
         from earmark.training.recipe.recipe import read_recipe
 
-        section = read_recipe(recipe).data
+        with recipe_file(recipe) as path:
+            section = read_recipe(path).data
         from earmark.training.datasets.registry import load_dataset
     except ImportError as error:
         raise MissingExtraError("Measuring", "train", error.name or str(error)) from error

@@ -12,7 +12,7 @@ from earmark.cli.exports import exports_of
 from earmark.cli.results import JsonArray, JsonLines, Shown, Table, Text, Writer
 from earmark.cli.sources import STANDARD_INPUT, sound_files
 from earmark.cli.tagging import Order, tag_here, tag_in_processes
-from earmark.errors import EarmarkError, MissingExtraError
+from earmark.errors import EarmarkError
 
 if TYPE_CHECKING:
     from earmark.audio.stopwatch import Profile
@@ -110,11 +110,14 @@ def tag(
         raise typer.BadParameter(f"--picture draws one track, but {len(sources)} are named")
     # What runs a model is imported here, so that --help and a wrong option answer at once.
     from earmark.library.jobs import Limits
+    from earmark.plots import draw_over_time, refuse_picture
     from earmark.tagging.calibration import refuse_unpromised
     from earmark.tagging.evidence import place_of
     from earmark.tagging.tagger import load
     from earmark.tagging.windows import OverTimeSettings
 
+    if picture is not None:
+        refuse_picture(picture)
     chosen_engine: Engine = "onnx" if engine == "fast" else engine
     tagger = load(model, chosen_engine)
     # Once, before any file: it is the model that has no such tag, or no such promise.
@@ -164,10 +167,6 @@ def tag(
         for line in _profile_lines(profiles, sound_seconds):
             say(line)
     if picture is not None and latest is not None:
-        try:
-            from earmark.training.figures import draw_over_time
-        except ImportError as error:
-            raise MissingExtraError("Drawing", "train", error.name or str(error)) from error
         draw_over_time(latest, picture)
         say(f"drew {picture}")
     if not sources and not failed:

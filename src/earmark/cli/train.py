@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from earmark.cli.console import progress, say
+from earmark.cli.recipes import recipe_file
 from earmark.errors import MissingExtraError, RecipeError
 
 if TYPE_CHECKING:
     from earmark.training.steps.experiment import Experiment
 
-RecipeArgument = Annotated[Path, typer.Argument(help="A recipe, such as recipes/demo.toml.", show_default=False)]
+RecipeArgument = Annotated[
+    Path, typer.Argument(help="A recipe, or the name of one that `earmark recipes` lists.", show_default=False)
+]
 RunsOption = Annotated[Path, typer.Option(help="Folder for prepared frames, finished steps and results.")]
 ProcessesOption = Annotated[int, typer.Option(min=1, help="Processes that decode sound.")]
 AcceleratorOption = Annotated[str, typer.Option(help="cpu, cuda or auto.")]
@@ -45,7 +48,8 @@ def train(
         raise RecipeError(f"There is no split {chosen!r}; {described.data.dataset} has {', '.join(known)}.")
     seed = experiment.recipe.evaluation.seeds[0]
     metrics = model_metrics(experiment, chosen, seed)
-    bundle = bundle_of(experiment, chosen, seed, recipe.read_text(encoding="utf-8"), metrics)
+    with recipe_file(recipe) as path:
+        bundle = bundle_of(experiment, chosen, seed, path.read_text(encoding="utf-8"), metrics)
     folder = output or runs / experiment.recipe.name / "model"
     if not experiment.leads:
         return
@@ -111,7 +115,8 @@ def _experiment(recipe: Path, runs: Path, processes: int, accelerator: str, prec
         from earmark.training.recipe.recipe import read_recipe
 
         # What trains takes seconds to load; a wrong recipe is told before.
-        described = read_recipe(recipe)
+        with recipe_file(recipe) as path:
+            described = read_recipe(path)
         from earmark.training.material.material import prepare_material
         from earmark.training.steps.experiment import Experiment
         from earmark.training.steps.fit import fabric_of

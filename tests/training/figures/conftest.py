@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("matplotlib", reason="needs the extra train")
 pytest.importorskip("pydantic", reason="needs the extra train")
 
-from earmark.training.figures import style
+from earmark.plots import style
 from earmark.training.figures.measured import MeasuredRun, read_run
 from training.figures.builders import make_document, write_run
 

@@ -1,10 +1,10 @@
 from collections.abc import Callable
 
 import pytest
+from plots.layout import check_layout, texts
 
 from earmark.training.figures.architecture import draw_architecture
 from earmark.training.figures.measured import MeasuredRun
-from training.figures.layout import check_layout, texts
 
 Make = Callable[..., MeasuredRun]
 pytestmark = pytest.mark.usefixtures("house")

@@ -3,16 +3,16 @@
 from collections.abc import Callable
 
 import pytest
+from plots.layout import check_layout, texts
 
 from earmark.errors import TrainingError
-from earmark.training.figures import style
+from earmark.plots import style
 from earmark.training.figures.gains import draw_gains
 from earmark.training.figures.levels import draw_levels
 from earmark.training.figures.local_and_global import draw_local_and_global
 from earmark.training.figures.measured import MeasuredRun
 from earmark.training.figures.scale_combinations import draw_scale_combinations
 from earmark.training.figures.subset_chart import Subset, decimals
-from training.figures.layout import check_layout, texts
 
 Make = Callable[..., MeasuredRun]
 LETTER = (18, 27, 54, 108, 216)

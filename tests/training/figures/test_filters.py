@@ -5,6 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra train")
 
+from plots.layout import check_layout, texts
 from tagging.builders import make_bundle_of, make_weights
 
 from earmark.errors import TrainingError
@@ -14,7 +15,6 @@ from earmark.training.figures.filters import draw_filters
 from earmark.training.figures.measured import MeasuredRun
 from earmark.training.networks.filter_spectra import filter_spectra, first_layer_spectra, network_of
 from earmark.training.networks.sample_level import BlockKind, SampleLevelShape, raw_extractor
-from training.figures.layout import check_layout, texts
 
 LABELS = ("a", "b")
 Make = Callable[..., MeasuredRun]

@@ -6,8 +6,9 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the extra train")
 
+from plots.layout import check_layout, texts
+
 from earmark.training.figures.reliability import draw_reliability, reliability_figure
-from training.figures.layout import check_layout, texts
 from training.figures.measured_robustness import make_robustness
 
 

@@ -7,10 +7,11 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the extra train")
 
+from plots.layout import check_layout, texts
+
 from earmark.errors import TrainingError
 from earmark.training.figures.robustness import draw_robustness, robustness_figure
 from earmark.training.trials.perturbation import PERTURBATIONS
-from training.figures.layout import check_layout, texts
 from training.figures.measured_robustness import make_robustness
 
 

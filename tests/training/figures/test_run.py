@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from earmark.cli.main import app
-from earmark.errors import MissingExtraError, TrainingError
+from earmark.errors import MissingExtraError, PictureError, TrainingError
 from earmark.training.figures import draw_run
 from training.figures.builders import make_document, write_run
 
@@ -61,7 +61,7 @@ def test_places_that_cannot_be_written(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="cannot be made"):
         draw_run(folder, tmp_path / "file" / "figures", say=print)
     (tmp_path / "figures" / "figure-1-architecture.svg").mkdir(parents=True)
-    with pytest.raises(TrainingError, match="cannot be written to"):
+    with pytest.raises(PictureError, match="name another place"):
         draw_run(folder, tmp_path / "figures", ("svg",), say=print)
 
 
@@ -69,7 +69,7 @@ def test_without_matplotlib_the_line_that_installs_it(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MissingExtraError, match=r'pip install "earmark\[train\]"'):
+    with pytest.raises(MissingExtraError, match=r'pip install "earmark\[plot\]"'):
         draw_run(folder, tmp_path, say=print)
 
 

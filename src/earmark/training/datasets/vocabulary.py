@@ -92,7 +92,10 @@ def read_vocabulary(path: Path) -> Vocabulary:
         values: Any = tomllib.loads(path.read_text(encoding="utf-8"))
         return Vocabulary.model_validate(values)
     except OSError as error:
-        raise DatasetError(f"{path} cannot be read ({error.strerror}); expected a vocabulary, a TOML file.") from error
+        raise DatasetError(
+            f"{path} cannot be read ({error.strerror}); expected a vocabulary, a TOML file. `earmark recipes --copy` "
+            "has those that come with earmark."
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path} is not TOML: {error}.") from error
     except ValidationError as error:

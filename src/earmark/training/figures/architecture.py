@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from earmark.audio.logmel import LogMelSettings
+from earmark.plots import style
 from earmark.tagging.card import Convolution
-from earmark.training.figures import style
 from earmark.training.figures.measured import MeasuredRun
 from earmark.training.networks.sample_level import is_raw
 from earmark.training.networks.scales import (

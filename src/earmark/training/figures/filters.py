@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from earmark.errors import TrainingError
+from earmark.plots import style
 from earmark.tagging.bundle import read_bundle
-from earmark.training.figures import style
 from earmark.training.figures.measured import MeasuredRun
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from earmark.errors import TrainingError
-from earmark.training.figures import style
+from earmark.plots import style
 from earmark.training.figures.levels import LETTER_SCALE
 from earmark.training.figures.measured import MeasuredRow, MeasuredRun
 from earmark.training.networks.scales import levels_of, unit_of

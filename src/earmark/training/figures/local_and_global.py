@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from earmark.errors import TrainingError
-from earmark.training.figures import style
+from earmark.plots import style
 from earmark.training.figures.measured import MeasuredRow, MeasuredRun, quoted
 from earmark.training.networks.scales import seconds_of, unit_of
 

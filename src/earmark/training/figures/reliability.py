@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from earmark import __version__
+from earmark.plots import style
 from earmark.training.evaluation.commit import commit
-from earmark.training.figures import style
 from earmark.training.trials.reliability import Promise, Reliability
 from earmark.training.trials.robustness import Robustness, RobustnessRow
 
@@ -28,7 +28,7 @@ def draw_reliability(robustness: Robustness, path: Path) -> None:
     The format follows from the file's ending, such as .png or .svg.
 
     Raises:
-        TrainingError: the picture cannot be written there.
+        PictureError: the picture cannot be written there.
         MissingExtraError: matplotlib is not installed.
     """
     with style.house():

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from earmark import __version__
 from earmark.errors import TrainingError
+from earmark.plots import style
 from earmark.training.evaluation.commit import commit
-from earmark.training.figures import style
 from earmark.training.trials.robustness import Robustness, RobustnessRow
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ def draw_robustness(robustness: Robustness, path: Path) -> None:
     The format follows from the file's ending, such as .png or .svg.
 
     Raises:
-        TrainingError: nothing was perturbed, or the picture cannot be written there.
+        TrainingError: nothing was perturbed.
+        PictureError: the picture cannot be written there.
         MissingExtraError: matplotlib is not installed.
     """
     with style.house():

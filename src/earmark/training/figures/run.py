@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from earmark.errors import TrainingError
-from earmark.training.figures import style
+from earmark.plots import style
 from earmark.training.figures.architecture import draw_architecture
 from earmark.training.figures.filters import draw_filters
 from earmark.training.figures.gains import draw_gains
@@ -39,7 +39,8 @@ def draw_run(
     levels in figure 5. `say` is told which figure could not be drawn, and what to add to the recipe.
 
     Raises:
-        TrainingError: the run was not measured or is not one, or a figure cannot be written.
+        TrainingError: the run was not measured or is not one, or the folder cannot be made.
+        PictureError: a figure cannot be written.
         MissingExtraError: matplotlib is not installed.
     """
     run = read_run(folder, side)

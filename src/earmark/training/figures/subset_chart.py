@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from earmark.training.figures import style
+from earmark.plots import style
 from earmark.training.figures.measured import MeasuredRun
 
 if TYPE_CHECKING:

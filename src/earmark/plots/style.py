@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from earmark.errors import MissingExtraError, TrainingError
+from earmark.errors import MissingExtraError, PictureError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,6 +51,23 @@ LOCAL = Mark(ORANGE, "o")
 GLOBAL = Mark(BLUE, "s")
 
 
+def refuse_picture(path: Path) -> None:
+    """Raise what `save_figure` would, as far as it can be known before anything is drawn.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        PictureError: the name's ending is no format of pictures, or the folder is not there.
+    """
+    with house():
+        from matplotlib.backend_bases import FigureCanvasBase
+
+        formats = FigureCanvasBase.get_supported_filetypes()
+    if path.suffix.lower().removeprefix(".") not in formats:
+        raise PictureError(str(path), f"its name has to end in one of {', '.join(f'.{name}' for name in formats)}.")
+    if not path.absolute().parent.is_dir():
+        raise PictureError(str(path), "its folder is not there; make it, or name another.")
+
+
 def ordered_marks(count: int) -> tuple[Mark, ...]:
     """As many marks as there are ordered things, from dark to light; the last still shows on white."""
     from matplotlib import colormaps, colors
@@ -79,7 +96,7 @@ def house() -> Iterator[None]:
         import matplotlib
         import matplotlib.figure
     except ImportError as error:
-        raise MissingExtraError("Drawing", "train", error.name or "matplotlib") from error
+        raise MissingExtraError("Drawing", "plot", error.name or "matplotlib") from error
     settings: Any = {
         "font.family": "DejaVu Sans",
         "font.size": TEXT_POINTS,
@@ -152,18 +169,17 @@ def drawing_area(figure: "Figure", width_inches: float, height_inches: float) ->
 
 
 def save_figure(figure: "Figure", path: Path) -> None:
-    """Write a figure in the format of the file's ending; call it in `house`.
+    """Write a figure in the format of the file's ending, as the same bytes every time; call it in `house`.
 
     Raises:
-        TrainingError: it cannot be written there.
+        PictureError: it cannot be written there.
     """
-    stamp = _FORMATS_OF_METADATA.get(path.suffix.removeprefix("."))
+    refuse_picture(path)
+    stamp = _FORMATS_OF_METADATA.get(path.suffix.lower().removeprefix("."))
     try:
         figure.savefig(path, metadata={stamp: None} if stamp else {})
     except OSError as error:
-        raise TrainingError(
-            f"The figure cannot be written to {path} ({error.strerror}); name another folder with --output."
-        ) from error
+        raise PictureError(str(path), f"{error.strerror or error}; name another place.") from error
 
 
 def _footer_lines(footer: str, width_inches: float) -> list[str]:

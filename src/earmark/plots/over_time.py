@@ -5,19 +5,20 @@ from pathlib import Path
 import numpy as np
 
 from earmark.errors import TagError
+from earmark.plots import style
 from earmark.tagging.prediction import Prediction
-from earmark.training.figures import style
 
 
 def draw_over_time(prediction: Prediction, path: Path, tags: int = 12) -> None:
     """Draw the likeliest tags of a track over its time, a row a tag, as a heat map with the whole track's value beside.
 
     The format follows from the file's ending, such as .png or .svg. Values are probabilities where the model is
-    calibrated, else scores; rows are ordered by them. The palette (cividis)
-    runs evenly from dark to light in grey print too.
+    calibrated, else scores; rows are ordered by them. The palette (cividis) runs evenly from dark to light in grey
+    print too.
 
     Raises:
-        TagError: the prediction has no scores over time, or the picture cannot be written there.
+        TagError: the prediction has no scores over time.
+        PictureError: the picture cannot be written there.
         MissingExtraError: matplotlib is not installed.
     """
     if prediction.over_time is None:
@@ -32,11 +33,6 @@ def draw_over_time(prediction: Prediction, path: Path, tags: int = 12) -> None:
             f"Model {model.name}, head {model.head_hash[:12]}; windows of {prediction.over_time.window_seconds:g} s "
             f"every {prediction.over_time.hop_seconds:g} s. earmark {model.version}.",
         )
-        formats = figure.canvas.get_supported_filetypes()
-        if path.suffix.lower().removeprefix(".") not in formats:
-            raise TagError(
-                f"A picture cannot be drawn into {path}; its name has to end in one of {', '.join(formats)}."
-            )
         heat, bars = figure.subplots(1, 2, width_ratios=(5, 1), sharey=True)
         picture = heat.imshow(
             likely,
@@ -59,9 +55,4 @@ def draw_over_time(prediction: Prediction, path: Path, tags: int = 12) -> None:
         bars.set_xlabel("whole track")
         bars.tick_params(axis="y", length=0)
         figure.colorbar(picture, ax=heat, label="probability" if prediction.calibrated else "score", pad=0.01)
-        try:
-            figure.savefig(path)
-        except OSError as error:
-            raise TagError(
-                f"The picture cannot be written to {path} ({error.strerror}); name another place."
-            ) from error
+        style.save_figure(figure, path)

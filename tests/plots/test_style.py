@@ -1,9 +1,13 @@
-import matplotlib
-import pytest
-from matplotlib.colors import to_rgb
+from pathlib import Path
 
-from earmark.training.figures import style
-from training.figures.layout import check_layout
+import pytest
+
+matplotlib = pytest.importorskip("matplotlib", reason="needs the extra plot")
+from matplotlib.colors import to_rgb
+from plots.layout import check_layout
+
+from earmark.errors import PictureError
+from earmark.plots import style
 
 
 def luminance(colour: str) -> float:
@@ -40,3 +44,21 @@ def test_a_long_footer_is_broken_to_the_width() -> None:
         check_layout(figure)
         assert short.get_figheight() == 2.0 < figure.get_figheight()
         assert figure.texts[0].get_text().splitlines()[-1] == "and a last line"
+
+
+def test_the_same_figure_is_the_same_file_in_any_case_of_the_ending(tmp_path: Path) -> None:
+    written = []
+    for name in ("one.svg", "two.SVG"):
+        with style.house():
+            figure = style.new_figure(style.COLUMN_INCHES, 2.0)
+            style.save_figure(figure, tmp_path / name)
+        written.append((tmp_path / name).read_bytes())
+    assert written[0] == written[1]
+    assert b"<dc:date>" not in written[1]
+
+
+@pytest.mark.parametrize("name", ["figure", "figure.exe", "absent/figure.png", "file.txt/figure.png"])
+def test_a_place_for_no_picture_is_refused_before_anything_is_drawn(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file.txt").write_text("")
+    with pytest.raises(PictureError, match="cannot be drawn"):
+        style.refuse_picture(tmp_path / name)

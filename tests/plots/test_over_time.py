@@ -1,17 +1,16 @@
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip("pydantic", reason="needs the extra train")
 from tagging.builders import make_bundle
 
-from earmark.errors import MissingExtraError, TagError
+from earmark.errors import MissingExtraError, PictureError, TagError
+from earmark.plots import draw_over_time
 from earmark.tagging.prediction import Prediction
 from earmark.tagging.tagger import Tagger
 from earmark.tagging.windows import OverTimeSettings
-from earmark.training.figures import draw_over_time
 
 SOUND = (np.random.default_rng(0).uniform(-0.3, 0.3, 22_050 * 4).astype(np.float32), 22_050)
 
@@ -22,7 +21,7 @@ def prediction() -> Prediction:
 
 
 def test_a_png_and_an_svg(prediction: Prediction, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="needs the extra train")
+    pytest.importorskip("matplotlib", reason="needs the extra plot")
     png, svg = tmp_path / "tags.png", tmp_path / "tags.SVG"
     draw_over_time(prediction, png)
     draw_over_time(prediction, svg, tags=3)
@@ -34,7 +33,7 @@ def test_a_png_and_an_svg(prediction: Prediction, tmp_path: Path) -> None:
 def test_the_strongest_tags_are_drawn_over_the_whole_time(
     prediction: Prediction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    figure_module = pytest.importorskip("matplotlib.figure", reason="needs the extra train")
+    figure_module = pytest.importorskip("matplotlib.figure", reason="needs the extra plot")
     drawn = []
     real = figure_module.Figure.savefig
 
@@ -57,18 +56,34 @@ def test_the_strongest_tags_are_drawn_over_the_whole_time(
 
 
 def test_what_cannot_be_drawn_is_said(prediction: Prediction, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="needs the extra train")
+    pytest.importorskip("matplotlib", reason="needs the extra plot")
     with pytest.raises(TagError, match="no scores over time"):
         draw_over_time(Tagger(make_bundle()).tag(SOUND), tmp_path / "tags.png")
-    with pytest.raises(TagError, match=r"tags\.exe; its name has to end in one of .*png"):
+    with pytest.raises(PictureError, match=r"tags\.exe cannot be drawn: its name has to end in one of .*png"):
         draw_over_time(prediction, tmp_path / "tags.exe")
-    with pytest.raises(TagError, match="cannot be written to"):
+    with pytest.raises(PictureError, match="its folder is not there"):
         draw_over_time(prediction, tmp_path / "absent" / "tags.png")
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(PictureError, match="name another place"):
+        draw_over_time(prediction, tmp_path / "folder.png")
 
 
 def test_without_matplotlib_the_line_that_installs_it(
     prediction: Prediction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MissingExtraError, match=r'pip install "earmark\[train\]"'):
+    with pytest.raises(MissingExtraError, match=r'pip install "earmark\[plot\]"'):
         draw_over_time(prediction, tmp_path / "tags.png")
+
+
+def test_drawing_needs_nothing_of_the_extra_train() -> None:
+    train = ("torch", "lightning", "filelock", "sklearn", "pydantic")
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({train}));"
+        "import earmark.plots, earmark.plots.style; print('matplotlib' in sys.modules);"
+        "earmark.plots.style.house().__enter__();"
+        "print('matplotlib' in sys.modules, 'matplotlib.pyplot' in sys.modules)"
+    )
+    pytest.importorskip("matplotlib", reason="needs the extra plot")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True", "False"]

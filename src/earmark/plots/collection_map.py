@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from earmark.errors import TrainingError
-from earmark.training.figures import style
+from earmark.plots import style
 
 SIDE_INCHES = 5.6
 KEY_INCHES = 1.5
@@ -34,7 +33,7 @@ def draw_collection_map(
     tracks, what both axes show. The format follows from the file's ending, such as .png or .svg.
 
     Raises:
-        TrainingError: the picture cannot be written there.
+        PictureError: the picture cannot be written there.
         MissingExtraError: matplotlib is not installed.
     """
     with style.house():
@@ -44,8 +43,6 @@ def draw_collection_map(
             f"{len(points)} tracks along the two directions in which their vectors differ most, which show "
             f"{share:.0%} of all differences; marked by the tag that stands out in each.",
         )
-        if path.suffix.lower().removeprefix(".") not in figure.canvas.get_supported_filetypes():
-            raise TrainingError(f"A map cannot be drawn into {path}; its name has to end in .png, .svg or .pdf.")
         axes = figure.subplots()
         order = np.argsort(-np.bincount(tag, minlength=len(labels)), kind="stable")
         area = _area(len(points))

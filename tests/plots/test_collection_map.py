@@ -3,11 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from earmark.errors import TrainingError
+from earmark.errors import PictureError
 
-pytest.importorskip("matplotlib", reason="needs the extra train")
+pytest.importorskip("matplotlib", reason="needs the extra plot")
 
-from earmark.training.figures.collection_map import draw_collection_map
+from earmark.plots import draw_collection_map
 
 
 def test_a_map_is_drawn_with_many_tags_and_with_no_tracks(tmp_path: Path) -> None:
@@ -21,7 +21,7 @@ def test_a_map_is_drawn_with_many_tags_and_with_no_tracks(tmp_path: Path) -> Non
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     points, tag = np.zeros((1, 2), np.float32), np.zeros(1, np.int64)
-    with pytest.raises(TrainingError, match="its name has to end in"):
+    with pytest.raises(PictureError, match="its name has to end in"):
         draw_collection_map(points, tag, ("a",), 0.5, tmp_path / "map.exe")
-    with pytest.raises(TrainingError, match="cannot be written"):
+    with pytest.raises(PictureError, match="its folder is not there"):
         draw_collection_map(points, tag, ("a",), 0.5, tmp_path / "absent" / "map.png")
