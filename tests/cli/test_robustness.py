@@ -28,6 +28,7 @@ def test_a_model_is_calibrated_and_measured(place: Sounding, tmp_path: Path) -> 
     done = run("calibrate", place.model, place.recipe, "--output", calibrated)
     assert done.exit_code == 0, done.output
     assert done.stdout == f"{calibrated}\n"
+    assert "too few of the 6 validation tracks for 3 of 3 tags" in done.stderr, "it says what is missing"
     assert "calibrated 3 tags on 6 tracks; 0 of them promise a precision" in done.stderr
     assert "The model was not trained on this split (default)" in done.stderr
     bundle = read_bundle(calibrated)

@@ -70,6 +70,40 @@ def test_a_recipe_becomes_a_model_that_tags(recipe: Path) -> None:
     assert (tagged.exit_code, tagged.stderr) == (0, "")
 
 
+@pytest.mark.parametrize(("command", "seed"), [("train", 3), ("evaluate", 4)])
+def test_what_the_calibration_will_lack_is_said_before_the_training(
+    recipe: Path, tmp_path: Path, command: str, seed: int
+) -> None:
+    calibrated = tmp_path / "calibrated.toml"
+    calibrated.write_text(f"seed = {seed}\n" + recipe.read_text() + "[bundle]\ncalibrate = true\n")
+    result = run(command, calibrated, "--runs", str(recipe.parent / "runs"))
+    assert result.exit_code == 0, result.exception
+    lines = result.stderr.splitlines()
+    [said] = [number for number, line in enumerate(lines) if "too few of the 2 validation tracks" in line]
+    [trained] = [number for number, line in enumerate(lines) if "default local 18  epoch   0" in line]
+    assert said < trained
+    assert lines[said].startswith("default: calibration: ")
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_where_nothing_can_be_calibrated_nothing_is_trained(recipe: Path, tmp_path: Path, command: str) -> None:
+    song = next((recipe.parent / "rendered" / "audio").iterdir())
+    table = tmp_path / "table.csv"
+    songs = [tmp_path / f"{number}.flac" for number in range(3)]
+    for each in songs:
+        each.write_bytes(song.read_bytes())
+    rows = [f"{each},a,artist {each.stem},{side}" for each, side in zip(songs, ("train", "valid", "test"), strict=True)]
+    table.write_text("\n".join(["path,tags,artist,split", *rows]) + "\n")
+    described = recipe.read_text().replace('"rendered"', '"table"').replace(f"{recipe.parent}/rendered", str(table))
+    described = re.sub(r"options = .*", "", described) + "[bundle]\ncalibrate = true\n"
+    calibrated = tmp_path / "calibrated.toml"
+    calibrated.write_text(described)
+    result = run(command, calibrated)
+    assert isinstance(result.exception, TrainingError)
+    assert "found 1 validation tracks" in str(result.exception)
+    assert "epoch" not in result.stderr
+
+
 def test_a_model_may_go_elsewhere(recipe: Path, tmp_path: Path) -> None:
     result = run("train", recipe, "--output", str(tmp_path / "here"), "--split", "default")
     assert result.exit_code == 0, result.exception

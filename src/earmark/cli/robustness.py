@@ -82,9 +82,13 @@ def calibrate(
     """Fit probabilities and thresholds of a trained model on one side of a split, and write the model with them."""
     tagger, dataset, chosen = _prepared(model, recipe, split)
     from earmark.tagging.bundle import write_bundle
-    from earmark.training.bundle.calibrate import calibrate_bundle
+    from earmark.training.bundle.calibrate import calibrate_bundle, shortage
 
     _warn_of_another_split(tagger, dataset, chosen)
+    if tagger.labels == dataset.labels:
+        lacking = shortage(dataset, dataset.split(chosen).side(side), dataset.labels)
+        if lacking:
+            say(lacking)
     with progress("tagging") as done:
         bundle, heard = calibrate_bundle(tagger.bundle, dataset, chosen, side, done, threads)
     for reason in heard.unreadable:

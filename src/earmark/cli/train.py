@@ -1,6 +1,6 @@
 """`earmark train` and `earmark evaluate`: a recipe in, a model or figures out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -46,6 +46,7 @@ def train(
     known = list(experiment.material.dataset.splits)
     if chosen not in known:
         raise RecipeError(f"There is no split {chosen!r}; {described.data.dataset} has {', '.join(known)}.")
+    _tell_shortage(experiment, [chosen])
     seed = experiment.recipe.evaluation.seeds[0]
     metrics = model_metrics(experiment, chosen, seed)
     with recipe_file(recipe) as path:
@@ -77,6 +78,7 @@ def evaluate(
     from earmark.training.evaluation.evaluate import evaluate as measure_all
     from earmark.training.evaluation.report import evaluation_json, evaluation_text
 
+    _tell_shortage(experiment, experiment.recipe.data.splits)
     evaluation = measure_all(experiment, side, say if experiment.leads else _say_nothing)
     if not experiment.leads:
         return
@@ -143,6 +145,16 @@ def _experiment(recipe: Path, runs: Path, processes: int, accelerator: str, prec
     for note in dict.fromkeys(note for material in materials for note in material.dataset.left_out):
         tell(note)
     return Experiment(described, materials[0], Steps(runs / "steps", fabric), fabric, tell, materials[-1])
+
+
+def _tell_shortage(experiment: "Experiment", splits: Sequence[str]) -> None:
+    """Say before the training what the calibration will lack; raises TrainingError where it would have nothing."""
+    from earmark.training.bundle.bundling import calibration_shortage
+
+    for split in splits:
+        lacking = calibration_shortage(experiment, split)
+        if lacking and experiment.leads:
+            say(f"{split}: {lacking}")
 
 
 def _say_nothing(line: str) -> None:

@@ -1,4 +1,5 @@
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +14,10 @@ from earmark.errors import TrainingError
 from earmark.tagging.activation import sigmoid
 from earmark.tagging.bundle import read_bundle, write_bundle
 from earmark.tagging.calibration import probabilities, promised
-from earmark.tagging.card import Activation, TagCalibration
-from earmark.training.bundle.calibrate import with_calibration
+from earmark.tagging.card import Activation, TagCalibration, TagName
+from earmark.training.bundle.calibrate import calibrate_bundle, shortage, with_calibration
 from earmark.training.bundle.platt import CalibrationRule, fit_calibration, wilson_lower_bound
+from earmark.training.datasets.base import Dataset, Split, Track
 
 
 @dataclasses.dataclass(frozen=True)
@@ -199,3 +201,43 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         fit_calibration(logits, targets, names(2), names(9))
     with pytest.raises(TrainingError, match="at least one"):
         fit_calibration(logits[:0], targets[:0], names(2), [])
+
+
+def dataset_of(targets: list[tuple[float, ...]], tags: int) -> Dataset:
+    """A dataset whose validation tracks have these targets."""
+    tracks = [Track("train", Path("train.flac"), (0.0,) * tags, "train")]
+    tracks += [Track(f"{number}", Path("x.flac"), row, f"{number}") for number, row in enumerate(targets)]
+    split = Split("default", ("train",), tuple(track.identifier for track in tracks[1:]), ())
+    labels = tuple(TagName(name, "tests") for name in names(tags))
+    return Dataset("made up", "CC0-1.0", "none", "none", "multi-label", labels, tuple(tracks), {"default": split})
+
+
+def lacking(targets: list[tuple[float, ...]], tags: int) -> str:
+    dataset = dataset_of(targets, tags)
+    return shortage(dataset, dataset.split("default").valid, dataset.labels)
+
+
+def test_what_too_few_tracks_lack_is_said_tag_by_tag() -> None:
+    unknown = float("nan")
+    rows = [(1.0, 0.0, 1.0)] * 10 + [(0.0, 0.0, unknown)] * 10
+    said = lacking(rows, 3)
+    assert "tag 0" not in said, "ten with it and ten without it are enough"
+    assert "too few of the 20 validation tracks for 2 of 3 tags" in said
+    assert said.endswith("tag 1 0/20, tag 2 10/0")
+    assert "10 with it and 10 without" in said, "and what is needed"
+    assert lacking([(1.0,)] * 9 + [(0.0,)] * 11, 1).endswith("tag 0 9/11")
+    assert lacking([(1.0,)] * 11 + [(0.0,)] * 9, 1).endswith("tag 0 11/9")
+    assert lacking([(1.0,), (0.0,)] * 10, 1) == ""
+
+
+@pytest.mark.parametrize(
+    "targets", [[], [(1.0, 0.0)], [(1.0, 0.0)] * 30, [(1.0, float("nan"))] * 30, [(float("nan"),) * 2] * 30]
+)
+def test_where_nothing_can_be_calibrated_it_is_refused_before_any_work(targets: list[tuple[float, ...]]) -> None:
+    with pytest.raises(TrainingError, match=rf"found {len(targets)} validation tracks, and no tag .* Add tracks"):
+        lacking(targets, 2)
+    dataset = dataset_of(targets, 2)
+    bundle = make_bundle(tags=2)
+    dataset = dataclasses.replace(dataset, tags=bundle.card.tags)
+    with pytest.raises(TrainingError, match="Nothing can be calibrated"):  # and no file is missed, as none is opened
+        calibrate_bundle(bundle, dataset, "default", "valid", lambda done, total: None)

@@ -11,6 +11,7 @@ from earmark.errors import TrainingError
 from earmark.tagging.bundle import Bundle, seal
 from earmark.tagging.card import Card, Extractor, Provenance, TagCalibration, TagName
 from earmark.tagging.layout import layout_of
+from earmark.training.bundle.calibrate import shortage
 from earmark.training.bundle.platt import fit_calibration
 from earmark.training.datasets.base import Dataset
 from earmark.training.evaluation.commit import commit
@@ -106,10 +107,8 @@ def calibration_of(experiment: Experiment, split: str, seed: int, columns: Seque
     material = experiment.material
     dataset = material.dataset
     group_of = {track.identifier: track.group for track in dataset.tracks}
-    reported = experiment.recipe.data.splits
     odds, targets, groups = [], [], []
-    # A model of a reported split keeps to its own validation side, as the others' hold its test tracks.
-    for fold in (split,) if split in reported else reported:
+    for fold in _calibration_splits(experiment.recipe.data.splits, split):
         odds.append(log_odds_of(material.by_track(experiment.model_scores(fold, seed), fold, "valid")[:, columns]))
         targets.append(material.by_track(material.clips.targets, fold, "valid")[:, columns])
         groups += [group_of[track] for track in material.tracks_of(fold, "valid")]
@@ -120,6 +119,26 @@ def calibration_of(experiment: Experiment, split: str, seed: int, columns: Seque
         groups,
         positive_threshold=dataset.positive_threshold,
     )
+
+
+def calibration_shortage(experiment: Experiment, split: str) -> str:
+    """What the calibration of the model of a split would lack, in words, before anything is trained; empty for nothing.
+
+    Raises:
+        TrainingError: there is nothing to calibrate it on.
+    """
+    recipe, dataset = experiment.recipe, experiment.material.dataset
+    if not recipe.bundle.calibrate:
+        return ""
+    folds = _calibration_splits(recipe.data.splits, split)
+    tracks = [track for fold in folds for track in experiment.material.tracks_of(fold, "valid")]
+    return shortage(dataset, tracks, [tag.label for tag in kept_tags(dataset, recipe.bundle.groups)])
+
+
+def _calibration_splits(reported: tuple[str, ...], split: str) -> tuple[str, ...]:
+    """The splits on whose validation sides the model of a split is calibrated."""
+    # A model of a reported split keeps to its own validation side, as the others' hold its test tracks.
+    return (split,) if split in reported else reported
 
 
 def log_odds_of(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
