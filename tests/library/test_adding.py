@@ -346,3 +346,29 @@ def far_away(library: Library) -> Callable[[Job], Outcome]:
         return analysis_of(identity(path), tagger.tag(path))
 
     return answer
+
+
+@pytest.mark.parametrize("work", ["identify", "listen"])
+@pytest.mark.parametrize("touched", [False, True])
+def test_what_keeps_changing_is_tried_three_times_and_no_more(
+    library: Library, music: Path, work: str, touched: bool
+) -> None:
+    assert library.tagger is not None
+    good = honest(library.tagger)
+    tried: list[str] = []
+
+    def answer(job: Job) -> Outcome:
+        if not job.path.endswith("3.flac") or job.work != work:
+            return good(job)
+        tried.append(job.path)
+        assert len(tried) < 10, "it is tried without end"
+        if touched:  # its time of change is another one then, and it is identified again
+            os.utime(job.path, ns=(len(tried), len(tried)))
+        return Changed()
+
+    added, engine = add(library, music, engine=Scripted(answer))
+    assert len(tried) == 3, "written out: whoever changes how often a file is tried changes this too"
+    assert [Path(path).name for path, _ in added.failed] == ["3.flac"], "a failure once, not one a try"
+    assert added.recordings == 3, "and the others are kept"
+    listened = [name for kind, name in engine.asked if kind == "listen" and name == "3.flac"]
+    assert len(listened) == (3 if work == "listen" else 0)

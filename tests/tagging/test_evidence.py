@@ -5,6 +5,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tagging.builders import log_mel_extractor, make_bundle, make_bundle_of, raw_extractor
 
 from earmark.errors import TagError
@@ -143,6 +145,27 @@ def test_strongest_seconds_by_hand():
     # Second 12 alone is loud: it lies in the windows from 8 to 12, and is the middle of what they name.
     loud = np.isin(np.arange(26), np.arange(8, 13)).astype(np.float64)
     assert strongest_seconds(loud, 5.0, 1.0, 30.0) == ((9.0, 15.0),)
+
+
+def test_the_ends_of_a_track_lie_in_fewer_windows_and_count_as_much():
+    """Seconds are compared by the mean of their windows: by the sum the ends lose, or win where it is negative."""
+    at_the_end = np.ones(26)
+    at_the_end[-1] = 3.0
+    assert strongest_seconds(at_the_end, 5.0, 1.0, 30.0) == ((0.0, 1.0), (25.0, 30.0))
+    in_the_middle = np.full(26, -2.0)
+    in_the_middle[10:15] = -1.0
+    assert strongest_seconds(in_the_middle, 5.0, 1.0, 30.0) == ((11.0, 17.0),)
+
+
+@given(
+    st.lists(st.integers(-1000, 1000), min_size=1, max_size=40),
+    st.integers(-1000, 1000),
+)
+def test_the_strongest_seconds_are_those_of_any_other_zero(strengths, added):
+    """Log odds have no natural zero: as much added to all of them changes nothing. Two windows a second stay exact."""
+    exact = np.array(strengths, dtype=np.float64)
+    seconds = len(strengths) + 1.0
+    assert strongest_seconds(exact + added, 2.0, 1.0, seconds) == strongest_seconds(exact, 2.0, 1.0, seconds)
 
 
 @pytest.mark.parametrize("seconds", [0.01, 0.5, 3.0])
