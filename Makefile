@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SONG ?=
 
-.PHONY: help setup demo test lint lint-page docs bench clean
+.PHONY: help setup demo test test-matrix lint lint-page docs bench clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made
@@ -41,6 +41,9 @@ lint-page:
 # The matrix products of tests are small: a second thread only waits for the first, and long where the machine is busy.
 test: lint ## Check style and types, then run the tests
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest
+
+test-matrix: setup ## Install the wheel under every Python found, with the lowest and the newest versions, and use it
+	$(BIN)/python tests/installed/matrix.py
 
 docs: setup ## Write the reference from the code, and build the pages into runs/docs/html; a warning is an error
 	$(BIN)/python docs/generate.py

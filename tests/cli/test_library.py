@@ -4,7 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from tagging.builders import write_random_bundle
 from training.sounds import write_noise
 from typer.testing import CliRunner, Result
@@ -269,3 +271,23 @@ def test_an_address_that_is_not_there_is_exit_1_with_the_reason(place: Path) -> 
     lines = result.stderr.splitlines()
     assert lines[0] == "earmark: file:///nowhere/at/all: found nothing at this address, expected files. Check it."
     assert lines[-1].startswith("6 files: 5 known"), "and the others are done"
+
+
+def test_a_playlist_stops_where_tracks_are_no_more_alike_than_any_two(tmp_path: Path) -> None:
+    """Three loud noises and three quiet ones: of fifty tracks asked for come those of the own kind, and it is said."""
+    write_random_bundle(tmp_path / "model")
+    for number in range(6):
+        noise = np.random.default_rng(number).normal(0, 0.2 if number < 3 else 0.002, 60_000)
+        soundfile.write(tmp_path / f"{number}.wav", noise, 22_050)
+    add(tmp_path, tmp_path)
+    found = json.loads(ask(tmp_path, "similar", "1", "--json").stdout)
+    alike = [each["path"] for each in found if each["score"] >= -1 / 5]
+    assert 0 < len(alike) < len(found) == 5
+    result = ask(tmp_path, "playlist", tmp_path / "like.m3u8", "--like", "1", "-n", 50)
+    written = [line for line in (tmp_path / "like.m3u8").read_text().splitlines() if not line.startswith("#")]
+    assert written == alike
+    [said, wrote] = result.stderr.splitlines()
+    assert said.startswith(f"stopped after {len(alike)} tracks: the next, of likeness {found[len(alike)]['score']:.2f}")
+    assert wrote == f"wrote {len(alike)} tracks"
+    result = ask(tmp_path, "playlist", tmp_path / "one.m3u8", "--like", "1", "-n", 1)
+    assert result.stderr == "wrote 1 tracks\n", "nothing is cut where no more was asked for"

@@ -189,7 +189,7 @@ def main() -> int:
         try:
             workshop.build()
         except subprocess.CalledProcessError as error:
-            print(f"The wheel could not be built:\n{error.stderr}")
+            print(f"The wheel could not be built, and nothing was tried:\n{error.stderr}")
             return 0 if options.index_may_be_absent and NO_NETWORK.search(error.stderr) else 1
         results = {}
         with ThreadPoolExecutor(options.jobs) as pool:

@@ -164,14 +164,14 @@ def playlist(
     scale: ScaleOption = None,
     relative: Annotated[bool, typer.Option("--relative", help="Paths from the playlist's folder.")] = False,
 ) -> None:
-    """Write an M3U8 playlist of a search, or of what is like a track."""
+    """Write an M3U8 playlist of a search, or of what is like a track, as far as it is more alike than chance."""
     if (query is None) == (like is None):
         raise typer.BadParameter("give either --query or --like")
     with _opened(file) as opened:
         if query is not None:
             found = opened.search(query, n=tracks, threshold=threshold)
         else:
-            found = _like(opened, like or "", model, tracks, _choice(alike, level, scale))
+            found = _alike(_like(opened, like or "", model, tracks, _choice(alike, level, scale)), len(opened))
         left_out = opened.playlist(output, found, relative=relative)
     for path in left_out:
         say(f"left out, as its name cannot stand in a playlist: {path!r}")
@@ -262,6 +262,19 @@ def _like(opened: "Library", source: str, model: str | None, tracks: int, choice
 
         opened.tagger = load(model)
     return opened.similar(named, n=tracks, choice=choice)
+
+
+def _alike(found: "list[Found]", recordings: int) -> "list[Found]":
+    """Of tracks found as the most alike those that are more so than chance; says where it stops."""
+    from earmark.library.likeness import chance_likeness
+
+    alike = [each for each in found if each.score >= chance_likeness(recordings)]
+    if len(alike) < len(found):
+        say(
+            f"stopped after {len(alike)} tracks: the next, of likeness {found[len(alike)].score:.2f}, is less like it "
+            "than any two tracks of the library are on average"
+        )
+    return alike
 
 
 def _choice(alike: Literal["all", "sound", "style"], level: list[int] | None, scale: list[str] | None) -> "Choice":
