@@ -28,6 +28,7 @@ EXTRAS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("pydantic", "pydantic"),
         ("matplotlib", "matplotlib"),
     ),
+    "plot": (("matplotlib", "matplotlib"),),
     "teach": (("scikit-learn", "sklearn"),),
     "fast": (("onnxruntime", "onnxruntime"),),
     "serve": (
