@@ -39,9 +39,9 @@ from tagging import MEASURE, write_model
 
 import earmark
 from earmark.errors import BundleError, MissingExtraError, TagError
-from earmark.tagging.bundle import read_bundle, write_bundle
-from earmark.tagging.int8 import write_ranges
-from earmark.tagging.int8_ranges import measure_ranges
+from earmark.tagging.bundle.bundle import read_bundle, write_bundle
+from earmark.tagging.engines.int8 import write_ranges
+from earmark.tagging.engines.int8_ranges import measure_ranges
 
 PEERS = Path(__file__).parent / "peers"
 NAME = "end_to_end"

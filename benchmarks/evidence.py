@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 import earmark
 from earmark.audio.decode import decode
-from earmark.tagging.activation import log_odds
+from earmark.tagging.bundle.calibration import log_odds
 from earmark.tagging.evidence import HOP_SECONDS
 from earmark.tagging.tagger import Tagger
 

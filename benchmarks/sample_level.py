@@ -29,8 +29,8 @@ from lightning.fabric import Fabric
 from torch import Tensor
 
 from earmark.audio.segments import SegmentRule
-from earmark.tagging.card import Extractor
-from earmark.tagging.network import LocalNetwork
+from earmark.tagging.bundle.card import Extractor
+from earmark.tagging.engines.network import LocalNetwork
 from earmark.training.evaluation.commit import commit
 from earmark.training.evaluation.provenance import machine, versions
 from earmark.training.material.clips import Clips

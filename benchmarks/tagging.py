@@ -24,10 +24,9 @@ import numpy as np
 import earmark
 from earmark.audio.logmel import LogMelSettings
 from earmark.audio.write import write_flac
-from earmark.tagging.bundle import seal, write_bundle
-from earmark.tagging.card import Card, Convolution, Extractor, Head, Provenance, TagName
-from earmark.tagging.layout import layout_of
-from earmark.tagging.tensors import expected_shapes
+from earmark.tagging.bundle.bundle import seal, write_bundle
+from earmark.tagging.bundle.card import Card, Convolution, Extractor, Head, Provenance, TagName, layout_of
+from earmark.tagging.bundle.tensors import expected_shapes
 
 RATE_HZ = 22_050
 TAGS = tuple(f"tag {number}" for number in range(50))

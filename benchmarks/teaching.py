@@ -22,7 +22,7 @@ import earmark
 from earmark.audio.decode import decode
 from earmark.audio.logmel import LogMelSettings, log_mel
 from earmark.plots import style
-from earmark.tagging.layout import Block
+from earmark.tagging.bundle.card import VectorBlock
 from earmark.teaching.columns import Columns, choices_of
 from earmark.teaching.quality import roc_auc
 from earmark.teaching.regression import Space, fit
@@ -40,7 +40,7 @@ MARKS = (*style.ordered_marks(2), style.ALL, style.LOCAL)
 """Of the kinds of vectors, in the order of `_kinds`."""
 
 Vectors = npt.NDArray[np.float32]
-Kind = tuple[Vectors, tuple[Block, ...], Columns]
+Kind = tuple[Vectors, tuple[VectorBlock, ...], Columns]
 """Vectors of all tracks, their layout, and the columns that a head reads."""
 Curve = dict[int, list[float]]
 """For every number of examples, a fold's mean area over words and draws, fold after fold."""

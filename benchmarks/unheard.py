@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 import earmark
-from earmark.tagging.activation import activate
+from earmark.tagging.bundle.calibration import activate
 from earmark.training.bundle.model_card import legend, tag_figures, tag_table
 from earmark.training.datasets.registry import load_dataset
 from earmark.training.evaluation.commit import commit

@@ -18,9 +18,8 @@ from earmark.audio.decode import decode
 from earmark.audio.logmel import LogMelSettings, log_mel
 from earmark.audio.mel import mel_from_hz
 from earmark.plots import style
-from earmark.tagging.bundle import Bundle
-from earmark.tagging.bundled import models, read_bundled
-from earmark.tagging.card import Extractor
+from earmark.tagging.bundle.bundle import Bundle, models, read_bundled
+from earmark.tagging.bundle.card import Extractor
 from earmark.training.datasets.rendered import load
 
 FIGURES = Path(__file__).resolve().parent / "figures"

@@ -54,7 +54,7 @@ ONLY = {
     "soxr": {"earmark.audio"},
     "sounddevice": {"earmark.audio"},
     "matplotlib": {"earmark.plots", "earmark.training.figures"},
-    "onnxruntime": {"earmark.tagging.onnx"},
+    "onnxruntime": {"earmark.tagging.engines.onnx"},
     "fastapi": {"earmark.web"},
     "starlette": {"earmark.web"},
     "python_multipart": {"earmark.web.multipart"},

@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch", reason="needs the extra train")
 
 from earmark.audio.logmel import LogMelSettings
 from earmark.audio.segments import SegmentRule
-from earmark.tagging.layout import layout_of
+from earmark.tagging.bundle.card import layout_of
 from earmark.training.networks.classifier import GlobalClassifier
 from earmark.training.networks.local_cnn import LocalCNN, output_length
 from earmark.training.networks.network_cost import parameter_count

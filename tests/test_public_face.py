@@ -72,7 +72,7 @@ def test_the_signatures_are_the_documented_ones() -> None:
     assert str(inspect.signature(earmark.load)).startswith("(model: ")
     assert list(inspect.signature(earmark.load).parameters) == ["model", "engine"]
     assert list(inspect.signature(earmark.Tagger.tag).parameters) == [
-        *("self", "source", "over_time", "keep_features", "decode_ahead", "stopwatch", "after_block"),
+        *("self", "source", "over_time", "keep_features", "read_ahead", "stopwatch", "on_block"),
     ]
     assert list(inspect.signature(earmark.OverTimeSettings).parameters) == ["window_seconds", "hop_seconds"]
 

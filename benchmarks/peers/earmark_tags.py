@@ -12,7 +12,7 @@ one_thread()
 import earmark  # noqa: E402
 from earmark.audio.links import Links  # noqa: E402
 from earmark.audio.source import open_source  # noqa: E402
-from earmark.tagging.engine import ENGINES  # noqa: E402
+from earmark.tagging.engines.engine import ENGINES  # noqa: E402
 
 
 def decode(path: str) -> int:
@@ -29,7 +29,7 @@ def main(model: str, way: str, *files: str) -> None:
     name, _, ahead = way.partition("+")
     engine = next(each for each in ENGINES if each == name)
     tagger = earmark.load(model, engine)
-    serve(lambda path: tagger.tag(path, decode_ahead=bool(ahead)).top(5), list(files))
+    serve(lambda path: tagger.tag(path, read_ahead=bool(ahead)).top(5), list(files))
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from torch import Tensor  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
 from earmark.audio.logmel import Compression, LogMelSettings  # noqa: E402
-from earmark.tagging.bundle import Bundle, read_bundle  # noqa: E402
-from earmark.tagging.card import Extractor  # noqa: E402
+from earmark.tagging.bundle.bundle import Bundle, read_bundle  # noqa: E402
+from earmark.tagging.bundle.card import Extractor  # noqa: E402
 
 
 def vector_of(extractor: Extractor, weights: Mapping[str, Tensor], frames: Tensor) -> Tensor:

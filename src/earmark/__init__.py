@@ -8,7 +8,7 @@ from earmark.errors import EarmarkError
 if TYPE_CHECKING:
     from earmark.audio.waveform import Waveform
     from earmark.library.library import Library
-    from earmark.tagging.bundled import models
+    from earmark.tagging.bundle.bundle import models
     from earmark.tagging.evidence import Evidence
     from earmark.tagging.prediction import OverTime, Prediction, Tag
     from earmark.tagging.tagger import Tagger, load
@@ -42,7 +42,7 @@ _HOMES = {
     "Tagger": "earmark.tagging.tagger",
     "Waveform": "earmark.audio.waveform",
     "load": "earmark.tagging.tagger",
-    "models": "earmark.tagging.bundled",
+    "models": "earmark.tagging.bundle.bundle",
 }
 
 

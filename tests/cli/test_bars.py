@@ -9,9 +9,8 @@ from tagging.builders import make_bundle
 
 from earmark.cli.bars import AHEAD_BY, Bars, Places, bar
 from earmark.cli.clock import clock
-from earmark.tagging.card import TagName
-from earmark.tagging.live import Live, LiveSettings
-from earmark.tagging.moment import Moment
+from earmark.tagging.bundle.card import TagName
+from earmark.tagging.live import Live, LiveSettings, Moment
 from earmark.tagging.prediction import Tag
 from earmark.tagging.tagger import Tagger
 

@@ -5,7 +5,7 @@ from tagging.builders import write_random_bundle
 from typer.testing import CliRunner
 
 from earmark.cli.main import app
-from earmark.tagging import bundled
+from earmark.tagging.bundle import bundle as bundled
 
 
 def test_bundled_models_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

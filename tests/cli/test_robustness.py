@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from earmark.cli.main import app
 from earmark.errors import RecipeError, TrainingError
-from earmark.tagging.bundle import read_bundle
+from earmark.tagging.bundle.bundle import read_bundle
 
 
 @pytest.fixture(scope="module")

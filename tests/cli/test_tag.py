@@ -21,8 +21,8 @@ from earmark.cli import tagging
 from earmark.cli.main import app
 from earmark.errors import BundleError, FileError, MissingExtraError, PictureError, TagError
 from earmark.library.jobs import Limits
-from earmark.tagging.bundle import read_bundle, write_bundle
-from earmark.tagging.card import TagCalibration
+from earmark.tagging.bundle.bundle import read_bundle, write_bundle
+from earmark.tagging.bundle.card import TagCalibration
 
 LABELS = [f"tag {number}" for number in range(1, 6)]
 
@@ -182,7 +182,7 @@ def test_a_window_shorter_than_a_segment_is_told(place: Path) -> None:
 
 
 def test_no_model_is_the_clear_sentence(place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from earmark.tagging import bundled
+    from earmark.tagging.bundle import bundle as bundled
 
     monkeypatch.setattr(bundled, "_folder", lambda: tmp_path)
     result = CliRunner().invoke(app, ["tag", str(sounds(place)[0])])
@@ -380,6 +380,6 @@ def test_a_pipe_is_read_once_and_held_to_the_length(place: Path, tmp_path: Path)
 
 def test_a_sound_that_goes_on_for_too_long_ends_there(place: Path) -> None:
     check = tagging.limited(str(sounds(place)[0]), Limits(longest_hours=1.0))
-    check(3_599.0)
+    check(np.zeros(4, np.float32), 3_599.0)
     with pytest.raises(FileError, match="goes on for more than 1 hours"):
-        check(3_601.0)
+        check(np.zeros(4, np.float32), 3_601.0)

@@ -20,7 +20,7 @@ from earmark.errors import MissingExtraError, TeachingError
 from earmark.library.library import Library
 from earmark.library.scan import stamp_of
 from earmark.library.write import WriteRule, Writing, files_of
-from earmark.tagging.bundle import read_bundle
+from earmark.tagging.bundle.bundle import read_bundle
 
 TRACKS = 24
 SONGS = 14

@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 from earmark.cli.main import app
 from earmark.errors import LibraryError
 from earmark.library.tag_file import TagFile
-from earmark.tagging.bundle import write_bundle
+from earmark.tagging.bundle.bundle import write_bundle
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ for package in ("pydantic", "matplotlib"):
 
 import draw
 
-from earmark.tagging.network import LocalNetwork
+from earmark.tagging.engines.network import LocalNetwork
 
 ROOT = Path(__file__).parents[2]
 

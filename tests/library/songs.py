@@ -20,8 +20,8 @@ from earmark.library.library import Library
 from earmark.library.scan import stamp_of
 from earmark.library.undo import Undoing
 from earmark.library.write import Outcome, WriteRule, Writing, files_of
-from earmark.tagging.bundle import Bundle, seal
-from earmark.tagging.card import TagName
+from earmark.tagging.bundle.bundle import Bundle, seal
+from earmark.tagging.bundle.card import TagName
 
 ENDINGS = ("mp3", "flac", "ogg", "opus", "m4a", "wma", "wv", "aiff", "wav")
 TAGS = (

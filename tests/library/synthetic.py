@@ -6,7 +6,7 @@ import numpy.typing as npt
 from earmark.library.analysis import Analysis, half
 from earmark.library.jobs import Stamp
 from earmark.library.library import Library
-from earmark.tagging.card import Card
+from earmark.tagging.bundle.card import Card
 
 
 def analysis(card: Card, number: int, *, logits: npt.ArrayLike | None = None, seed: int = 0) -> Analysis:

@@ -17,7 +17,7 @@ from earmark.library.adding import Added, Progress
 from earmark.library.analysis import analysis_of
 from earmark.library.jobs import Broken, Changed, Job, Lost, Outcome, Vanished
 from earmark.library.library import Library
-from earmark.tagging.bundle import seal
+from earmark.tagging.bundle.bundle import seal
 from earmark.tagging.tagger import Tagger
 
 FILES = ["1.flac", "3.flac", "copy of 0.flac", "0.flac", "2.flac"]

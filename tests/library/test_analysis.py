@@ -6,8 +6,7 @@ from tagging.builders import make_bundle
 
 from earmark.errors import LibraryError
 from earmark.library.analysis import analysis_of, half, pack_over_time, unpack_over_time
-from earmark.tagging.activation import activate
-from earmark.tagging.calibration import probabilities
+from earmark.tagging.bundle.calibration import activate, probabilities
 from earmark.tagging.prediction import OverTime
 from earmark.tagging.tagger import Tagger
 

@@ -15,7 +15,7 @@ from earmark.library.library import Library
 from earmark.library.query import HasPath, HasTag, parse
 from earmark.library.search import Fitting, ranked, tracks_at
 from earmark.library.store import Store
-from earmark.tagging.calibration import probabilities
+from earmark.tagging.bundle.calibration import probabilities
 from earmark.tagging.tagger import Tagger
 
 LOW, HIGH = -8.0, 8.0

@@ -9,7 +9,7 @@ from earmark.errors import LibraryError
 from earmark.library import vectors as vectors_module
 from earmark.library.library import Library
 from earmark.library.vectors import Vectors, open_vectors, vectors_path
-from earmark.tagging.calibration import probabilities
+from earmark.tagging.bundle.calibration import probabilities
 from earmark.tagging.tagger import Tagger
 
 

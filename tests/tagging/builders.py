@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from earmark.audio.logmel import LogMelSettings
-from earmark.tagging.bundle import Bundle, seal, write_bundle
-from earmark.tagging.card import (
+from earmark.tagging.bundle.bundle import Bundle, seal, write_bundle
+from earmark.tagging.bundle.card import (
     Activation,
     Card,
     Convolution,
@@ -20,9 +20,9 @@ from earmark.tagging.card import (
     Provenance,
     TagCalibration,
     TagName,
+    layout_of,
 )
-from earmark.tagging.layout import layout_of
-from earmark.tagging.tensors import expected_shapes
+from earmark.tagging.bundle.tensors import expected_shapes
 
 BLOCKS: Mapping[int, tuple[Convolution, ...]] = {
     18: (Convolution(3, 128, 3), Convolution(3, 128, 3), Convolution(2, 256, 2)),

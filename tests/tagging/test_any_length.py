@@ -13,8 +13,8 @@ from tagging.generated import RATE_HZ, GeneratedWav, whole
 
 from earmark.audio.decode import decode
 from earmark.audio.logmel import log_mel
-from earmark.tagging.bundle import write_bundle
-from earmark.tagging.int8_ranges import measure_ranges
+from earmark.tagging.bundle.bundle import write_bundle
+from earmark.tagging.engines.int8_ranges import measure_ranges
 from earmark.tagging.tagger import Tagger
 
 THIRTY_SECONDS, TEN_MINUTES, THREE_HOURS = 30, 600, 10_800
@@ -26,7 +26,7 @@ import sys
 import earmark
 from tagging.generated import GeneratedWav
 tagger = earmark.load(sys.argv[1], sys.argv[2])
-prediction = tagger.tag(GeneratedWav(int(sys.argv[3])), decode_ahead=sys.argv[4] == "ahead")
+prediction = tagger.tag(GeneratedWav(int(sys.argv[3])), read_ahead=sys.argv[4] == "ahead")
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
 print(prediction.duration_seconds, int(status["VmHWM"].split()[0]) / 1024)
 """
@@ -80,8 +80,8 @@ def test_streaming_is_the_whole_to_the_last_digit(seconds: int) -> None:
         at_once = np.concatenate(list(sound))
     for tagger in taggers:
         expected = tagger.tag((at_once, 22_050))
-        for decode_ahead in (False, True):
-            found = tagger.tag(GeneratedWav(seconds), decode_ahead=decode_ahead)
+        for read_ahead in (False, True):
+            found = tagger.tag(GeneratedWav(seconds), read_ahead=read_ahead)
             np.testing.assert_array_equal(found.logits, expected.logits)
             np.testing.assert_array_equal(found.embedding, expected.embedding)
             np.testing.assert_array_equal(found.local_scores, expected.local_scores)

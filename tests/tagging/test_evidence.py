@@ -11,9 +11,9 @@ from tagging.builders import log_mel_extractor, make_bundle, make_bundle_of, raw
 
 from earmark.errors import TagError
 from earmark.tagging import evidence as evidence_module
-from earmark.tagging.bundle import seal
+from earmark.tagging.bundle.bundle import seal
+from earmark.tagging.engines.network import Classifier
 from earmark.tagging.evidence import strongest_seconds
-from earmark.tagging.network import Classifier
 from earmark.tagging.tagger import Tagger
 from earmark.tagging.windows import OverTimeSettings
 

@@ -9,7 +9,7 @@ from tagging.builders import log_mel_extractor, make_bundle_of
 
 from earmark.audio.logmel import LogMelSettings
 from earmark.audio.waveform import Waveform
-from earmark.tagging.card_json import card_from_json, card_to_json
+from earmark.tagging.bundle.json import card_from_json, card_to_json
 from earmark.tagging.live import Live
 from earmark.tagging.tagger import Tagger
 

@@ -13,8 +13,7 @@ from earmark.audio.backlog import Arrival
 from earmark.audio.incoming import Pipe
 from earmark.audio.logmel import log_mel
 from earmark.errors import TagError, WaveformError
-from earmark.tagging.live import Live, LiveSettings, samples_needed
-from earmark.tagging.moment import Moment
+from earmark.tagging.live import Live, LiveSettings, Moment, samples_needed
 from earmark.tagging.tagger import Tagger
 
 RATE_HZ = 22_050

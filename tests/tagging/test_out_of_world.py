@@ -5,7 +5,7 @@ import pytest
 from tagging.builders import make_bundle
 from tagging.out_of_world import NO_MUSIC, ODD_SOUND, out_of_world
 
-from earmark.tagging.bundled import models
+from earmark.tagging.bundle.bundle import models
 from earmark.tagging.tagger import Tagger, load
 from earmark.tagging.windows import OverTimeSettings
 

@@ -44,11 +44,11 @@ def test_decoding_ahead_changes_nothing(tagger, song):
     settings = OverTimeSettings(3.0, 1.0)
     expected = tagger.tag(song, over_time=settings)
     before = threading.active_count()
-    assert_same(tagger.tag(song, over_time=settings, decode_ahead=True), expected)
+    assert_same(tagger.tag(song, over_time=settings, read_ahead=True), expected)
     content = song.read_bytes()
     cut = tagger.tag(content[: len(content) // 2], over_time=settings)
     assert cut.truncated
-    assert_same(tagger.tag(content[: len(content) // 2], over_time=settings, decode_ahead=True), cut)
+    assert_same(tagger.tag(content[: len(content) // 2], over_time=settings, read_ahead=True), cut)
     assert threading.active_count() == before
 
 
@@ -57,9 +57,9 @@ def test_what_breaks_while_it_is_decoded_ahead_is_told(tagger, song):
     samples[15 * RATE_HZ] = np.nan
     broken = song.with_name("broken.wav")
     soundfile.write(broken, samples, rate_hz, subtype="FLOAT")
-    for decode_ahead in (False, True):
+    for read_ahead in (False, True):
         with pytest.raises(DecodeError, match="NaN"):
-            tagger.tag(broken, decode_ahead=decode_ahead)
+            tagger.tag(broken, read_ahead=read_ahead)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("earmark")]
 
 
@@ -75,4 +75,4 @@ def test_a_stopwatch_changes_nothing_and_its_parts_add_up(tagger, song):
 
 def test_a_stopwatch_wants_one_thread(tagger, song):
     with pytest.raises(TagError, match="expected one of them"):
-        tagger.tag(song, decode_ahead=True, stopwatch=Stopwatch())
+        tagger.tag(song, read_ahead=True, stopwatch=Stopwatch())

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.errors import TagError
-from earmark.tagging.card import TagCalibration, TagName
-from earmark.tagging.prediction import ModelIdentity, OverTime, Prediction, Tag, activate
+from earmark.tagging.bundle.calibration import activate
+from earmark.tagging.bundle.card import TagCalibration, TagName
+from earmark.tagging.prediction import ModelIdentity, OverTime, Prediction, Tag
 
 
 def prediction(**changes):

@@ -14,9 +14,9 @@ from earmark.audio.decode import decode
 from earmark.audio.logmel import log_mel
 from earmark.errors import DecodeError, TagError, WaveformError
 from earmark.tagging import tagger as tagging
-from earmark.tagging.bundle import write_bundle
-from earmark.tagging.network import LocalNetwork
-from earmark.tagging.prediction import activate
+from earmark.tagging.bundle.bundle import write_bundle
+from earmark.tagging.bundle.calibration import activate
+from earmark.tagging.engines.network import LocalNetwork
 from earmark.tagging.tagger import Tagger, load
 from earmark.tagging.windows import OverTimeSettings
 
@@ -148,8 +148,8 @@ def test_threads_may_share_a_tagger(tagger):
 def test_scores_do_not_change_with_the_batch_size(monkeypatch, tagger, batch):
     samples = noise(25)
     expected = listen(tagger, (samples, RATE_HZ))
-    monkeypatch.setattr("earmark.tagging.network.LARGEST_BATCH", batch)
-    monkeypatch.setattr("earmark.tagging.listening.WINDOWS_IN_BATCH", batch)
+    monkeypatch.setattr("earmark.tagging.engines.network.LARGEST_BATCH", batch)
+    monkeypatch.setattr("earmark.tagging.streaming.WINDOWS_IN_BATCH", batch)
     found = listen(Tagger(tagger.bundle), (samples, RATE_HZ))
     np.testing.assert_allclose(found.embedding, expected.embedding, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-4, atol=1e-4)

@@ -3,7 +3,7 @@
 import numpy as np
 from tagging.builders import make_bundle
 
-from earmark.tagging.bundle import Bundle
+from earmark.tagging.bundle.bundle import Bundle
 from earmark.teaching.examples import Examples, examples_of
 
 

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from earmark.errors import TeachingError
-from earmark.tagging.network import Classifier
+from earmark.tagging.engines.network import Classifier
 from earmark.teaching.columns import choices_of
 from earmark.teaching.folds import fold_numbers, parts
 from earmark.teaching.labels import read_labels

@@ -8,9 +8,9 @@ from teaching.made_up import base, made_up
 pytest.importorskip("sklearn", reason="needs the extra teach")
 
 from earmark.errors import TeachingError
-from earmark.tagging.bundle import read_bundle, write_bundle
-from earmark.tagging.card import TagCalibration
-from earmark.tagging.network import Classifier
+from earmark.tagging.bundle.bundle import read_bundle, write_bundle
+from earmark.tagging.bundle.card import TagCalibration
+from earmark.tagging.engines.network import Classifier
 from earmark.tagging.tagger import Tagger
 from earmark.teaching.examples import Examples, examples_of
 from earmark.teaching.quality import roc_auc

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from earmark.tagging.card import TagName
+from earmark.tagging.bundle.card import TagName
 from earmark.training.datasets.base import Dataset, Split, Task, Track
 from earmark.training.material.clips import Clips
 from earmark.training.material.material import Material

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tagging.builders import make_bundle
 
-from earmark.tagging.bundle import write_bundle
+from earmark.tagging.bundle.bundle import write_bundle
 from training.sounds import write_noise
 
 TRACKS = 16

@@ -14,7 +14,7 @@ from lightning.fabric import Fabric
 
 from earmark.audio import logmel
 from earmark.audio.segments import SegmentRule
-from earmark.tagging.network import LocalNetwork
+from earmark.tagging.engines.network import LocalNetwork
 from earmark.training import method
 from earmark.training.material.batches import SegmentBatches, VectorBatches
 from earmark.training.material.clips import Clips

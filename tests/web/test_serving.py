@@ -15,7 +15,7 @@ import pytest
 from tagging.builders import make_bundle
 from web.served import PATIENCE_SECONDS, eventually
 
-from earmark.tagging.bundle import write_bundle
+from earmark.tagging.bundle.bundle import write_bundle
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="ends processes with signals")
 

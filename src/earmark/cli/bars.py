@@ -13,8 +13,8 @@ from earmark.cli.clock import clock
 from earmark.cli.moments import whole_lines
 
 if TYPE_CHECKING:
-    from earmark.tagging.card import TagName
-    from earmark.tagging.moment import Moment
+    from earmark.tagging.bundle.card import TagName
+    from earmark.tagging.live import Moment
     from earmark.tagging.prediction import Tag
 
 TAGS_A_GROUP = 3

@@ -106,7 +106,7 @@ def _decoders() -> Iterator[Finding]:
 
 
 def _models(named: str | None) -> Iterator[Finding]:
-    from earmark.tagging import bundled
+    from earmark.tagging.bundle import bundle as bundled
     from earmark.tagging.tagger import load
 
     names = bundled.models() if named is None else [named]

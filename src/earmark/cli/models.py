@@ -5,7 +5,7 @@ import typer
 
 def models() -> None:
     """List the bundled models; any folder with a trained model can be named with --model as well."""
-    from earmark.tagging import bundled
+    from earmark.tagging.bundle import bundle as bundled
 
     names = bundled.models()
     if not names:

@@ -7,7 +7,7 @@ from earmark.cli.console import say
 from earmark.cli.output import json_text, show
 
 if TYPE_CHECKING:
-    from earmark.tagging.moment import Moment
+    from earmark.tagging.live import Moment
 
 TAGS_A_LINE = 1
 TAGS_AT_THE_END = 3

@@ -16,7 +16,7 @@ from earmark.errors import EarmarkError
 
 if TYPE_CHECKING:
     from earmark.audio.stopwatch import Profile
-    from earmark.tagging.engine import Engine
+    from earmark.tagging.engines.engine import Engine
     from earmark.tagging.prediction import Prediction
 
 EngineName = Literal["numpy", "fast", "int8"]
@@ -111,7 +111,7 @@ def tag(
     # What runs a model is imported here, so that --help and a wrong option answer at once.
     from earmark.library.jobs import Limits
     from earmark.plots import draw_over_time, refuse_picture
-    from earmark.tagging.calibration import refuse_unpromised
+    from earmark.tagging.bundle.calibration import refuse_unpromised
     from earmark.tagging.evidence import place_of
     from earmark.tagging.tagger import load
     from earmark.tagging.windows import OverTimeSettings

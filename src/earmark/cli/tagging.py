@@ -5,7 +5,7 @@ import dataclasses
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -16,11 +16,14 @@ from earmark.errors import AudioError, DecodeError, EarmarkError, FileError
 from earmark.file_errors import file_errors
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from earmark.audio.stopwatch import Profile
     from earmark.library.jobs import Limits
-    from earmark.tagging.engine import Engine
+    from earmark.tagging.engines.engine import Engine
     from earmark.tagging.prediction import Prediction
-    from earmark.tagging.tagger import Tagger
+    from earmark.tagging.tagger import OnBlock, Tagger
     from earmark.tagging.windows import OverTimeSettings
 
 AHEAD_A_PROCESS = 32
@@ -35,7 +38,7 @@ class Order:
     engine: "Engine"
     over_time: "OverTimeSettings | None"
     keep_features: bool
-    decode_ahead: bool
+    read_ahead: bool
     profile: bool
     limits: "Limits"
 
@@ -111,9 +114,9 @@ def _tag(tagger: "Tagger", order: Order, source: Path) -> "Tagged | EarmarkError
                 source,
                 over_time=order.over_time,
                 keep_features=order.keep_features,
-                decode_ahead=order.decode_ahead,
+                read_ahead=order.read_ahead,
                 stopwatch=stopwatch,
-                after_block=limited(str(source), order.limits),
+                on_block=limited(str(source), order.limits),
             )
     except EarmarkError as error:
         return error
@@ -122,7 +125,7 @@ def _tag(tagger: "Tagger", order: Order, source: Path) -> "Tagged | EarmarkError
     return Tagged(prediction, None if stopwatch is None else stopwatch.profile)
 
 
-def limited(source: str, limits: "Limits") -> "Callable[[float], None]":
+def limited(source: str, limits: "Limits") -> "OnBlock":
     """Refuse a file that claims to be too long; returns what refuses it, block by block, when it is or takes too long.
 
     Raises FileError.
@@ -140,7 +143,8 @@ def limited(source: str, limits: "Limits") -> "Callable[[float], None]":
     allowed_seconds = limits.allowed_seconds(stamp, length_seconds)
     last = time.monotonic() + allowed_seconds
 
-    def check(heard_seconds: float) -> None:
+    def check(samples: "npt.NDArray[np.float32]", heard_seconds: float) -> None:
+        del samples
         if heard_seconds > limits.longest_hours * 3600:
             raise FileError(source, f"it goes on for more than {limits.longest_hours:g} hours, and no more are heard")
         if time.monotonic() > last:

@@ -79,7 +79,7 @@ def teach(
     from earmark.cli.material import Vectors, gathered, worded_by, worded_by_files
     from earmark.library.fields import checked_field
     from earmark.library.file_words import USUAL_FIELDS
-    from earmark.tagging.bundle import write_bundle
+    from earmark.tagging.bundle.bundle import write_bundle
     from earmark.tagging.tagger import Tagger, load
 
     folder = Path(name) if output is None else output

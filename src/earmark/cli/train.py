@@ -38,7 +38,7 @@ def train(
 ) -> None:
     """Run the three steps of a recipe and write the model, ready for `earmark tag --model`."""
     experiment = _experiment(recipe, runs, processes, accelerator, precision)
-    from earmark.tagging.bundle import write_bundle
+    from earmark.tagging.bundle.bundle import write_bundle
     from earmark.training.bundle.bundling import bundle_of, model_metrics
 
     described = experiment.recipe

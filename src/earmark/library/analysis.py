@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark.errors import LibraryError
-from earmark.tagging.activation import activate
-from earmark.tagging.calibration import probabilities
-from earmark.tagging.card import Activation, Card
+from earmark.tagging.bundle.calibration import activate, probabilities
+from earmark.tagging.bundle.card import Activation, Card
 from earmark.tagging.prediction import OverTime, Prediction
 
 LARGEST_HALF = float(np.finfo(np.float16).max)

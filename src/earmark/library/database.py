@@ -15,8 +15,8 @@ from earmark.library.analysis import Analysis, PackedOverTime
 from earmark.library.jobs import Stamp
 from earmark.library.remote import is_remote
 from earmark.library.store import Store
-from earmark.tagging.card import Card
-from earmark.tagging.card_json import card_from_json, card_to_json
+from earmark.tagging.bundle.card import Card
+from earmark.tagging.bundle.json import card_from_json, card_to_json
 
 PRESENT = "EXISTS (SELECT 1 FROM paths WHERE track_id = tracks.id AND NOT missing)"
 

@@ -13,9 +13,9 @@ from earmark.file_name import from_percent_encoded
 from earmark.library.analysis import Analysis, PackedOverTime
 from earmark.library.database import Database
 from earmark.library.jobs import Stamp
-from earmark.tagging.calibration import probabilities
-from earmark.tagging.card import Card
-from earmark.tagging.card_json import card_from_json, card_to_json
+from earmark.tagging.bundle.calibration import probabilities
+from earmark.tagging.bundle.card import Card
+from earmark.tagging.bundle.json import card_from_json, card_to_json
 
 FORMAT = "earmark-library"
 VERSION = 1

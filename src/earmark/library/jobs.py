@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from earmark.library.analysis import Analysis
-from earmark.tagging.bundle import Bundle
+from earmark.tagging.bundle.bundle import Bundle
 from earmark.tagging.windows import OverTimeSettings
 
 BYTES_A_SECOND_AT_LEAST = 1_000

@@ -5,9 +5,9 @@ import numpy.typing as npt
 
 from earmark.errors import LibraryError
 from earmark.library.database import Database, Track
-from earmark.tagging.calibration import probabilities
-from earmark.tagging.card import Card
-from earmark.tagging.card_json import card_from_json
+from earmark.tagging.bundle.calibration import probabilities
+from earmark.tagging.bundle.card import Card
+from earmark.tagging.bundle.json import card_from_json
 from earmark.tagging.tagger import Tagger
 
 

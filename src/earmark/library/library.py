@@ -33,8 +33,8 @@ from earmark.library.search import THRESHOLD, fitting, ranked, tags_of
 from earmark.library.store import Store
 from earmark.library.vectors import Vectors, open_vectors
 from earmark.library.workers import LocalEngine
-from earmark.tagging.card import Card
-from earmark.tagging.card_json import card_from_json
+from earmark.tagging.bundle.card import Card
+from earmark.tagging.bundle.json import card_from_json
 from earmark.tagging.prediction import OverTime
 from earmark.tagging.tagger import Tagger
 from earmark.tagging.windows import OverTimeSettings

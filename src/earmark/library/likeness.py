@@ -11,7 +11,7 @@ from earmark.errors import LibraryError
 from earmark.library.database import Database
 from earmark.library.neighbours import nearest_by_index
 from earmark.library.vectors import Vectors
-from earmark.tagging.layout import Block
+from earmark.tagging.bundle.card import VectorBlock
 
 EXACT_TRACKS = 100_000
 """Up to which every track is looked at; beyond, an index finds the candidates where all blocks count."""
@@ -33,7 +33,7 @@ class Choice:
     levels: tuple[int, ...] = ()
     scales: tuple[str, ...] = ()
 
-    def blocks(self, layout: Sequence[Block]) -> tuple[Block, ...]:
+    def blocks(self, layout: Sequence[VectorBlock]) -> tuple[VectorBlock, ...]:
         """The blocks that are meant; raises LibraryError for a scale or level that the model does not have."""
         scales = list(dict.fromkeys(block.extractor for block in layout))
         levels = sorted({block.level for block in layout})
@@ -107,7 +107,7 @@ def chance_likeness(tracks: int) -> float:
     return -1.0 / max(1, tracks - 1)
 
 
-def _only(units: npt.NDArray[np.float32], blocks: Sequence[Block]) -> npt.NDArray[np.float32]:
+def _only(units: npt.NDArray[np.float32], blocks: Sequence[VectorBlock]) -> npt.NDArray[np.float32]:
     chosen = np.zeros_like(units)
     for block in blocks:
         chosen[..., block.columns] = units[..., block.columns]

@@ -26,7 +26,7 @@ from pathlib import Path
 
 from earmark.errors import LibraryError
 from earmark.library.fields import GENRE, MOOD, checked_field
-from earmark.tagging.card import Card
+from earmark.tagging.bundle.card import Card
 
 MOST_WORDS = 3
 USUAL_GROUPS: Mapping[str, str] = {

@@ -22,9 +22,8 @@ import numpy.typing as npt
 
 from earmark.errors import LibraryError
 from earmark.library.database import Database
-from earmark.tagging.calibration import probabilities
-from earmark.tagging.card import Card
-from earmark.tagging.layout import Block
+from earmark.tagging.bundle.calibration import probabilities
+from earmark.tagging.bundle.card import Card, VectorBlock
 
 MAGIC = b"earmark vectors 1\n"
 ALIGNMENT_BYTES = 64
@@ -62,7 +61,7 @@ class Vectors:
     (tracks, columns) int8; `mean` and `deviation` (columns,) float32, of the columns as they are kept."""
 
     header: Header
-    blocks: tuple[Block, ...]
+    blocks: tuple[VectorBlock, ...]
     ids: npt.NDArray[np.int64]
     probabilities: Floats
     vectors: npt.NDArray[np.int8]
@@ -186,7 +185,7 @@ def _floats(blobs: Sequence[bytes]) -> Floats:
     return np.frombuffer(b"".join(blobs), "<f2").reshape(len(blobs), -1).astype(np.float32)
 
 
-def _units(embeddings: Floats, mean: Floats, deviation: Floats, blocks: Sequence[Block]) -> Floats:
+def _units(embeddings: Floats, mean: Floats, deviation: Floats, blocks: Sequence[VectorBlock]) -> Floats:
     values: Floats = (embeddings - mean) / deviation
     for block in blocks:
         part = values[..., block.columns]

@@ -27,8 +27,8 @@ from earmark.library.original import Original
 from earmark.library.remote import is_remote
 from earmark.library.rewriting import refuse_unwritable, rewrite
 from earmark.library.tag_file import Id3Version, TagFile
-from earmark.tagging.calibration import promised, refuse_unpromised
-from earmark.tagging.card import Card
+from earmark.tagging.bundle.calibration import promised, refuse_unpromised
+from earmark.tagging.bundle.card import Card
 from earmark.tagging.tagger import Tagger
 
 THRESHOLD = 0.5

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark.errors import TagError
-from earmark.tagging.layout import STATISTIC_PARTS, TrackStatistic
+from earmark.tagging.bundle.card import STATISTIC_PARTS, TrackStatistic
 
 Array = npt.NDArray[np.float32]
 
@@ -59,7 +59,7 @@ class TrackStatistics:
             self._sum_of_squares += (weights * squares).sum(axis=0)
 
     def vector(self) -> Array:
-        """The columns of this scale in the layout's order: level by level, statistic by statistic; float32.
+        """Return the columns of this scale in the layout's order: level by level, statistic by statistic; float32.
 
         The deviation is that of all segments (divided by their number). Raises TagError before any segment.
         """
@@ -80,7 +80,7 @@ class TrackStatistics:
         return np.concatenate(parts).astype(np.float32)
 
     def _split(self, vectors: Array) -> tuple[Array, Array]:
-        """Vectors in the layout's order as their first statistics and their second ones (none: no columns)."""
+        """Return vectors in the layout's order as their first statistics and their second ones (none: no columns)."""
         parts = len(STATISTIC_PARTS[self._statistic])
         pieces: list[list[Array]] = [[], []]
         start = 0

@@ -16,12 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark.errors import TagError
-from earmark.tagging.activation import log_odds
-from earmark.tagging.bundle import Bundle
-from earmark.tagging.calibration import probabilities
-from earmark.tagging.card import Card, Head
-from earmark.tagging.kept import KeptFeatures
-from earmark.tagging.network import Classifier
+from earmark.tagging.bundle.bundle import Bundle
+from earmark.tagging.bundle.calibration import log_odds, probabilities
+from earmark.tagging.bundle.card import Card, Head
+from earmark.tagging.engines.network import Classifier
+from earmark.tagging.features import StoredFeatures
 
 Array = npt.NDArray[np.float32]
 Exact = npt.NDArray[np.float64]
@@ -79,7 +78,7 @@ class Evidence:
         )
 
     def to_dict(self) -> dict[str, object]:
-        """Plain lists and numbers, for JSON."""
+        """Return plain lists and numbers, for JSON."""
         return {
             "log_odds": self.log_odds,
             "base": self.base,
@@ -119,7 +118,7 @@ class TrackEvidence:
     duration_seconds: float
 
     def of(self, place: int) -> Evidence:
-        """The evidence of the tag at one place in the model's order."""
+        """Return the evidence of the tag at one place in the model's order."""
         parts = tuple(
             Part(extractor, level, float(contribution), float(error))
             for (extractor, level), contribution, error in zip(
@@ -159,8 +158,10 @@ class Explainer:
             columns.setdefault((block.extractor, block.level), []).append(block.columns)
         self._columns = columns
 
-    def explain(self, vector: Array, features: KeptFeatures) -> TrackEvidence:
-        """The evidence of all tags: from a track vector (columns,) float32, and the features kept of the same sound."""
+    def explain(self, vector: Array, features: StoredFeatures) -> TrackEvidence:
+        """Return the evidence of all tags: from a track vector (columns,) float32, and the features kept of the same
+        sound.
+        """
         steps = self._steps(vector)
         exact = len(steps) <= EXACT_BLOCKS
         if exact:
@@ -194,7 +195,7 @@ class Explainer:
         )
 
     def _steps(self, vector: Array) -> list[Array]:
-        """What each block adds to the first layer where it takes the place of its mean: (units,) each."""
+        """Return what each block adds to the first layer where it takes the place of its mean: (units,) each."""
         difference = (vector - self._mean) / self._deviation
         steps = []
         for slices in self._columns.values():
@@ -208,7 +209,7 @@ class Explainer:
         return log_odds(logits, self.card.activation)
 
     def _gains(self, steps: Sequence[Array], orders: npt.NDArray[np.int64]) -> tuple[Exact, Exact, Exact]:
-        """What each block adds in each order, (orders, blocks, tags), and the log odds of no block and of all."""
+        """Return what each block adds in each order, (orders, blocks, tags), and the log odds of none and all."""
         ends = self._values(np.stack([self._first_of_mean, self._first_of_mean + np.sum(steps, axis=0)]))
         stacked = np.stack(steps)
         gains = np.empty((len(orders), len(steps), ends.shape[1]))
@@ -221,7 +222,7 @@ class Explainer:
 def strongest_seconds(
     strengths: Exact, window_seconds: float, hop_seconds: float, duration_seconds: float
 ) -> tuple[tuple[float, float], ...]:
-    """The stretches (start, end) in seconds in which a tag is strongest: a fifth of the track, in order.
+    """Return the stretches (start, end) in seconds in which a tag is strongest: a fifth of the track, in order.
 
     `strengths`: (windows,), the tag's log odds in windows that start every hop. A hop's own strength is the mean of the
     windows that it lies in, and the strongest hops are taken, earlier ones first where they are equal.
@@ -242,7 +243,7 @@ def strongest_seconds(
 
 
 def _later_layers(head: Head, weights: Mapping[str, Array]) -> Classifier | None:
-    """The classifier from its second layer on; None where the first layer is the last."""
+    """Return the classifier from its second layer on; None where the first layer is the last."""
     if not head.hidden_units:
         return None
     units = head.hidden_units[0]
@@ -257,7 +258,10 @@ def _later_layers(head: Head, weights: Mapping[str, Array]) -> Classifier | None
 
 
 def _all_sums(base: Array, steps: Sequence[Array]) -> Array:
-    """The sums of every set of steps on a base: (2^steps, units); step i is in the sets whose number has bit i."""
+    """Return the sums of every set of steps on a base: (2^steps, units).
+
+    Step i is in the sets whose number has bit i.
+    """
     sums = base[np.newaxis]
     for step in steps:
         sums = np.concatenate([sums, sums + step])
@@ -283,7 +287,7 @@ def _orders(blocks: int) -> npt.NDArray[np.int64]:
 
 
 def place_of(label: str, labels: Sequence[str]) -> int:
-    """The place of a tag among a model's tags; raises TagError for one that it does not have."""
+    """Return the place of a tag among a model's tags; raises TagError for one that it does not have."""
     if label not in labels:
         near = difflib.get_close_matches(label, labels, n=1, cutoff=0.0)
         raise TagError(f"evidence: found the tag {label!r}, which the model does not have. Did you mean {near[0]!r}?")

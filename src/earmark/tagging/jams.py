@@ -16,7 +16,7 @@ NAMESPACE = "tag_open"
 
 
 def jams_record(prediction: Prediction) -> dict[str, Any]:
-    """A prediction as JAMS: plain dictionaries, lists, text and numbers, for JSON.
+    """Return a prediction as JAMS: plain dictionaries, lists, text and numbers, for JSON.
 
     The first annotation holds a tag each over the whole track, its probability as confidence; with tags over time a
     second one holds a tag each for every window. The sandbox of the file says what JAMS has no place for: hashes,
@@ -64,7 +64,7 @@ def jams_record(prediction: Prediction) -> dict[str, Any]:
 
 
 def jams_text(prediction: Prediction) -> str:
-    """The same as strict JSON text."""
+    """Return the same as strict JSON text."""
     return json.dumps(jams_record(prediction), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 

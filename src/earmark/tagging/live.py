@@ -1,6 +1,7 @@
-"""Live: tags of the last seconds of a sound that does not end, as soon as a segment of every scale is complete."""
+"""Tags a sound that has no end: at every step the seconds before it."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -11,18 +12,58 @@ from earmark.audio.backlog import Arrival
 from earmark.audio.frames import Frames
 from earmark.audio.logmel import LogMelSettings, check_samples
 from earmark.audio.loudness import Loudness
-from earmark.audio.segments import SegmentRule
 from earmark.errors import TagError
-from earmark.tagging.aggregate import TrackStatistics
-from earmark.tagging.card import Extractor
-from earmark.tagging.convolve import Workspace
-from earmark.tagging.engine import Network
-from earmark.tagging.listening import Scale
-from earmark.tagging.moment import Moment
-from earmark.tagging.network import Activations
-from earmark.tagging.prediction import Prediction
+from earmark.tagging.bundle.card import Extractor
+from earmark.tagging.engines.convolution import Workspace
+from earmark.tagging.engines.engine import Network
+from earmark.tagging.engines.network import Activations
+from earmark.tagging.prediction import Prediction, Tag
+from earmark.tagging.streaming import ScaleStream
 from earmark.tagging.tagger import Tagger
-from earmark.tagging.windows import OverTimeSettings, segments_of_window
+from earmark.tagging.windows import OverTimeSettings, SegmentBuffer
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """The tags of a sound at one moment: of the seconds before it.
+
+    `seconds`: the moment, from the start of the sound, what was skipped counted too. `prediction`: of the stretch
+    before it: the window, or all there was. `silent`: whether nothing could be heard in that stretch; a prediction is
+    there all the same, but it says what a model makes of silence. `skipped_seconds`: so far in all.
+    """
+
+    seconds: float
+    prediction: Prediction
+    silent: bool
+    skipped_seconds: float
+
+    def tags(self, top: int | None = None) -> list[Tag]:
+        """Return the tags, most probable first, at most `top` of each group; none in silence."""
+        return [] if self.silent else top_of_groups(self.prediction, top)
+
+    def to_dict(self, top: int | None = None) -> dict[str, object]:
+        """Return plain dictionaries, lists, text and numbers, for JSON."""
+        return {
+            "seconds": round(self.seconds, 3),
+            "window_seconds": round(self.prediction.duration_seconds, 3),
+            "skipped_seconds": round(self.skipped_seconds, 3),
+            "silent": self.silent,
+            "tags": [
+                {"label": tag.label, "group": tag.group, "probability": tag.probability} for tag in self.tags(top)
+            ],
+        }
+
+
+def top_of_groups(prediction: Prediction, top: int | None) -> list[Tag]:
+    """Return the tags of a prediction, most probable first, at most `top` of each group; all of them for None."""
+    chosen: list[Tag] = []
+    taken: Counter[str] = Counter()
+    for tag in prediction.top(len(prediction.tags)):
+        taken[tag.group] += 1
+        if top is None or taken[tag.group] <= top:
+            chosen.append(tag)
+    return chosen
+
 
 Array = npt.NDArray[np.float32]
 
@@ -32,7 +73,7 @@ SLACK_SECONDS = 1e-9
 
 @dataclass(frozen=True)
 class LiveSettings:
-    """What is asked of a live sound, in seconds.
+    """Settings of live tagging, in seconds.
 
     `window_seconds`: how much of the sound that came last is tagged. `every_seconds`: the least sound between two
     answers; 0 gives one with every segment of the longest scale. Raises TagError for what cannot be.
@@ -48,7 +89,7 @@ class LiveSettings:
 
 
 class Live:
-    """A tagger on a sound that arrives piece by piece and may never end.
+    """Tags a sound that arrives piece by piece and may never end.
 
     Nothing is computed before the longest scale's next segment is complete, and then everything that came until there:
     an answer is due at a place of the sound that is known beforehand, and its numbers do not depend on how the sound
@@ -65,7 +106,8 @@ class Live:
         self._tagger = tagger
         self._rate_hz = tagger.card.rate_hz
         self._longest = max(extractors, key=lambda extractor: samples_needed(extractor, 0))
-        self._scales = [_RecentSegments(network, tagger) for network in tagger.networks]
+        self._streams = [ScaleStream(_OneByOne(network), tagger.card.activation) for network in tagger.networks]
+        self._buffers = [SegmentBuffer(network.extractor) for network in tagger.networks]
         self._front_ends = {
             extractor.log_mel: Frames(extractor.log_mel) for extractor in extractors if extractor.log_mel is not None
         }
@@ -101,8 +143,8 @@ class Live:
             self._samples += len(piece)
             if self._samples == due:
                 self._hear()
-                for scale in self._scales:
-                    scale.keep(self.heard_seconds - self.settings.window_seconds, self.heard_seconds)
+                for buffer in self._buffers:
+                    buffer.forget(self.heard_seconds - self.settings.window_seconds, self.heard_seconds)
                 self._heard_segments += 1
                 if self.heard_seconds - self._last_answer_seconds >= self.settings.every_seconds - SLACK_SECONDS:
                     self._last_answer_seconds = self.heard_seconds
@@ -134,11 +176,11 @@ class Live:
         self._spread(frames, np.empty(0, dtype=np.float32))
         short: list[str] = []
         vectors: list[Array] = []
-        for scale in self._scales:
-            scale.way.finish()
-            heard = scale.way.heard()
-            vectors.append(heard.vector)
-            short += [scale.extractor.name] if heard.short else []
+        for stream in self._streams:
+            stream.finish()
+            result = stream.result()
+            vectors.append(result.vector)
+            short += [stream.extractor.name] if result.short else []
         prediction = self._prediction(np.concatenate(vectors), self.heard_seconds, tuple(short))
         return self._moment(prediction, self._loudness.always_silent)
 
@@ -150,13 +192,15 @@ class Live:
         self._spread({settings: front_end.push(samples) for settings, front_end in self._front_ends.items()}, samples)
 
     def _spread(self, frames: dict[LogMelSettings, Array], samples: Array) -> None:
-        for scale in self._scales:
-            settings = scale.extractor.log_mel
-            scale.push(samples[:, np.newaxis] if settings is None else frames[settings])
+        for stream, buffer in zip(self._streams, self._buffers, strict=True):
+            settings = stream.extractor.log_mel
+            for levels in stream.push(samples[:, np.newaxis] if settings is None else frames[settings]):
+                buffer.add(levels)
 
     def _lately(self) -> Moment:
-        """What the window was like."""
-        vector = np.concatenate([scale.vector() for scale in self._scales])
+        """Return what the window was like."""
+        start, end = self.heard_seconds - self.settings.window_seconds, self.heard_seconds
+        vector = np.concatenate([buffer.vector(start, end) for buffer in self._buffers])
         prediction = self._prediction(vector, min(self.heard_seconds, self.settings.window_seconds), ())
         return self._moment(prediction, self._loudness.silent)
 
@@ -188,7 +232,7 @@ class Live:
 
 
 def samples_needed(extractor: Extractor, segment: int) -> int:
-    """How many samples of a sound have to be there before a segment, counted from 0, is complete."""
+    """Return how many samples of a sound have to be there before a segment, counted from 0, is complete."""
     rows = segment * extractor.segment_hop + extractor.segment_length
     settings = extractor.log_mel
     # The last frame is centred on its row and reaches half a window further.
@@ -210,32 +254,3 @@ class _OneByOne:
 
     def __call__(self, segments: Array, workspace: Workspace | None = None) -> Activations:
         return self._network(segments, workspace)
-
-
-class _RecentSegments:
-    """One scale's way through the sound, and the segments of it that the window still needs."""
-
-    def __init__(self, network: Network, tagger: Tagger) -> None:
-        self.extractor = network.extractor
-        self.way = Scale(_OneByOne(network), tagger.card.activation)
-        self._rule = SegmentRule(self.extractor.segment_length, self.extractor.segment_hop)
-        self._levels = np.empty((0, sum(self.extractor.level_widths)), dtype=np.float32)
-        self._first = 0
-        """The number of the first segment kept."""
-
-    def push(self, rows: Array) -> None:
-        self._levels = np.concatenate([self._levels, *self.way.push(rows)])
-
-    def keep(self, start: float, end: float) -> None:
-        """Forget the segments that the stretch between two times in seconds does not need, nor a later one."""
-        numbers = np.arange(self._first, self._first + len(self._levels), dtype=np.float64)
-        centres = (numbers * self._rule.hop + self._rule.centre(0)) * self.extractor.row_seconds
-        first = segments_of_window(np.asarray(centres), start, end).start
-        self._levels = self._levels[first:].copy()
-        self._first += first
-
-    def vector(self) -> Array:
-        """This scale's columns of the stretch that is kept."""
-        statistics = TrackStatistics(self.extractor.track_statistic, self.extractor.level_widths)
-        statistics.add(self._levels)
-        return statistics.vector()

@@ -1,4 +1,4 @@
-"""What a tagger says about a sound: logits kept, scores and probabilities made when asked for, and who said it."""
+"""The prediction of a tagger for one sound: logits, scores, probabilities, and the model that made them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,13 +10,10 @@ import numpy.typing as npt
 
 from earmark.errors import TagError
 from earmark.file_name import is_text, percent_encoded, text_of
-
-# Known here too, where it was first.
-from earmark.tagging.activation import activate as activate
-from earmark.tagging.calibration import probabilities, promised, ranks
-from earmark.tagging.card import Activation, TagCalibration, TagName
+from earmark.tagging.bundle.calibration import activate, probabilities, promised, ranks
+from earmark.tagging.bundle.card import Activation, TagCalibration, TagName
 from earmark.tagging.evidence import Evidence, Explainer, TrackEvidence, place_of
-from earmark.tagging.kept import KeptFeatures
+from earmark.tagging.features import StoredFeatures
 
 Array = npt.NDArray[np.float32]
 
@@ -74,7 +71,7 @@ class OverTime:
         )
 
     def to_dict(self) -> dict[str, object]:
-        """Plain lists and numbers, for JSON."""
+        """Return plain lists and numbers, for JSON."""
         return {
             "window_seconds": self.window_seconds,
             "hop_seconds": self.hop_seconds,
@@ -110,7 +107,7 @@ class Prediction:
     model: ModelIdentity
     decoder: str
     over_time: OverTime | None = None
-    features: KeptFeatures | None = None
+    features: StoredFeatures | None = None
     calibration: tuple[TagCalibration, ...] = ()
     """The model's, one a tag; or empty: not calibrated."""
     explainer: Explainer | None = None
@@ -139,13 +136,14 @@ class Prediction:
         return probabilities(self.logits, self)
 
     def top(self, k: int = 5) -> list[Tag]:
-        """The k most probable tags, most probable first, equal ones in the model's order; raises TagError."""
+        """Return the k most probable tags, most probable first, equal ones in the model's order; raises TagError."""
         if k < 1:
             raise TagError(f"top: found k = {k}, expected at least 1. Ask for one tag or more.")
         return [self._tag(place) for place in self._order()[:k]]
 
     def promised(self, precision: float) -> list[Tag]:
-        """The tags that keep a promised precision, such as 0.9, most probable first; none where none can be promised.
+        """Return the tags that keep a promised precision, such as 0.9, most probable first; none where none can be
+        promised.
 
         Of all tracks for which the model promises a tag at 0.9, nine in ten truly have it, as far as its validation
         tracks could tell. Raises TagError for a precision that is not above 0 and up to 1.
@@ -172,7 +170,7 @@ class Prediction:
         return self.explainer.explain(self.embedding, self.features)
 
     def _order(self) -> list[int]:
-        """The places of all tags, most probable first."""
+        """Return the places of all tags, most probable first."""
         order: list[int] = np.argsort(-ranks(self.logits, self), kind="stable").tolist()
         return order
 
@@ -181,7 +179,7 @@ class Prediction:
         return Tag(tag.label, float(self.scores[place]), tag.group, float(self.probabilities[place]))
 
     def to_dict(self, *, embedding: bool = False, evidence: Sequence[str] = ()) -> dict[str, object]:
-        """Plain dictionaries, lists, text and numbers, for JSON; numbers by label, in the model's order.
+        """Return plain dictionaries, lists, text and numbers, for JSON; numbers by label, in the model's order.
 
         `probabilities` are what to show, and `calibrated` says whether they are more than the scores. `embedding` adds
         the track vector, `evidence` that of the tags named; `over_time` is there where it was asked for; kept features
@@ -224,11 +222,12 @@ class Prediction:
         return json.dumps(self.to_dict(embedding=embedding), ensure_ascii=False, allow_nan=False, indent=indent)
 
     def csv_header(self) -> tuple[str, ...]:
-        """The names of `csv_row`'s cells: the same for every prediction of a model."""
+        """Return the names of `csv_row`'s cells: the same for every prediction of a model."""
         return (*_CSV_COLUMNS, *self.labels)
 
     def csv_row(self, precision: float | None = None) -> tuple[str, ...]:
-        """The prediction as the cells of one row, for csv.writer: what was heard, by whom, and all probabilities.
+        """Return the prediction as the cells of one row, for csv.writer: what was heard, by whom, and all
+        probabilities.
 
         With a precision, the cells of tags that cannot be promised at it are empty.
         """

@@ -1,4 +1,4 @@
-"""The tagger: a sound in, a Prediction out, in constant memory, whatever the length."""
+"""The tagger turns a sound of any length into a Prediction, in constant memory."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -10,24 +10,25 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark import __version__
-from earmark.audio.ahead import read_ahead
+from earmark.audio import ahead
 from earmark.audio.decode import Source, decode
 from earmark.audio.loudness import Loudest
 from earmark.audio.stopwatch import Stopwatch
 from earmark.errors import BundleError, TagError
-from earmark.tagging.bundle import Bundle, read_bundle
-from earmark.tagging.bundled import bundled_folder, models
-from earmark.tagging.card import Card
-from earmark.tagging.engine import Engine, networks_of
+from earmark.tagging.bundle.bundle import Bundle, bundled_folder, models, read_bundle
+from earmark.tagging.bundle.card import Card
+from earmark.tagging.engines.engine import Engine, networks_of
+from earmark.tagging.engines.int8 import Ranges, read_ranges
+from earmark.tagging.engines.network import Classifier
 from earmark.tagging.evidence import Explainer
-from earmark.tagging.int8 import Ranges, read_ranges
-from earmark.tagging.kept import kept_features
-from earmark.tagging.listening import Heard, Listening, TagsOverTime
-from earmark.tagging.network import Classifier
+from earmark.tagging.features import stored_features
 from earmark.tagging.prediction import ModelIdentity, Prediction
+from earmark.tagging.streaming import ScaleResult, StreamingPass, TagsOverTime
 from earmark.tagging.windows import OverTimeSettings
 
 Array = npt.NDArray[np.float32]
+OnBlock = Callable[[Array, float], None]
+"""A callback that takes each block of a sound, (samples,) float32, and the seconds decoded so far."""
 
 
 def load(model: str | os.PathLike[str] | None = None, engine: Engine = "numpy") -> "Tagger":
@@ -35,9 +36,9 @@ def load(model: str | os.PathLike[str] | None = None, engine: Engine = "numpy") 
 
     `engine`: what runs the networks. "numpy" needs nothing more. "onnx" and "int8" are ONNX Runtime (extra `fast`): the
     first has numpy's scores to 1e-5, the second trades a little of them for speed and needs a model with int8 ranges.
-    None is ever taken in another's place.
+    earmark never substitutes one engine for another.
     Raises BundleError where there is no such model, or where it is not whole and unchanged, or has no int8 ranges;
-    MissingExtraError where the engine is not installed; TagError for an engine that there is not.
+    MissingExtraError where the engine is not installed; TagError for an unknown engine.
     """
     with _folder_of(model) as folder:
         bundle = read_bundle(folder)
@@ -47,7 +48,7 @@ def load(model: str | os.PathLike[str] | None = None, engine: Engine = "numpy") 
 
 @contextmanager
 def _folder_of(model: str | os.PathLike[str] | None) -> Iterator[Path]:
-    """A model's folder, for as long as it is read; raises BundleError where there is none."""
+    """Give a model's folder, for as long as it is read; raises BundleError where there is none."""
     if model is None:
         if not models():
             raise BundleError(
@@ -72,7 +73,7 @@ def _folder_of(model: str | os.PathLike[str] | None) -> Iterator[Path]:
 
 
 class Tagger:
-    """A model that listens: tags, tags over time, and vectors of sounds.
+    """Tags sounds, whole and over time, and returns their vectors.
 
     It keeps no state between sounds and may be shared by threads. The same sound gives the same numbers to the
     bit, from a path, bytes, a stream or an array, however it is cut into blocks on its way.
@@ -111,36 +112,37 @@ class Tagger:
         *,
         over_time: OverTimeSettings | None = None,
         keep_features: bool = False,
-        decode_ahead: bool = False,
+        read_ahead: bool = False,
         stopwatch: Stopwatch | None = None,
-        after_block: Callable[[float], None] | None = None,
+        on_block: OnBlock | None = None,
     ) -> Prediction:
         """Listen to a sound once and tag it.
 
         `source`: a path, bytes, a binary stream, a Waveform, or an array with its rate. `over_time`: also tag
         windows of that many seconds. `keep_features`: also keep what evidence and other windows need, 10 MB an hour.
-        `decode_ahead`: decode in a thread of its own while the networks run; the numbers are the same. `stopwatch`:
-        measures where the time goes, which wants one thread. `after_block`: called with the seconds of sound so far
-        after every block of about two seconds; what it raises ends the listening.
+        `read_ahead`: decode in a thread of its own while the networks run; the numbers are the same. `stopwatch`:
+        measures where the time goes, which wants one thread. `on_block`: called with each block of the sound before the
+        networks take it, (samples,) float32, mono, at the model's rate, in order, and with the seconds of sound that
+        were decoded so far; an exception that it raises ends the pass. It serves progress bars, outlines and limits.
         Raises DecodeError or WaveformError for sound that cannot be used, and TagError where a window is shorter
-        than the model's longest segment or `stopwatch` comes with `decode_ahead`.
+        than the model's longest segment or `stopwatch` comes with `read_ahead`.
         """
-        if stopwatch is not None and decode_ahead:
+        if stopwatch is not None and read_ahead:
             raise TagError(
-                "tag: found a stopwatch with decode_ahead, expected one of them: what two threads take at once adds up "
+                "tag: found a stopwatch with read_ahead, expected one of them: what two threads take at once adds up "
                 "to nothing. Leave one out."
             )
         with stopwatch or nullcontext():
-            return self._tag(source, over_time, keep_features, decode_ahead, stopwatch, after_block)
+            return self._tag(source, over_time, keep_features, read_ahead, stopwatch, on_block)
 
     def _tag(
         self,
         source: Source,
         over_time: OverTimeSettings | None,
         keep_features: bool,
-        decode_ahead: bool,
+        read_ahead: bool,
         stopwatch: Stopwatch | None,
-        after_block: Callable[[float], None] | None,
+        on_block: OnBlock | None,
     ) -> Prediction:
         classify: Callable[[Array], Array] = self.classifier
         if stopwatch is not None:
@@ -149,22 +151,22 @@ class Tagger:
         windows = None
         if over_time is not None:
             windows = TagsOverTime(self.networks, classify, card, over_time)
-        listening = Listening(self.networks, card.activation, windows, keep_features, stopwatch)
+        streaming_pass = StreamingPass(self.networks, card.activation, windows, keep_features, stopwatch)
         loudest = Loudest(card.rate_hz)
         with ExitStack() as open_until_heard:
             sound = open_until_heard.enter_context(decode(source, card.rate_hz, stopwatch))
             blocks: Iterable[Array] = sound
-            if decode_ahead:
-                blocks = open_until_heard.enter_context(closing(read_ahead(sound)))
+            if read_ahead:
+                blocks = open_until_heard.enter_context(closing(ahead.read_ahead(sound)))
             for block in blocks:
+                if on_block is not None:
+                    on_block(block, sound.duration_seconds)
                 loudest.add(block)
-                listening.push(block)
-                if after_block is not None:
-                    after_block(sound.duration_seconds)
+                streaming_pass.push(block)
             duration_seconds = sound.duration_seconds
-            heard = listening.finish(duration_seconds)
+            results = streaming_pass.finish(duration_seconds)
             name, decoder, truncated = sound.name, sound.decoder, sound.truncated
-        vector = np.concatenate([scale.vector for scale in heard])
+        vector = np.concatenate([result.vector for result in results])
         if not np.isfinite(vector).all():
             raise TagError(
                 f"{name}: found activations beyond float32, expected a sound of about -1 to 1. "
@@ -175,15 +177,15 @@ class Tagger:
             logits=classify(vector[np.newaxis])[0],
             activation=card.activation,
             embedding=vector,
-            local_scores=self._local_scores(heard),
+            local_scores=self._local_scores(results),
             source=name,
             duration_seconds=duration_seconds,
             truncated=truncated,
-            short=tuple(e.name for e, scale in zip(card.extractors, heard, strict=True) if scale.short),
+            short=tuple(e.name for e, result in zip(card.extractors, results, strict=True) if result.short),
             model=self.identity,
             decoder=decoder,
             over_time=windows.result() if windows is not None else None,
-            features=kept_features(listening.keepers, duration_seconds) if keep_features else None,
+            features=stored_features(streaming_pass.recorders, duration_seconds) if keep_features else None,
             calibration=card.calibration,
             explainer=self._explainer if keep_features else None,
             silent=loudest.silent,
@@ -194,11 +196,13 @@ class Tagger:
         return self.tag(source).embedding
 
     def hidden(self, embeddings: Array) -> Array:
-        """What the classifier's first hidden layer makes of track vectors: shorter, and nearer to what tags mean.
+        """Return the activations of the classifier's first hidden layer on track vectors.
+
+        They are shorter than track vectors, and nearer to what the tags mean.
 
         `embeddings`: (tracks, columns) float32, as `embed` gives one, kept or fresh. Returns (tracks, units) float32,
-        0 and above, to compare tracks or train small machines on. Raises TagError for vectors of another width, and for
-        a model without a hidden layer.
+        0 and above, to compare tracks by or to train small classifiers on. Raises TagError for vectors of another
+        width, and for a model without a hidden layer.
         """
         return self.classifier.hidden(embeddings)
 
@@ -206,7 +210,7 @@ class Tagger:
     def _explainer(self) -> Explainer:
         return Explainer(self.bundle)
 
-    def _local_scores(self, heard: list[Heard]) -> Array | None:
+    def _local_scores(self, results: list[ScaleResult]) -> Array | None:
         if any(extractor.output_tags != self.labels for extractor in self.card.extractors):
             return None
-        return np.asarray(np.mean([scale.local_scores for scale in heard], axis=0, dtype=np.float64), np.float32)
+        return np.asarray(np.mean([result.local_scores for result in results], axis=0, dtype=np.float64), np.float32)

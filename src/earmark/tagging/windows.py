@@ -10,7 +10,7 @@ import numpy.typing as npt
 from earmark.audio.segments import SegmentRule
 from earmark.errors import TagError
 from earmark.tagging.aggregate import TrackStatistics
-from earmark.tagging.card import Extractor
+from earmark.tagging.bundle.card import Extractor
 
 Array = npt.NDArray[np.float32]
 
@@ -32,15 +32,15 @@ class OverTimeSettings:
                 raise TagError(f"{name}: found {value!r}, expected a number above 0. Choose another {name}.")
 
     def start(self, index: int) -> float:
-        """Where window `index` starts, in seconds."""
+        """Return where window `index` starts, in seconds."""
         return index * self.hop_seconds
 
     def end(self, index: int) -> float:
-        """Where window `index` ends, in seconds."""
+        """Return where window `index` ends, in seconds."""
         return self.start(index) + self.window_seconds
 
     def fits(self, index: int, duration_seconds: float) -> bool:
-        """Whether a sound has window `index`: those that end within it, and always the first."""
+        """Return whether a sound has window `index`: those that end within it, and always the first."""
         return index == 0 or self.end(index) <= duration_seconds + SLACK_SECONDS
 
     def refuse_short_windows(self, extractors: Sequence[Extractor]) -> None:
@@ -62,7 +62,7 @@ class WindowVectors:
 
 
 def segments_of_window(centres: npt.NDArray[np.float64], start: float, end: float) -> slice:
-    """The segments of one window, by their ascending centres in seconds: those within [start, end).
+    """Return the segments of one window, by their ascending centres in seconds: those within [start, end).
 
     Choice: where there is none (a window beside a long segment, or in a dropped tail), the latest segment
     before the window's end, or the very first.
@@ -81,7 +81,7 @@ class Windows:
         """Raises TagError where a window is shorter than the longest segment."""
         settings.refuse_short_windows(extractors)
         self._settings = settings
-        self._scales = [_OpenSegments(extractor) for extractor in extractors]
+        self._scales = [SegmentBuffer(extractor) for extractor in extractors]
         self._columns = sum(extractor.columns for extractor in extractors)
         self._next = 0
 
@@ -90,12 +90,12 @@ class Windows:
         self._scales[scale].add(levels)
 
     def ready(self) -> WindowVectors:
-        """The windows that no later segment can change, each of them once, and forget what they needed."""
-        passed = min(scale.latest_centre for scale in self._scales)
+        """Return the windows that no later segment can change, each of them once, and forget what they needed."""
+        passed = min(scale.latest_centre_seconds for scale in self._scales)
         return self._emit(lambda index: self._settings.end(index) <= passed)
 
     def finish(self, duration_seconds: float) -> WindowVectors:
-        """The windows that are left at the end of the sound; the first one always, however short the sound."""
+        """Return the windows that are left at the end of the sound; the first one always, however short the sound."""
         return self._emit(lambda index: self._settings.fits(index, duration_seconds))
 
     def _emit(self, wanted: Callable[[int], bool]) -> WindowVectors:
@@ -114,8 +114,8 @@ class Windows:
         )
 
 
-class _OpenSegments:
-    """The segments of one scale that open windows still need."""
+class SegmentBuffer:
+    """Holds the latest segments of one scale, as long as a window needs them."""
 
     def __init__(self, extractor: Extractor) -> None:
         self._extractor = extractor
@@ -125,23 +125,25 @@ class _OpenSegments:
         """The number of the first segment kept."""
 
     def add(self, levels: Array) -> None:
+        """Take the levels of the next segments: (segments, width) float32."""
         self._levels = np.concatenate([self._levels, levels])
 
     @property
-    def latest_centre(self) -> float:
+    def latest_centre_seconds(self) -> float:
         """The middle of the latest segment, in seconds; below 0 before the first."""
         index = self._first + len(self._levels) - 1
         return self._rule.centre(index) * self._extractor.row_seconds if index >= 0 else -1.0
 
     def vector(self, start: float, end: float) -> Array:
+        """Return this scale's columns of the window between two times in seconds: (columns,) float32."""
         statistics = TrackStatistics(self._extractor.track_statistic, self._extractor.level_widths)
         statistics.add(self._levels[segments_of_window(self._centres(), start, end)])
         return statistics.vector()
 
     def forget(self, start: float, end: float) -> None:
-        """Drop the segments that neither the window of these seconds nor a later one needs."""
+        """Drop the segments that neither the window between two times in seconds nor a later one needs."""
         first = segments_of_window(self._centres(), start, end).start
-        self._levels = self._levels[first:]
+        self._levels = self._levels[first:].copy()  # a view would hold the memory of what is dropped
         self._first += first
 
     def _centres(self) -> npt.NDArray[np.float64]:

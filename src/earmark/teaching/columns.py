@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from earmark.tagging.layout import Block
+from earmark.tagging.bundle.card import VectorBlock
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +17,7 @@ class Columns:
     numbers: npt.NDArray[np.int64]
 
 
-def choices_of(layout: Sequence[Block]) -> tuple[Columns, ...]:
+def choices_of(layout: Sequence[VectorBlock]) -> tuple[Columns, ...]:
     """All scales and levels; each scale by itself; each level over all scales, and the highest; each choice once."""
     scales = list(dict.fromkeys(block.extractor for block in layout))
     levels = sorted({block.level for block in layout})
@@ -36,5 +36,5 @@ def choices_of(layout: Sequence[Block]) -> tuple[Columns, ...]:
     return tuple(once.values())
 
 
-def _some(name: str, blocks: Sequence[Block]) -> Columns:
+def _some(name: str, blocks: Sequence[VectorBlock]) -> Columns:
     return Columns(name, np.concatenate([np.arange(block.start, block.stop) for block in blocks]).astype(np.int64))

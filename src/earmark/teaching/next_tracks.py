@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from earmark.tagging.calibration import probabilities
-from earmark.tagging.card import Card
-from earmark.tagging.network import Classifier
+from earmark.tagging.bundle.calibration import probabilities
+from earmark.tagging.bundle.card import Card
+from earmark.tagging.engines.network import Classifier
 
 SPARE = 20
 """How many times as many tracks are kept in mind as are asked for, since many of them are of one album."""

@@ -9,9 +9,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from earmark.tagging.bundle import Bundle
-from earmark.tagging.card import Head
-from earmark.tagging.network import Classifier
+from earmark.tagging.bundle.bundle import Bundle
+from earmark.tagging.bundle.card import Head
+from earmark.tagging.engines.network import Classifier
 from earmark.teaching.columns import Columns, choices_of
 from earmark.teaching.regression import Numbers, Space
 

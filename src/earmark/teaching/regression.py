@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
-from earmark.tagging.layout import Block
+from earmark.tagging.bundle.card import VectorBlock
 from earmark.teaching.columns import Columns
 
 Numbers = npt.NDArray[np.float64]
@@ -25,7 +25,7 @@ _TINY = 1e-10
 class Space:
     """Standardised vectors (tracks, columns), ready for regressions on any choice of columns."""
 
-    def __init__(self, standardised: npt.NDArray[np.float32], layout: Sequence[Block]) -> None:
+    def __init__(self, standardised: npt.NDArray[np.float32], layout: Sequence[VectorBlock]) -> None:
         self._vectors = standardised.astype(np.float64)
         self._layout = tuple(layout)
         self._products: dict[bytes, Numbers] = {}

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from earmark import __version__
 from earmark.errors import TeachingError
-from earmark.tagging.bundle import Bundle, seal
-from earmark.tagging.card import Provenance, TagCalibration, TagName
+from earmark.tagging.bundle.bundle import Bundle, seal
+from earmark.tagging.bundle.card import Provenance, TagCalibration, TagName
 from earmark.teaching.examples import Examples
 from earmark.teaching.quality import Quality, quality_of
 from earmark.teaching.reading import Reading

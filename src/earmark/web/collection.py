@@ -16,8 +16,8 @@ from earmark.library.library import Library
 from earmark.library.likeness import Alike, Choice, nearest
 from earmark.library.query import And, HasPath, HasTag, Not, Or, Query, parse
 from earmark.library.vectors import Vectors, open_vectors
-from earmark.tagging.card import Card, TagName
-from earmark.tagging.card_json import card_from_json
+from earmark.tagging.bundle.card import Card, TagName
+from earmark.tagging.bundle.json import card_from_json
 from earmark.web import library_problems, problems
 from earmark.web.problem import ProblemError
 

@@ -1,58 +1,37 @@
-"""What is noticed while a sound goes by: how far it is, its outline, and that it is too long."""
+"""Watching a sound while it is tagged: how far it is, its outline, and that it is too long."""
 
 import time
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-from earmark.audio.stopwatch import Part, Stopwatch
 from earmark.errors import EarmarkError
 from earmark.web.outline import Outline
 
 TELL_SECONDS = 0.2
-"""From one message of progress to the next, at least."""
-
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
+"""The least time from one message of progress to the next."""
 
 
 class TooLongError(EarmarkError):
-    """Ends the reading of a sound that goes beyond what is listened to, whatever its header said."""
+    """Ends the reading of a sound that is longer than allowed, whatever its header said."""
 
 
-class Hearing(Stopwatch):
-    """A stopwatch of one pass that also sees the samples: what resampling gives is all of the sound, block by block."""
+class PassObserver:
+    """Sees each block of a sound as `Tagger.tag(..., on_block=)` takes it."""
 
     def __init__(self, rate_hz: int, longest_seconds: float, tell: Callable[[float], None]) -> None:
-        """`rate_hz`: of the model. `tell`: told now and then how many seconds went by."""
-        super().__init__()
+        """`rate_hz`: the model's. `tell`: called now and then with the seconds that were tagged so far."""
         self.outline = Outline(rate_hz)
-        self._rate_hz = rate_hz
-        self._longest_samples = longest_seconds * rate_hz
-        self._samples = 0
+        self._longest_seconds = longest_seconds
         self._tell = tell
         self._told = time.monotonic()
 
-    def timed(self, part: Part, call: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-        """The same function with its time counted; of resampling the samples are seen too."""
-        counted = super().timed(part, call)
-        if part != "resample":
-            return counted
-
-        def seen(*arguments: Arguments.args, **options: Arguments.kwargs) -> Result:
-            result = counted(*arguments, **options)
-            if isinstance(result, np.ndarray):
-                self._see(result)
-            return result
-
-        return seen
-
-    def _see(self, samples: np.ndarray) -> None:
-        self._samples += len(samples)
-        if self._samples > self._longest_samples:
+    def __call__(self, samples: npt.NDArray[np.float32], seconds: float) -> None:
+        """Take the next block, (samples,) float32, and the seconds so far; raises TooLongError beyond the limit."""
+        if seconds > self._longest_seconds:
             raise TooLongError
         self.outline.add(samples)
         if time.monotonic() - self._told >= TELL_SECONDS:
-            self._tell(self._samples / self._rate_hz)
+            self._tell(seconds)
             self._told = time.monotonic()

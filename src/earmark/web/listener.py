@@ -27,7 +27,7 @@ from earmark.library.worker import limit_memory
 from earmark.tagging.tagger import Tagger
 from earmark.tagging.windows import OverTimeSettings
 from earmark.web import problems, sound_problems
-from earmark.web.hearing import Hearing, TooLongError
+from earmark.web.hearing import PassObserver, TooLongError
 from earmark.web.order import Begun, Done, Failed, Message, Order, Progress, Ready, Setup, line_of
 from earmark.web.record import embed_record, tag_record, track_record
 
@@ -77,19 +77,19 @@ class Listener:
             self._tell(Progress(seconds, total_seconds, share))
 
         tell(0.0)
-        hearing = Hearing(self._tagger.card.rate_hz, longest_seconds, tell)
+        observer = PassObserver(self._tagger.card.rate_hz, longest_seconds, tell)
         track = order.want == "track"
         with file_errors(order.path):
             prediction = self._tagger.tag(
                 order.path,
                 over_time=self._windows if order.over_time or track else None,
                 keep_features=order.evidence or track,
-                stopwatch=hearing,
+                on_block=observer,
             )
         tell(prediction.duration_seconds)  # what is left is to explain and to write
         match order.want:
             case "track":
-                record = track_record(order.name, prediction, hearing.outline)
+                record = track_record(order.name, prediction, observer.outline)
             case "embed":
                 record = embed_record(prediction, self._tagger.card)
             case _:

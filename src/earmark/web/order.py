@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, TypeAdapter
 
-from earmark.tagging.bundle import Bundle
+from earmark.tagging.bundle.bundle import Bundle
 from earmark.web.problem import Problem
 
 Want = Literal["track", "tag", "embed", "flac"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from earmark.tagging.card import Card
+from earmark.tagging.bundle.card import Card
 from earmark.tagging.prediction import Prediction
 from earmark.web.outline import Outline
 

@@ -11,10 +11,9 @@ pytest.importorskip("sklearn", reason="needs the extra train")
 from tagging.builders import make_bundle
 
 from earmark.errors import TrainingError
-from earmark.tagging.activation import sigmoid
-from earmark.tagging.bundle import read_bundle, write_bundle
-from earmark.tagging.calibration import probabilities, promised
-from earmark.tagging.card import Activation, TagCalibration, TagName
+from earmark.tagging.bundle.bundle import read_bundle, write_bundle
+from earmark.tagging.bundle.calibration import probabilities, promised, sigmoid
+from earmark.tagging.bundle.card import Activation, TagCalibration, TagName
 from earmark.training.bundle.calibrate import calibrate_bundle, shortage, with_calibration
 from earmark.training.bundle.platt import CalibrationRule, fit_calibration, wilson_lower_bound
 from earmark.training.datasets.base import Dataset, Split, Track

@@ -10,7 +10,7 @@ pytest.importorskip("sklearn", reason="needs the extra train")
 from tagging.builders import make_bundle
 
 from earmark.errors import TrainingError
-from earmark.tagging.calibration import probabilities
+from earmark.tagging.bundle.calibration import probabilities
 from earmark.tagging.tagger import Tagger
 from earmark.training.bundle.calibrate import calibrate_bundle
 from earmark.training.bundle.fold_reliability import fold_reliability_text, measure_fold_reliability

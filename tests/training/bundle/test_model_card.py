@@ -9,7 +9,7 @@ pytest.importorskip("lightning", reason="needs the extra train")
 from sklearn.metrics import roc_auc_score
 
 from earmark.errors import TrainingError
-from earmark.tagging.card import TagName
+from earmark.tagging.bundle.card import TagName
 from earmark.training.bundle.model_card import heard, model_card, tag_figures
 from training.conftest import Workplace
 

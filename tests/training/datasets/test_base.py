@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from earmark.errors import DatasetError
-from earmark.tagging.card import TagName
+from earmark.tagging.bundle.card import TagName
 from earmark.training.datasets.base import Dataset, Report, Split, Track
 
 NAN = math.nan

@@ -8,7 +8,7 @@ pytest.importorskip("sklearn", reason="needs the extra train")
 from scipy.stats import spearmanr
 
 from earmark.errors import TrainingError
-from earmark.tagging.card import TagName
+from earmark.tagging.bundle.card import TagName
 from earmark.training.evaluation.agreement import agreements, rank_correlation, truth
 
 TAGS = (

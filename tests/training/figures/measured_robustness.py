@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from earmark.tagging.activation import log_odds, sigmoid
-from earmark.tagging.card import Activation, TagCalibration, TagName
+from earmark.tagging.bundle.calibration import log_odds, sigmoid
+from earmark.tagging.bundle.card import Activation, TagCalibration, TagName
 from earmark.training.datasets.base import Dataset, Split, Track
 from earmark.training.evaluation.bootstrap import Difference
 from earmark.training.evaluation.metrics import measure

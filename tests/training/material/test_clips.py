@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("pydantic", reason="needs the extra train")
 
 from earmark.errors import TrainingError
-from earmark.tagging.card import TagName
+from earmark.tagging.bundle.card import TagName
 from earmark.training.datasets.base import Dataset, Split, Track
 from earmark.training.datasets.windowed import WindowTargets
 from earmark.training.material.clips import Clips, cut_clips

@@ -8,8 +8,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra train")
 
-from earmark.tagging.card import Convolution
-from earmark.tagging.network import LocalNetwork
+from earmark.tagging.bundle.card import Convolution
+from earmark.tagging.engines.network import LocalNetwork
 from earmark.training.networks.blocks import (
     RESIDUAL_DROPOUT,
     ChannelScaling,

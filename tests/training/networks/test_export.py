@@ -6,8 +6,8 @@ torch = pytest.importorskip("torch", reason="needs the extra train")
 from tagging.builders import raw_extractor
 
 from earmark.errors import TrainingError
-from earmark.tagging.card import Extractor, Head
-from earmark.tagging.network import Classifier, LocalNetwork
+from earmark.tagging.bundle.card import Extractor, Head
+from earmark.tagging.engines.network import Classifier, LocalNetwork
 from earmark.training.networks.classifier import GlobalClassifier
 from earmark.training.networks.export import check_classifier, check_local, classifier_arrays, local_arrays
 from earmark.training.networks.local_cnn import LocalCNN

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch", reason="needs the extra train")
 from lightning.fabric import Fabric
 from tagging.builders import raw_extractor
 
-from earmark.tagging.card import Convolution
+from earmark.tagging.bundle.card import Convolution
 from earmark.training.material.batches import VectorBatches
 from earmark.training.networks.blocks import ConvolutionBlock
 from earmark.training.networks.classifier import GlobalClassifier

@@ -10,7 +10,7 @@ pytest.importorskip("torch", reason="needs the extra train")
 import torch
 
 from earmark.errors import RecipeError
-from earmark.tagging.card_check import layer_lengths
+from earmark.tagging.bundle.check import layer_lengths
 from earmark.training.networks.local_cnn import LocalCNN
 from earmark.training.networks.network_cost import network_cost, parameter_count
 from earmark.training.networks.sample_level import (

@@ -9,9 +9,9 @@ pytest.importorskip("lightning", reason="needs the extra train")
 
 import earmark
 from earmark.errors import TrainingError
-from earmark.tagging.bundle import write_bundle
-from earmark.tagging.network import Classifier
-from earmark.tagging.prediction import activate
+from earmark.tagging.bundle.bundle import write_bundle
+from earmark.tagging.bundle.calibration import activate
+from earmark.tagging.engines.network import Classifier
 from earmark.training.bundle.bundling import bundle_of
 from earmark.training.steps.features import Selection, clip_vectors
 from training.builders import make_material
@@ -210,7 +210,7 @@ def test_the_rounding_of_the_store_is_all_that_differs(genres: Workplace) -> Non
     """The vector of a clip, from frames rounded as the store does, equals the experiment's to 1e-5."""
     from earmark.audio.decode import decode
     from earmark.audio.logmel import log_mel
-    from earmark.tagging.network import LocalNetwork
+    from earmark.tagging.engines.network import LocalNetwork
 
     experiment = genres.experiment()
     trained, features = experiment.local("default", 27), experiment.features("default", 27)

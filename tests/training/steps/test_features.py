@@ -10,10 +10,10 @@ from tagging.builders import make_bundle
 from earmark.audio.decode import decode
 from earmark.audio.logmel import log_mel
 from earmark.errors import TrainingError
-from earmark.tagging.bundle import Bundle
-from earmark.tagging.layout import layout_of
-from earmark.tagging.network import LocalNetwork
-from earmark.tagging.prediction import activate
+from earmark.tagging.bundle.bundle import Bundle
+from earmark.tagging.bundle.calibration import activate
+from earmark.tagging.bundle.card import layout_of
+from earmark.tagging.engines.network import LocalNetwork
 from earmark.tagging.tagger import Tagger
 from earmark.training.material.clips import Clips
 from earmark.training.steps.features import ScaleFeatures, Selection, clip_vectors, extract_features, read_features

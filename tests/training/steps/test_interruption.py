@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("lightning", reason="needs the extra train")
 
-from earmark.tagging.bundle import Bundle, read_bundle
+from earmark.tagging.bundle.bundle import Bundle, read_bundle
 from training.commands import kill_when, run
 
 RECIPE = """

@@ -9,8 +9,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra train")
 
 from earmark.errors import TrainingError
-from earmark.tagging.card import Extractor, Head
-from earmark.tagging.network import Classifier, LocalNetwork
+from earmark.tagging.bundle.card import Extractor, Head
+from earmark.tagging.engines.network import Classifier, LocalNetwork
 from earmark.training.material.batches import Share
 from earmark.training.material.clips import Clips
 from earmark.training.networks.classifier import GlobalClassifier

@@ -9,9 +9,9 @@ pytest.importorskip("lightning", reason="needs the extra train")
 
 import earmark
 from earmark.errors import RecipeError
-from earmark.tagging.bundle import Bundle, write_bundle
-from earmark.tagging.network import Classifier, LocalNetwork
-from earmark.tagging.prediction import activate
+from earmark.tagging.bundle.bundle import Bundle, write_bundle
+from earmark.tagging.bundle.calibration import activate
+from earmark.tagging.engines.network import Classifier, LocalNetwork
 from earmark.training.bundle.bundling import bundle_of, model_metrics
 from earmark.training.evaluation.evaluate import evaluate
 from earmark.training.evaluation.metrics import measure

@@ -8,7 +8,7 @@ pytest.importorskip("lightning", reason="needs the extra train")
 
 import earmark
 from earmark.errors import RecipeError, TrainingError
-from earmark.tagging.bundle import write_bundle
+from earmark.tagging.bundle.bundle import write_bundle
 from earmark.training.bundle.bundling import bundle_of
 from earmark.training.recipe.recipe import parse_recipe
 from earmark.training.steps.features import Selection, clip_vectors

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra train")
 pytest.importorskip("lightning", reason="needs the extra train")
 
-from earmark.tagging.bundle import read_bundle
+from earmark.tagging.bundle.bundle import read_bundle
 from earmark.training.steps import fit
 from training.commands import run
 from training.conftest import Workplace

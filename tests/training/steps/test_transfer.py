@@ -12,10 +12,10 @@ from lightning.fabric import Fabric
 
 import earmark
 from earmark.errors import RecipeError, TrainingError
-from earmark.tagging.bundle import write_bundle
-from earmark.tagging.card import TagName
-from earmark.tagging.network import Classifier
-from earmark.tagging.prediction import activate
+from earmark.tagging.bundle.bundle import write_bundle
+from earmark.tagging.bundle.calibration import activate
+from earmark.tagging.bundle.card import TagName
+from earmark.tagging.engines.network import Classifier
 from earmark.training.bundle.bundling import bundle_of
 from earmark.training.datasets.base import Split
 from earmark.training.evaluation.evaluate import methods

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("pydantic", reason="needs the extra train")
 
 from earmark.errors import TrainingError
-from earmark.tagging.card import Activation, TagCalibration
+from earmark.tagging.bundle.card import Activation, TagCalibration
 from earmark.training.trials.reliability import Bin, Said, calibration_error, measure_reliability, reliability_curve
 
 

@@ -10,7 +10,7 @@ pytest.importorskip("torch", reason="needs the extra train")
 from tagging.builders import make_bundle
 
 from earmark.errors import TrainingError
-from earmark.tagging.card import TagCalibration, TagName
+from earmark.tagging.bundle.card import TagCalibration, TagName
 from earmark.tagging.tagger import Tagger, load
 from earmark.training.datasets.base import Dataset
 from earmark.training.datasets.table import load as load_table

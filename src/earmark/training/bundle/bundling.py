@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark.errors import TrainingError
-from earmark.tagging.bundle import Bundle, seal
-from earmark.tagging.card import Card, Extractor, Provenance, TagCalibration, TagName
-from earmark.tagging.layout import layout_of
+from earmark.tagging.bundle.bundle import Bundle, seal
+from earmark.tagging.bundle.card import Card, Extractor, Provenance, TagCalibration, TagName, layout_of
 from earmark.training.bundle.calibrate import shortage
 from earmark.training.bundle.platt import fit_calibration
 from earmark.training.datasets.base import Dataset

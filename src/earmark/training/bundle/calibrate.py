@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from earmark.errors import TrainingError
-from earmark.tagging.bundle import Bundle
-from earmark.tagging.card import TagCalibration
+from earmark.tagging.bundle.bundle import Bundle
+from earmark.tagging.bundle.card import TagCalibration
 from earmark.tagging.tagger import Tagger
 from earmark.training.bundle.platt import CalibrationRule, fit_calibration
 from earmark.training.datasets.base import Dataset

@@ -3,10 +3,9 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 
-from earmark.tagging.activation import activate
-from earmark.tagging.bundle import Bundle
-from earmark.tagging.calibration import probabilities
-from earmark.tagging.card import Activation, TagCalibration
+from earmark.tagging.bundle.bundle import Bundle
+from earmark.tagging.bundle.calibration import activate, probabilities
+from earmark.tagging.bundle.card import Activation, TagCalibration
 from earmark.tagging.tagger import Tagger
 from earmark.training.bundle.bundling import calibration_of, kept_tags, log_odds_of
 from earmark.training.bundle.calibrate import calibrate_bundle

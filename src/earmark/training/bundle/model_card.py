@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
 from earmark.errors import TrainingError
-from earmark.tagging.card import TagName
+from earmark.tagging.bundle.card import TagName
 from earmark.training.evaluation.agreement import rank_correlation
 from earmark.training.evaluation.commit import commit
 from earmark.training.material.batches import ROW_SECONDS

@@ -18,8 +18,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
 from earmark.errors import TrainingError
-from earmark.tagging.activation import log_odds, sigmoid
-from earmark.tagging.card import Activation, TagCalibration
+from earmark.tagging.bundle.calibration import log_odds, sigmoid
+from earmark.tagging.bundle.card import Activation, TagCalibration
 
 Scores = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.float64]

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark.errors import DatasetError
-from earmark.tagging.card import TagName
+from earmark.tagging.bundle.card import TagName
 from earmark.training.datasets.nearest import did_you_mean, listed
 from earmark.training.datasets.windowed import WindowTargets
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from earmark.errors import DatasetError
-from earmark.tagging.card import TagName
+from earmark.tagging.bundle.card import TagName
 from earmark.training.datasets.base import SIDES, Dataset, Report, Split, Track
 from earmark.training.datasets.catalogue import Catalogue
 from earmark.training.datasets.nearest import did_you_mean, listed

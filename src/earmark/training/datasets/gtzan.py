@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from earmark.errors import DatasetError
-from earmark.tagging.card import TagName
+from earmark.tagging.bundle.card import TagName
 from earmark.training.datasets.base import SIDES, Dataset, Report, Split, Track
 from earmark.training.datasets.catalogue import Catalogue
 from earmark.training.datasets.nearest import did_you_mean, listed

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from earmark.audio.duration import header_duration_seconds
 from earmark.errors import DatasetError, DecodeError
-from earmark.tagging.card import TagName
+from earmark.tagging.bundle.card import TagName
 from earmark.training.datasets.base import Dataset, Report, Split, Track
 from earmark.training.datasets.catalogue import Catalogue
 from earmark.training.datasets.csv_file import CsvRow

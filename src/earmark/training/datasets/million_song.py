@@ -13,7 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from earmark.errors import DatasetError
-from earmark.tagging.card import TagName
+from earmark.tagging.bundle.card import TagName
 from earmark.training.datasets.base import Dataset, Report, Split, Track
 from earmark.training.datasets.catalogue import Catalogue
 from earmark.training.datasets.million_song_audio import PREVIEW, preview_paths

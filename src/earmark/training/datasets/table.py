@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from earmark.errors import DatasetError
-from earmark.tagging.card import TagName
+from earmark.tagging.bundle.card import TagName
 from earmark.training.datasets.base import SIDES, Dataset, Report, Split, Task, Track
 from earmark.training.datasets.inspection import inspect_files
 from earmark.training.datasets.listing import Entry, list_csv, list_folders

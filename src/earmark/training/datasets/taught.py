@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark.errors import DatasetError
-from earmark.tagging.card import TagName
+from earmark.tagging.bundle.card import TagName
 from earmark.training.datasets import emotify, teacher
 from earmark.training.datasets.base import Dataset, Report, Split, Track
 from earmark.training.datasets.blanks import blank_files

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark.errors import DatasetError
-from earmark.tagging.card import TagName
+from earmark.tagging.bundle.card import TagName
 from earmark.training.datasets.base import Dataset, Report, Track
 from earmark.training.datasets.csv_file import CsvRow, read_csv
 from earmark.training.datasets.folds import fold_splits

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from earmark.errors import DatasetError
-from earmark.tagging.card import TagName
+from earmark.tagging.bundle.card import TagName
 
 
 class _Part(BaseModel):

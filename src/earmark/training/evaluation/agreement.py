@@ -14,7 +14,7 @@ from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 
 from earmark.errors import TrainingError
-from earmark.tagging.card import TagName
+from earmark.tagging.bundle.card import TagName
 from earmark.training.evaluation.bootstrap import Difference, paired_bootstrap
 from earmark.training.evaluation.metrics import quick_value
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from earmark.audio.logmel import LogMelSettings
 from earmark.plots import style
-from earmark.tagging.card import Convolution
+from earmark.tagging.bundle.card import Convolution
 from earmark.training.figures.measured import MeasuredRun
 from earmark.training.networks.sample_level import is_raw
 from earmark.training.networks.scales import (

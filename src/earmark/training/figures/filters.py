@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from earmark.errors import TrainingError
 from earmark.plots import style
-from earmark.tagging.bundle import read_bundle
+from earmark.tagging.bundle.bundle import read_bundle
 from earmark.training.figures.measured import MeasuredRun
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from earmark.audio.logmel import LogMelSettings
 from earmark.errors import TrainingError
-from earmark.tagging.card import Family
+from earmark.tagging.bundle.card import Family
 from earmark.training.datasets.base import Dataset
 from earmark.training.datasets.registry import load_dataset
 from earmark.training.material.clips import Clips, cut_clips

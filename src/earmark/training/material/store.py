@@ -31,7 +31,7 @@ from filelock import FileLock
 from earmark.audio.decode import decode
 from earmark.audio.logmel import LogMel, LogMelSettings
 from earmark.errors import AudioError, StoreError
-from earmark.tagging.card_json import to_plain
+from earmark.tagging.bundle.json import to_plain
 
 
 @dataclasses.dataclass(frozen=True)

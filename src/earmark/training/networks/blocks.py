@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from earmark.tagging.card import Convolution
+from earmark.tagging.bundle.card import Convolution
 from earmark.training.networks.norms import BatchNorm1d, BatchNorm2d
 
 RESIDUAL_DROPOUT = 0.2

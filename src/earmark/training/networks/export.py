@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from earmark.errors import TrainingError
-from earmark.tagging.card import Head
-from earmark.tagging.network import Classifier, LocalNetwork
+from earmark.tagging.bundle.card import Head
+from earmark.tagging.engines.network import Classifier, LocalNetwork
 from earmark.training.networks.blocks import ChannelScaling, ConvolutionBlock, DenseBlock, ResidualBlock
 from earmark.training.networks.classifier import GlobalClassifier
 from earmark.training.networks.local_cnn import LocalCNN

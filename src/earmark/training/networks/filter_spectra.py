@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from earmark.tagging.card import Extractor, Weights
+from earmark.tagging.bundle.card import Extractor, Weights
 from earmark.training.networks.blocks import ChannelScaling, ConvolutionBlock, ResidualBlock, SameConvolution
 from earmark.training.networks.local_cnn import LocalCNN
 from earmark.training.networks.norms import BatchNorm2d

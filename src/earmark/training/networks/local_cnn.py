@@ -8,7 +8,7 @@ same arithmetic as Conv1d, and faster in training on a CPU (`benchmarks/convolut
 import torch
 from torch import Tensor, nn
 
-from earmark.tagging.card import Extractor
+from earmark.tagging.bundle.card import Extractor
 from earmark.training.networks.blocks import (
     ConvolutionBlock,
     DenseBlock,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from earmark.tagging.card import Convolution, Extractor
+from earmark.tagging.bundle.card import Convolution, Extractor
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Literal
 
 from earmark.errors import RecipeError
-from earmark.tagging.card import Convolution, Extractor
+from earmark.tagging.bundle.card import Convolution, Extractor
 
 RATE_HZ = 22_050
 SHORTEST_SAMPLES = 2048

@@ -6,7 +6,7 @@ A scale is a number: below 2048 in frames of log-mel, from there on in samples o
 from earmark.audio.logmel import LogMelSettings
 from earmark.audio.segments import SegmentRule
 from earmark.errors import RecipeError
-from earmark.tagging.card import Convolution, Extractor
+from earmark.tagging.bundle.card import Convolution, Extractor
 from earmark.training.networks import sample_level
 from earmark.training.networks.sample_level import SampleLevelShape, is_raw
 

@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 from lightning.fabric import Fabric
 
-from earmark.tagging.card import Activation, Extractor
-from earmark.tagging.card_json import to_plain
-from earmark.tagging.network import Classifier, LocalNetwork
-from earmark.tagging.prediction import activate
-from earmark.tagging.tensors import extractor_hash
+from earmark.tagging.bundle.calibration import activate
+from earmark.tagging.bundle.card import Activation, Extractor
+from earmark.tagging.bundle.json import to_plain
+from earmark.tagging.bundle.tensors import extractor_hash
+from earmark.tagging.engines.network import Classifier, LocalNetwork
 from earmark.training.datasets.base import Task
 from earmark.training.material.hints import hints_hash
 from earmark.training.material.material import Material

@@ -14,9 +14,8 @@ import numpy.typing as npt
 from earmark.audio.segments import SegmentRule, Segments
 from earmark.errors import TrainingError
 from earmark.tagging.aggregate import TrackStatistics
-from earmark.tagging.card import Extractor
-from earmark.tagging.layout import Block, layout_of
-from earmark.tagging.network import LocalNetwork
+from earmark.tagging.bundle.card import Extractor, VectorBlock, layout_of
+from earmark.tagging.engines.network import LocalNetwork
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +66,7 @@ class ScaleFeatures:
         Raises:
             TrainingError: the network has none of these levels.
         """
-        blocks: Sequence[Block] = layout_of((self.extractor,))
+        blocks: Sequence[VectorBlock] = layout_of((self.extractor,))
         chosen = [np.arange(block.start, block.stop) for block in blocks if not levels or block.level in levels]
         if not chosen:
             raise TrainingError(

@@ -11,7 +11,7 @@ from lightning.fabric import Fabric
 from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
-from earmark.tagging.card import Head
+from earmark.tagging.bundle.card import Head
 from earmark.training.material.batches import Share, VectorBatches
 from earmark.training.material.hints import with_hints
 from earmark.training.material.material import Material

@@ -10,8 +10,8 @@ from lightning.fabric import Fabric
 from safetensors.numpy import load_file, save_file
 
 from earmark.errors import TrainingError
-from earmark.tagging.card import Extractor, Head
-from earmark.tagging.tensors import extractor_hash
+from earmark.tagging.bundle.card import Extractor, Head
+from earmark.tagging.bundle.tensors import extractor_hash
 from earmark.training.material.batches import Share
 from earmark.training.material.material import Material
 from earmark.training.networks.export import Arrays, check_local, local_arrays

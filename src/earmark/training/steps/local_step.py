@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from earmark.audio.segments import SegmentRule
 from earmark.errors import TrainingError
-from earmark.tagging.card import Extractor
+from earmark.tagging.bundle.card import Extractor
 from earmark.training.material.augmentation import Augmentation
 from earmark.training.material.batches import SegmentBatches, Share
 from earmark.training.material.hints import with_hints

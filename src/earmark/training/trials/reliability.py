@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark.errors import TrainingError
-from earmark.tagging.calibration import Calibrated, promised, promises
+from earmark.tagging.bundle.calibration import Calibrated, promised, promises
 
 Probabilities = npt.NDArray[np.float32]
 

@@ -7,9 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark.errors import TrainingError
-from earmark.tagging.activation import activate
-from earmark.tagging.calibration import probabilities, ranks
-from earmark.tagging.card import Activation, TagCalibration
+from earmark.tagging.bundle.calibration import activate, probabilities, ranks
+from earmark.tagging.bundle.card import Activation, TagCalibration
 from earmark.tagging.tagger import Tagger
 from earmark.training.datasets.base import Dataset
 from earmark.training.evaluation.bootstrap import Difference, paired_bootstrap

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from earmark.tagging.card import TagName
+from earmark.tagging.bundle.card import TagName
 
 Instrument = Literal["pluck", "flute", "organ", "bells"]
 DrumPatternName = Literal["none", "four on the floor", "backbeat"]

@@ -1,0 +1,227 @@
+"""The card of a bundle: everything about a model but its weights, as frozen dataclasses.
+
+`card.json` holds exactly these names. The layout says which columns of a track vector mean what: one block a scale,
+level and statistic. Training, export and evidence share it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from earmark.audio.logmel import LogMelSettings
+
+TrackStatistic = Literal["mean", "max", "mean+deviation"]
+
+STATISTIC_PARTS: dict[TrackStatistic, tuple[str, ...]] = {
+    "mean": ("mean",),
+    "max": ("max",),
+    "mean+deviation": ("mean", "deviation"),
+}
+
+
+@dataclass(frozen=True)
+class VectorBlock:
+    """The columns of a track vector that hold one statistic of one level of one extractor.
+
+    `level` counts hidden convolution layers from 1; `statistic` is "mean", "max" or "deviation", taken over
+    the segments of a track or window; the columns are `start` to `stop`, `stop` not included.
+    """
+
+    extractor: str
+    level: int
+    statistic: str
+    start: int
+    stop: int
+
+    @property
+    def columns(self) -> slice:
+        """The block's columns, to index the last axis of a vector with."""
+        return slice(self.start, self.stop)
+
+
+def layout_of(extractors: "Sequence[Extractor]") -> tuple[VectorBlock, ...]:
+    """Lay the track vector of some extractors out, in the one order that all of earmark uses.
+
+    Extractor by extractor, level by level, statistic by statistic. For 18, 27 and 54 frames with all their
+    levels and the mean this is the letter's vector of 1792 values ([SPL] III, method.md section 3).
+    """
+    blocks: list[VectorBlock] = []
+    start = 0
+    for extractor in extractors:
+        for level in extractor.levels:
+            for statistic in STATISTIC_PARTS[extractor.track_statistic]:
+                stop = start + extractor.convolutions[level - 1].channels
+                blocks.append(VectorBlock(extractor.name, level, statistic, start, stop))
+                start = stop
+    return tuple(blocks)
+
+
+def width_of(layout: Sequence[VectorBlock]) -> int:
+    """Return the number of columns of a track vector."""
+    return layout[-1].stop if layout else 0
+
+
+Activation = Literal["sigmoid", "softmax"]
+Family = Literal["log-mel", "raw"]
+SegmentStatistic = Literal["max", "mean"]
+Weights = Mapping[str, npt.NDArray[np.float32]]
+
+FORMAT = "earmark-bundle"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """One convolution over time, its ReLU and its max-pool.
+
+    With `stride` 1 the input is zero padded to "same" (one zero more on the right for an even filter). Any
+    other stride must equal `filter_length` and pads nothing: the first layer of the raw family ([SL], [SMC]).
+    `pool_length` is also the pool's stride; 1 means no pool.
+
+    What the follow-up of the raw family adds (Kim, Lee, Nam 2018) may be absent from card.json, and is where it
+    is 0: cards from before it are read, and hashed, as they were.
+    """
+
+    filter_length: int
+    channels: int
+    pool_length: int
+    stride: int = 1
+    squeeze_units: int = field(default=0, metadata={"optional": True})
+    """Units between the two dense layers that scale every channel by what the segment holds; 0: no scaling."""
+    residual_convolutions: int = field(default=0, metadata={"optional": True})
+    """Convolutions, 1 or 2, whose sum with the block's own input goes on; 0: an ordinary block, without that sum."""
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """One trained local network: one scale, and which of its activations enter the track vector."""
+
+    name: str
+    """Of letters, digits, "-" and "_"; such as "18" (frames) or "59049" (samples)."""
+    family: Family
+    rate_hz: int
+    log_mel: LogMelSettings | None
+    """The front end; null for the raw family."""
+    segment_length: int
+    """In frames (log-mel) or samples (raw)."""
+    segment_hop: int
+    """In frames (log-mel) or samples (raw)."""
+    input_mean: float
+    input_deviation: float
+    """The scalar standardisation of the input, before any zero padding."""
+    convolutions: tuple[Convolution, ...]
+    levels: tuple[int, ...]
+    """The hidden convolution layers whose activations enter the vector, counted from 1, ascending."""
+    segment_statistic: SegmentStatistic
+    track_statistic: TrackStatistic
+    hidden_units: int
+    """Of the dense layer before the local output; 0: the output reads the last convolution directly."""
+    output_tags: tuple[str, ...]
+    """The tags of the local output, in order: the bundle's own, or those of the dataset that the extractor
+    was trained on (transfer learning); empty: the local output is not in the bundle."""
+    hash: str
+    """sha256 of its weights and of everything above; see `tensors.extractor_hash`."""
+
+    @property
+    def input_columns(self) -> int:
+        """The columns of one input row: the mel bands, or 1 for the raw family."""
+        return self.log_mel.mel_bands if self.log_mel is not None else 1
+
+    @property
+    def row_seconds(self) -> float:
+        """The time from one input row (frame or sample) to the next, in seconds."""
+        return (self.log_mel.hop_samples if self.log_mel is not None else 1) / self.rate_hz
+
+    @property
+    def level_widths(self) -> tuple[int, ...]:
+        """The number of channels of every level used, in order."""
+        return tuple(self.convolutions[level - 1].channels for level in self.levels)
+
+    @property
+    def columns(self) -> int:
+        """The number of columns that it fills in a track vector."""
+        return sum(self.level_widths) * len(STATISTIC_PARTS[self.track_statistic])
+
+
+@dataclass(frozen=True)
+class Head:
+    """The global classifier: fully connected layers on a standardised track vector ([SPL] II-C)."""
+
+    hidden_units: tuple[int, ...]
+    hash: str
+    """sha256 of its weights, tags and activation; see `tensors.head_hash`."""
+
+
+@dataclass(frozen=True)
+class TagName:
+    """A tag and the group it belongs to, such as "guitar" of "instrument"."""
+
+    label: str
+    group: str
+
+
+@dataclass(frozen=True)
+class TagCalibration:
+    """What turns a tag's logit into a probability, and the thresholds that keep a promised precision.
+
+    The probability is the sigmoid of `slope` times the tag's log odds plus `intercept`; its log odds are its logit, or
+    those of its share where tags exclude each other (`activation.log_odds`). `thresholds` maps a promised precision,
+    written as text ("0.9"), to the least probability that keeps it.
+    """
+
+    label: str
+    slope: float
+    intercept: float
+    thresholds: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How a model came to be: enough to train it again."""
+
+    recipe: str
+    """The whole recipe, as TOML text."""
+    data_hash: str
+    split_hash: str
+    commit: str
+    versions: Mapping[str, str]
+    seeds: tuple[int, ...]
+    created: str
+    """ISO 8601, UTC."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """A bundle's card; what is on disk as card.json."""
+
+    name: str
+    extractors: tuple[Extractor, ...]
+    layout: tuple[VectorBlock, ...]
+    head: Head
+    activation: Activation
+    tags: tuple[TagName, ...]
+    calibration: tuple[TagCalibration, ...]
+    """One a tag, in the order of `tags`; or empty: not calibrated."""
+    provenance: Provenance
+    metrics: Mapping[str, float]
+    licence: str
+    format: str = FORMAT
+    version: int = VERSION
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The tags' labels, in the order of the head's outputs."""
+        return tuple(tag.label for tag in self.tags)
+
+    @property
+    def vector_width(self) -> int:
+        """The number of columns of a track vector."""
+        return width_of(self.layout)
+
+    @property
+    def rate_hz(self) -> int:
+        """The one sample rate that all extractors listen at."""
+        return self.extractors[0].rate_hz
