@@ -17,14 +17,15 @@ LAYERS = {
     "errors": set[str](),
     "file_errors": {"errors"},
     "file_name": set[str](),
+    "workers": ERRORS,
     "audio": ERRORS,
     "tagging": ERRORS | {"audio"},
     "plots": ERRORS | {"audio", "tagging"},
     "training": ERRORS | {"audio", "tagging", "plots"},
     "teaching": ERRORS | {"audio", "tagging"},
-    "library": ERRORS | {"audio", "tagging"},
-    "web": ERRORS | {"audio", "tagging", "plots", "training", "teaching", "library"},
-    "cli": ERRORS | {"audio", "tagging", "plots", "training", "teaching", "library", "web"},
+    "library": ERRORS | {"workers", "audio", "tagging"},
+    "web": ERRORS | {"workers", "audio", "tagging", "plots", "training", "teaching", "library"},
+    "cli": ERRORS | {"workers", "audio", "tagging", "plots", "training", "teaching", "library", "web"},
     "__main__": {"cli"},
 }
 """What each part of earmark may import, besides itself and the version number."""

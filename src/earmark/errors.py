@@ -8,6 +8,7 @@ EarmarkError
 ├── FileError               a file on which a library that earmark uses failed
 ├── OutputError             results that cannot be written to standard output
 ├── PictureError            a picture that cannot be drawn where it was asked for
+├── WorkerError             worker processes that cannot be started
 ├── TagError                a question that a tagger cannot answer as asked
 ├── BundleError             a model on disk that is absent, incomplete or not what its card says
 ├── RecipeError             an experiment that is not described correctly
@@ -103,6 +104,24 @@ class PictureError(EarmarkError):
 
     def __str__(self) -> str:
         return f"The picture {self.path} cannot be drawn: {self.reason}"
+
+
+class WorkerError(EarmarkError):
+    """Worker processes that cannot be started.
+
+    reason: how the last one ended, or why it was never there. tries: how many were started in a row.
+    """
+
+    def __init__(self, reason: str, tries: int) -> None:
+        super().__init__(reason, tries)
+        self.reason = reason
+        self.tries = tries
+
+    def __str__(self) -> str:
+        return (
+            f"Worker processes: found that the last of {self.tries} could not be used: {self.reason}; expected one "
+            "that starts. What was done before is kept: put this right, and run the same command again."
+        )
 
 
 class TagError(EarmarkError):

@@ -13,10 +13,12 @@ import pytest
 from tagging.builders import write_random_bundle
 from training.sounds import write_noise
 from typer.testing import CliRunner, Result
+from workers.processes import eventually
 
 from earmark.cli import tagging
 from earmark.cli.main import app
 from earmark.errors import MissingExtraError
+from earmark.workers.process import TRIES_OF_KILLS
 
 PARTS = ["decode", "resample", "front end", "network", "rest"]
 
@@ -55,18 +57,25 @@ def test_evidence_comes_from_processes_too(place: Path) -> None:
 
 
 def test_a_process_that_dies_takes_one_file_with_it(place: Path, tmp_path: Path) -> None:
-    """A worker is killed in the middle of a file: that file has its line, and the others their answers."""
+    """Workers are killed whenever they are at a file: that file has its line, and the others their answers."""
     pipe = tmp_path / "never.wav"
     os.mkfifo(pipe)
     files = [place / "music" / "1.flac", pipe, place / "music" / "2.flac", place / "music" / "4.flac"]
     command = [sys.executable, "-m", "earmark", "tag", "--model", str(place / "model"), "--jsonl", "--jobs", "2"]
     process = subprocess.Popen([*command, *map(str, files)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    with pipe.open("wb"):  # opened once a worker has it open
-        for worker in _holders(pipe, process.pid):
+    killed: set[int] = set()
+
+    def all_are_killed() -> bool:
+        for worker in set(_holders(pipe, process.pid)) - killed:
             os.kill(worker, signal.SIGKILL)
-        stdout, stderr = process.communicate(timeout=120)
+            killed.add(worker)
+        return len(killed) == TRIES_OF_KILLS
+
+    with pipe.open("wb"):  # opened once a worker has it open
+        eventually(all_are_killed)
+    stdout, stderr = process.communicate(timeout=120)
     assert [json.loads(line)["source"] for line in stdout.splitlines()] == [str(files[place_]) for place_ in (0, 2, 3)]
-    assert re.search(r"never\.wav: the process that listened to it ended", stderr)
+    assert re.search(r"never\.wav: the process that listened to it ended \(SIGKILL\)", stderr)
     assert process.returncode == 1
 
 

@@ -15,7 +15,7 @@ from earmark.errors import LibraryError
 from earmark.library import adding, scan
 from earmark.library.adding import Added, Progress
 from earmark.library.analysis import analysis_of
-from earmark.library.jobs import Broken, Changed, Job, Lost, Outcome, Vanished
+from earmark.library.jobs import Broken, Changed, Exceeded, Job, Lost, Outcome, Vanished
 from earmark.library.library import Library
 from earmark.tagging.bundle.bundle import seal
 from earmark.tagging.tagger import Tagger
@@ -113,23 +113,31 @@ def test_a_good_file_that_breaks_is_a_failure_and_no_longer_a_path(library: Libr
         library.track(music / "first" / "1.flac")
 
 
-@pytest.mark.parametrize(("outcome", "reason"), [(Lost("gone"), "gone"), (Changed(), "kept changing")])
+@pytest.mark.parametrize(
+    ("outcome", "reason", "tries"),
+    [
+        (Lost("gone"), "gone", 2),
+        (Lost("shot", killed=True), "shot", 5),
+        (Changed(), "kept changing", 3),
+        (Exceeded("too large"), "too large", 2),
+    ],
+)
 @pytest.mark.parametrize("work", ["identify", "listen"])
-def test_what_is_lost_or_changed_is_tried_again(
-    library: Library, music: Path, work: str, outcome: Outcome, reason: str
+def test_what_may_not_be_the_files_fault_is_tried_again(
+    library: Library, music: Path, work: str, outcome: Outcome, reason: str, tries: int
 ) -> None:
     assert library.tagger is not None
     good = honest(library.tagger)
     bad: list[str] = []
 
     def twice(job: Job) -> Outcome:
-        if job.path.endswith("3.flac") and job.work == work and len(bad) < adding.TRIES_AT_MOST - 1:
+        if job.path.endswith("3.flac") and job.work == work and len(bad) < tries - 1:
             bad.append(job.path)
             return outcome
         return good(job)
 
     added, _ = add(library, music, engine=Scripted(twice))
-    assert (added.recordings, added.failed, len(bad)) == (4, [], 2)
+    assert (added.recordings, added.failed, len(bad)) == (4, [], tries - 1)
     os.utime(music / "first" / "3.flac", ns=(1, 1))
     write_noise(music / "first" / "3.flac", 31)
     added, _ = add(

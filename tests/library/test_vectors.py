@@ -5,7 +5,6 @@ import pytest
 from library.synthetic import fill
 from tagging.builders import make_bundle
 
-from earmark.errors import LibraryError
 from earmark.library import vectors as vectors_module
 from earmark.library.library import Library
 from earmark.library.vectors import Vectors, open_vectors, vectors_path
@@ -86,15 +85,21 @@ def test_without_it_nothing_is_lost(library: Library) -> None:
     np.testing.assert_array_equal(opened(library).vectors, before)
 
 
-def test_a_place_that_cannot_be_written_is_told(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    fill(library, 2)
+def test_where_it_cannot_be_written_it_is_in_memory(
+    library: Library, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(library, 5_000)
+    kept = opened(library)
+    vectors_path(library.path).unlink()
 
     def full(header: object) -> bytes:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(vectors_module, "_head", full)
-    with pytest.raises(LibraryError, match=r"it cannot be written \(No space left on device\), and searches need it"):
-        opened(library)
+    found = opened(library)
+    assert "it cannot be written (No space left on device)" in caplog.text
+    for name in ("ids", "probabilities", "vectors", "mean", "deviation"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(kept, name))
 
 
 def test_columns_that_say_nothing_do_no_harm(library: Library, tagger: Tagger) -> None:

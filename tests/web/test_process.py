@@ -17,6 +17,7 @@ from earmark.web.order import Done, Failed, Message, Order, Progress, Setup, lin
 from earmark.web.problem import ProblemError
 from earmark.web.process import ListenerProcess
 from earmark.web.sound_problems import no_sound
+from earmark.workers import process
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="stops and kills processes with signals")
 
@@ -146,8 +147,9 @@ def test_one_that_wants_too_much_memory_says_so(tagger: Tagger, order: Order) ->
     run(listener, work())
 
 
-def test_one_that_cannot_start_says_so(order: Order) -> None:
+def test_one_that_cannot_start_says_so(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
     listener = ListenerProcess(b"no setup")
+    monkeypatch.setattr(process, "START_PAUSES_SECONDS", (0.0,) * 10)
 
     async def work() -> None:
         assert (await refused(listener, order)).startswith("no-listener: ")

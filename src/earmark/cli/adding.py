@@ -62,6 +62,7 @@ def tell(added: "Added", recordings: int) -> None:
         (added.known, "known"),
         (len(added.failed), "failed"),
         (added.set_aside, "failed before (--retry tries again)"),
+        (added.left, "left to be done"),
         (added.vanished, "vanished"),
         (added.missing, "gone since"),
     )

@@ -313,5 +313,5 @@ def _finish(added: "Added", recordings: int, as_json: bool) -> None:
     tell(added, recordings)
     if as_json:
         show(json_text({**vars(added), "all_recordings": recordings}, indent=1))
-    if added.failed or added.absent:
+    if added.failed or added.absent or added.left:
         raise typer.Exit(1)

@@ -19,7 +19,7 @@ from earmark.cli.serve import serve
 from earmark.cli.tag import tag
 from earmark.cli.teach import teach
 from earmark.cli.train import evaluate, model_card, train
-from earmark.cli.writing import library
+from earmark.cli.verifying import library
 from earmark.errors import EarmarkError, OutputError
 
 app = typer.Typer(

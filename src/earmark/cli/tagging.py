@@ -3,17 +3,16 @@
 import contextlib
 import dataclasses
 import os
+import pickle
 import time
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from earmark.errors import AudioError, DecodeError, EarmarkError, FileError
+from earmark.errors import AudioError, EarmarkError, FileError
 from earmark.file_errors import file_errors
+from earmark.workers.process import Done, Ended, Late
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from earmark.tagging.tagger import OnBlock, Tagger
     from earmark.tagging.windows import OverTimeSettings
 
+FACTORY = "earmark.cli.tagging:work_of"
 AHEAD_A_PROCESS = 32
 """Files a process that may be done before it is their turn: one long file holds up the others' answers."""
 
@@ -60,48 +60,67 @@ def tag_here(tagger: "Tagger", order: Order, sources: Sequence[Path]) -> "Iterat
 def tag_in_processes(order: Order, sources: Sequence[Path], jobs: int) -> "Iterator[Tagged | EarmarkError]":
     """Tag files in so many processes of one thread each; answers come in the files' order, as soon as it is their turn.
 
-    A process that dies takes one file with it, whose answer is an error; another is started in its place.
+    A file whose process ends is tried again, and then its answer is an error. Raises WorkerError where no process can
+    be started.
     """
-    from pebble import ProcessExpired, ProcessPool
+    from earmark.workers.pool import Pool
 
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # handed on to the processes, before they load numpy
-    waiting: deque[tuple[Path, Future[Tagged | EarmarkError]]] = deque()
-    unasked = iter(sources)
-    # Spawned, not forked: a fork copies locks that other threads hold.
-    pool = ProcessPool(jobs, initializer=_prepare, initargs=(order,), context=get_context("spawn"))
+    # Said before they load numpy.
+    environment = {"OPENBLAS_NUM_THREADS": "1"} | dict(os.environ)
+    pool: Pool[int] = Pool(jobs, FACTORY, pickle.dumps(order), environment)
+    answers: dict[int, Tagged | EarmarkError] = {}
+    tries: Counter[int] = Counter()
+    submitted = 0
+
+    def submit(place: int) -> None:
+        tries[place] += 1
+        pool.submit(place, pickle.dumps(sources[place]), _allowed_seconds(sources[place], order.limits))
+
     try:
-        while True:
-            for source in unasked:
-                waiting.append((source, pool.schedule(_tag_in_process, args=(order, source))))
-                if len(waiting) >= jobs * AHEAD_A_PROCESS:
-                    break
-            if not waiting:
-                return
-            source, answer = waiting.popleft()
-            try:
-                yield answer.result()
-            except (ProcessExpired, BrokenProcessPool) as error:
-                yield DecodeError(str(source), f"the process that listened to it ended ({error}). Tag it by itself.")
+        for turn in range(len(sources)):
+            while turn not in answers:
+                while submitted < min(len(sources), turn + jobs * AHEAD_A_PROCESS):
+                    submit(submitted)
+                    submitted += 1
+                place, answer = pool.wait()
+                match answer:
+                    case Done():
+                        answers[place] = pickle.loads(answer.payload)
+                    case Ended() if tries[place] < answer.tries_at_most:
+                        submit(place)
+                    case Ended():
+                        answers[place] = _lost(sources[place], answer.how)
+                    case Late():
+                        limit = f"after {answer.seconds:.0f} seconds, what a file of its size may take"
+                        answers[place] = _lost(sources[place], limit)
+            yield answers.pop(turn)
     finally:
-        pool.stop()  # type: ignore[no-untyped-call]
-        pool.join()
+        pool.close()
 
 
-class _InProcess:
-    """The one tagger of a worker process, made before its first file."""
-
-    tagger: ClassVar["Tagger"]
-
-
-def _prepare(order: Order) -> None:
-    """Load this process's model."""
+def work_of(setup: bytes, tell: Callable[[bytes], None]) -> Callable[[bytes], bytes]:
+    """Make what a worker process does: a pickled Order, then pickled paths in and Tagged or EarmarkError out."""
     from earmark.tagging.tagger import load
 
-    _InProcess.tagger = load(order.model, order.engine)
+    del tell  # a file is done soon enough
+    order: Order = pickle.loads(setup)
+    tagger = load(order.model, order.engine)
+    return lambda source: pickle.dumps(_tag(tagger, order, pickle.loads(source)))
 
 
-def _tag_in_process(order: Order, source: Path) -> "Tagged | EarmarkError":
-    return _tag(_InProcess.tagger, order, source)
+def _lost(source: Path, how: str) -> FileError:
+    return FileError(str(source), f"the process that listened to it ended ({how}). Tag it by itself.")
+
+
+def _allowed_seconds(source: Path, limits: "Limits") -> float:
+    """How long a process may take for a file: as long as a library's, by its size."""
+    from earmark.library.jobs import Stamp
+
+    try:
+        size_bytes = source.stat().st_size
+    except (OSError, ValueError):  # what is wrong with it is told when it is read
+        size_bytes = 0
+    return limits.allowed_seconds(Stamp(size_bytes, 0), None)
 
 
 def _tag(tagger: "Tagger", order: Order, source: Path) -> "Tagged | EarmarkError":

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from earmark.errors import LibraryError, MissingExtraError
-from earmark.library.jobs import Broken, Job, Lost, Outcome, Setup
+from earmark.library.jobs import Broken, Exceeded, Job, Lost, Outcome, Setup
 from earmark.library.worker import Worker
+from earmark.library.workers import not_done
 
 WAITING_A_WORKER = 1
 LOOK_SECONDS = 1.0
@@ -157,7 +158,7 @@ class RayEngine:
             return under_way.job, Broken(f"the worker failed on it: {_last_line(error)}")
         except self._ray.exceptions.RayError as error:
             self._start()
-            return under_way.job, Lost(f"the worker was lost on it ({_first_line(error)})")
+            return under_way.job, Lost(f"the worker was lost on it ({_first_line(error)})", killed=True)
         self._idle.append(under_way.actor)
         return under_way.job, outcome
 
@@ -165,9 +166,7 @@ class RayEngine:
         under_way = self._busy.pop(ref)
         self._ray.kill(under_way.actor)
         self._start()
-        return under_way.job, Broken(
-            f"it was not done after {under_way.allowed_seconds:.0f} seconds, what a file of its length may take"
-        )
+        return under_way.job, Exceeded(not_done(under_way.allowed_seconds))
 
 
 def _refuse_silence(address: str | None) -> None:

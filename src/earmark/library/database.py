@@ -62,6 +62,19 @@ class KnownPath:
     missing: bool
 
 
+@dataclass(frozen=True)
+class Heard:
+    """What a recording's row says of how it was heard: by which model, how much of it, and whether it broke off."""
+
+    model_id: int
+    duration_seconds: float
+    truncated: bool
+
+    def is_more_than(self, other: "Heard") -> bool:
+        """Whether this is the better of two hearings of one recording: the one that did not break off, or longer."""
+        return (not self.truncated, self.duration_seconds) > (not other.truncated, other.duration_seconds)
+
+
 class Database:
     """Reads and writes a library's rows; what belongs together is written in one transaction."""
 
@@ -135,8 +148,15 @@ class Database:
 
     def model_of(self, identity: str) -> int | None:
         """The row of the model that heard a recording, or None where it is not known."""
-        found = self.store.row("SELECT model_id FROM tracks WHERE identity = ?", (identity,))
-        return int(found[0]) if found is not None else None
+        heard = self.heard(identity)
+        return heard.model_id if heard is not None else None
+
+    def heard(self, identity: str) -> Heard | None:
+        """How a recording was heard, or None where it is not known."""
+        found = self.store.row(
+            "SELECT model_id, duration_seconds, truncated FROM tracks WHERE identity = ?", (identity,)
+        )
+        return Heard(int(found[0]), float(found[1]), bool(found[2])) if found is not None else None
 
     def paths_under(self, folder: str) -> Iterator[str]:
         """The paths within a folder that are not marked as missing."""
@@ -216,6 +236,12 @@ class Database:
         with self.store.transaction():
             for folder in folders:
                 self.store.run("DELETE FROM paths WHERE path >= ? AND path < ?", paths_within(folder))
+
+    def forget_paths(self, paths: Iterable[str]) -> None:
+        """Drop paths, so that they are new when they are added next; what was heard stays."""
+        with self.store.transaction():
+            for path in paths:
+                self.store.run("DELETE FROM paths WHERE path = ?", (os.fsencode(path),))
 
     def forget_failures(self, paths: Iterable[str]) -> None:
         """Drop failures, such as of files that are gone."""

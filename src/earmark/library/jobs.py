@@ -68,7 +68,8 @@ class Job:
     """One file to identify, or to listen to.
 
     stamp: what the file was like when the job was made; the worker answers Changed where it is so no more.
-    identity: what it is, where that is known; a worker that listens without it identifies as well.
+    identity: what it is, where that is known; a worker that listens without it identifies as well. alone: it exceeded
+    a limit before, so nothing else is under way now, and it may take twice the memory.
     """
 
     path: str
@@ -76,6 +77,7 @@ class Job:
     work: Literal["identify", "listen"]
     identity: str = ""
     duration_seconds: float | None = None
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,19 +102,42 @@ class Changed:
 
 @dataclass(frozen=True)
 class Vanished:
-    """A file that can no longer be reached: deleted, renamed, or its disk is gone."""
+    """A file that is not there: deleted, renamed, or its disk is gone."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A failure that is not the file's: it is to be done once what fails works again.
+
+    of_storage: what the file lies on cannot be read, which may be a bad place on a disk and so concern this file alone.
+    Else this machine lacks something, such as room for temporary files.
+    """
+
+    reason: str
+    of_storage: bool
+
+
+@dataclass(frozen=True)
+class Exceeded:
+    """A file that took more memory or time than it may; worth another try, alone."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Lost:
-    """A worker that ended on a job, which may be the file's fault or the machine's; worth another try."""
+    """A worker that ended on a job, which may be the file's fault or the machine's; worth another try.
+
+    killed: from outside, which is hardly the file's fault.
+    """
 
     reason: str
+    killed: bool = False
 
 
-Outcome = Identified | Analysis | Broken | Changed | Vanished | Lost
+Outcome = Identified | Analysis | Broken | Changed | Vanished | Outage | Exceeded | Lost
 
 
 class Engine(Protocol):
@@ -124,10 +149,13 @@ class Engine(Protocol):
     capacity: int
 
     def submit(self, job: Job, allowed_seconds: float) -> None:
-        """Start a job; after that many seconds its worker is killed and the outcome is Broken."""
+        """Start a job; after that many seconds its worker is killed and the outcome is Exceeded."""
 
     def wait(self) -> tuple[Job, Outcome]:
-        """The next job that is done, of those under way; each is answered exactly once."""
+        """The next job that is done, of those under way; each is answered exactly once.
+
+        Raises WorkerError or LibraryError where there can be no workers.
+        """
 
     def close(self) -> None:
         """Stop all workers, whatever they do."""

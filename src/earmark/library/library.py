@@ -32,6 +32,7 @@ from earmark.library.scan import walk
 from earmark.library.search import THRESHOLD, fitting, ranked, tags_of
 from earmark.library.store import Store
 from earmark.library.vectors import Vectors, open_vectors
+from earmark.library.verify import Finding, Verifying
 from earmark.library.workers import LocalEngine
 from earmark.tagging.bundle.card import Card
 from earmark.tagging.bundle.json import card_from_json
@@ -127,8 +128,9 @@ class Library:
         over_time: keep tags over time as well. low_priority: leave the processor to others. engine: makes the workers,
         when they are not to be processes of this machine. watch: told of every file that is done.
 
-        Raises LibraryError where there is no tagger, or where the library cannot be written, such as on a full disk;
-        what was done until then is kept.
+        Raises LibraryError where there is no tagger, where the library cannot be written, such as on a full disk, and
+        where files can no longer be read, such as of a disk that was disconnected; WorkerError where no worker process
+        can be started. What was done until then is kept, and what is left stays to be done.
         """
         tagger = self._needed_tagger("Adding")
         model_id = self.database.model_id(tagger.card)
@@ -137,7 +139,9 @@ class Library:
         )
         classified = self._classify_again(tagger, model_id)
         self.database.make_current(model_id)
-        planned = adding.plan(walk(named))
+        found = walk(named)
+        addresses = [text for text in map(os.fsdecode, named) if is_remote(text) and text not in found.absent]
+        planned = adding.plan(found, addresses)
         if classified:
             adding.added.notes.append(f"{classified} recordings were classified anew from their vectors")
         if planned:
@@ -151,6 +155,46 @@ class Library:
             finally:
                 workers.close()
         return adding.added
+
+    def verify(
+        self,
+        *,
+        deep: bool = False,
+        repair: bool = False,
+        jobs: int | None = None,
+        limits: Limits = USUAL_LIMITS,
+        engine: NewEngine | None = None,
+        watch: Callable[[int], None] | None = None,
+    ) -> list[Finding]:
+        """Find the files that do not give what is kept of them, in the order in which they were found.
+
+        Every file is read, undecoded: it may be missing, changed, another recording, unreadable, or longer by its
+        header than what was heard. deep: every file is heard again as well, and lengths and scores are compared.
+        repair: what is missing is marked so, what was heard better is kept, and other files are added again. jobs,
+        limits, engine: as for `add`. watch: told how many files are done.
+
+        Raises LibraryError where there is no tagger, and WorkerError where no worker process can be started.
+        """
+        tagger = self._needed_tagger("Verifying")
+        model_id = self.database.model_id(tagger.card)
+        verifying = Verifying(self.database, model_id, limits, deep=deep)
+        setup = Setup(tagger.bundle, _windows(tagger.card) if deep else None, limits, low_priority=True)
+        workers = LocalEngine(setup, _processors() if jobs is None else jobs) if engine is None else engine(setup)
+        try:
+            findings = list(verifying.run(workers, watch if watch is not None else _watch_nothing))
+        finally:
+            workers.close()
+        if repair:
+            self.database.mark_missing([each.path for each in findings if each.what == "missing"], missing=True)
+            better = {path for _, files in verifying.better for path, _ in files}
+            for analysis, files in verifying.better:
+                self.database.add_track(analysis, model_id, files)
+            again = [each.path for each in findings if each.what not in ("missing", "unreachable")]
+            again = [path for path in again if path not in better]
+            self.database.forget_paths(again)
+            if again:
+                self.add(*again, jobs=jobs, limits=limits, engine=engine)
+        return findings
 
     def failures(self) -> list[Failure]:
         """The files that could not be used, each with its reason, in the order of their paths."""
@@ -341,5 +385,5 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _watch_nothing(progress: Progress) -> None:
+def _watch_nothing(progress: Progress | int) -> None:
     del progress

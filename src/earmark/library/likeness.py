@@ -79,9 +79,10 @@ def nearest(
         return []
     units = vectors.units(np.asarray(embedding, np.float32))
     query = _only(units, blocks)
+    candidates = None
     if len(vectors.ids) > EXACT_TRACKS and len(blocks) == len(vectors.blocks):
         candidates = nearest_by_index(database.store.path, vectors, vectors.steps(query), wanted)
-    else:
+    if candidates is None:
         # Here: where usearch was loaded before Ray, Ray ends the process (see cluster.py).
         from usearch.index import search
 

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from earmark.errors import LibraryError, MissingExtraError, TrackFileError
+from earmark.errors import FileError, LibraryError, MissingExtraError
+from earmark.file_errors import file_errors
 from earmark.library.jobs import Stamp
 
 MARK = "://"
@@ -23,7 +24,7 @@ def is_remote(path: str) -> bool:
 def fetched(path: str) -> Iterator[str]:
     """The path of a local file with the content of `path`: itself, or a copy that is gone afterwards.
 
-    Raises TrackFileError for an address that cannot be read.
+    Raises what the storage raises where an address cannot be read; FileError for what is no OSError.
     """
     if not is_remote(path):
         yield path
@@ -31,10 +32,8 @@ def fetched(path: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="earmark-") as folder:
         copy = Path(folder) / (Path(path).name or "file")
         system, inside = _system(path)
-        try:
+        with file_errors(path):
             system.get_file(inside, str(copy))
-        except (OSError, ValueError) as error:
-            raise TrackFileError(path, f"it cannot be read: {error}. Check the address and who may read it.") from error
         yield str(copy)
 
 
@@ -42,17 +41,20 @@ def listing(folder: str, endings: frozenset[str]) -> list[tuple[str, Stamp]]:
     """The files under an address that end in one of `endings`, in the order of their names, with their stamps.
 
     The time of change is what the storage tells; where it tells none, the size alone says whether a file is another.
-    Raises LibraryError for an address that cannot be listed.
+    Raises LibraryError for an address that is not there or cannot be listed.
     """
     system, inside = _system(folder)
     protocol = folder.split(MARK, maxsplit=1)[0]
     try:
-        found = system.find(inside, detail=True)
-        there = bool(found) or system.exists(inside)
-    except (OSError, ValueError) as error:
-        raise LibraryError(f"{folder}: it cannot be listed: {error}. Check the address and who may read it.") from error
+        with file_errors(folder):
+            found = system.find(inside, detail=True)
+            there = bool(found) or system.exists(inside)
+    except FileError as error:
+        raise LibraryError(
+            f"{folder}: it cannot be listed: {error.reason}. Check the address, the connection, and who may read it."
+        ) from error
     if not there:
-        raise LibraryError(f"{folder}: found nothing at this address, expected files. Check it.")
+        raise LibraryError(f"{folder}: found nothing at this address, expected files. Check the address.")
     files = []
     for name, details in sorted(found.items()):
         if os.path.splitext(name)[1].lower() in endings:  # noqa: PTH122 (an address is no path)
@@ -77,9 +79,11 @@ def _system(path: str) -> tuple[Any, str]:
     except ImportError as error:
         raise MissingExtraError("Reading files by address", "cluster", "fsspec") from error
     try:
-        system, inside = core.url_to_fs(path)
-    except (ImportError, OSError, ValueError) as error:
+        with file_errors(path):
+            system, inside = core.url_to_fs(path)
+    except FileError as error:
         raise LibraryError(
-            f"{path}: its storage cannot be used: {error}. Install what fsspec needs for it, or check the address."
+            f"{path}: its storage cannot be used: {error.reason}. Install what fsspec needs for it, or check the "
+            "address."
         ) from error
     return system, str(inside)

@@ -32,13 +32,21 @@ class Store:
             )
         with self._told():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(self.path, timeout=busy_seconds, isolation_level=None)
-            self._connection.create_function("folded", 1, folded_path, deterministic=True)
+            # The superuser too cannot write to a disk that is read-only.
+            self.read_only = self.path.exists() and not (
+                os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
+            )
+            self._connection = self._reading() if self.read_only else self._connect(os.fspath(self.path))
         try:
             self._prepare()
-        except LibraryError:
+        except LibraryError as error:
             self._connection.close()
-            raise
+            if make or self.read_only or not _has_no_room(error.__cause__):
+                raise
+            self.read_only = True
+            with self._told():
+                self._connection = self._reading()
+            self._prepare()
 
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Run a statement and return all that it gives."""
@@ -109,6 +117,33 @@ class Store:
         with self._told():
             self._connection.close()
 
+    def _connect(self, place: str) -> sqlite3.Connection:
+        uri = place.startswith("file:")
+        connection = sqlite3.connect(place, timeout=self._busy_seconds, isolation_level=None, uri=uri)
+        connection.create_function("folded", 1, folded_path, deterministic=True)
+        return connection
+
+    def _reading(self) -> sqlite3.Connection:
+        """Open a library that cannot be written.
+
+        Its write-ahead log needs files beside it. Where these cannot be made, nobody writes, and the file is read as it
+        is; but not while the log holds what the file does not.
+        """
+        place = self.path.absolute().as_uri()
+        connection = self._connect(f"{place}?mode=ro")
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError as error:
+            connection.close()
+            log = self.path.with_name(f"{self.path.name}-wal")
+            if log.exists() and log.stat().st_size:
+                raise LibraryError(
+                    f"{self.path}: it cannot be written, and {log.name} beside it holds changes that are not in it "
+                    "yet. Copy both to a folder that can be written, and name the copy."
+                ) from error
+            connection = self._connect(f"{place}?immutable=1")
+        return connection
+
     def _prepare(self) -> None:
         known = len(MIGRATIONS)
         # One statement, so of one moment: another process may be making the file just now.
@@ -128,6 +163,11 @@ class Store:
             )
         for pragma in ("foreign_keys = ON", f"cache_size = -{CACHE_KILOBYTES}", "synchronous = FULL"):
             self.run(f"PRAGMA {pragma}")
+        if version < known and self.read_only:
+            raise LibraryError(
+                f"{self.path}: found a library of schema {version} that cannot be written, expected one of schema "
+                f"{known}. Make it writable once, or name a copy."
+            )
         if version < known:
             self._share()
             self._migrate()
@@ -173,6 +213,12 @@ class Store:
 def folded_path(path: bytes) -> bytes:
     """A path as it stands in the column `folded`; see `folded`."""
     return os.fsencode(folded(os.fsdecode(path)))
+
+
+def _has_no_room(error: BaseException | None) -> bool:
+    """Whether SQLite could not make the files of its write-ahead log."""
+    codes = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN)
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in codes
 
 
 def _sentence(error: sqlite3.Error | OSError) -> str:

@@ -12,7 +12,7 @@ kept in the library. See docs/how-to/library.md.
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from earmark.errors import LibraryError
+from earmark.library.beside import tell_that_not_kept, written_whole
 from earmark.library.database import Database
 from earmark.tagging.bundle.calibration import probabilities
 from earmark.tagging.bundle.card import Card, VectorBlock
@@ -78,10 +78,7 @@ class Vectors:
 
 
 def open_vectors(database: Database, model_id: int, card: Card, card_text: str) -> Vectors:
-    """Map the file of vectors beside a library, made anew where it is not current.
-
-    Raises LibraryError where it cannot be written.
-    """
+    """Map the file of vectors beside a library, made anew where it is not current; in memory where it cannot be."""
     path = vectors_path(database.store.path)
     library, generation = database.generation()
     found = _read(path, card)
@@ -94,13 +91,20 @@ def open_vectors(database: Database, model_id: int, card: Card, card_text: str) 
             card_text,
         ):
             return found
-    try:
-        return _make(database, model_id, card, card_text, found)
-    except OSError as error:
-        raise LibraryError(
-            f"{path}: it cannot be written ({error.strerror or error}), and searches need it. Make room, or the folder "
-            "writable."
-        ) from error
+    with database.store.snapshot():
+        library, generation = database.generation()
+        tracks = database.count_of(model_id)
+        mean, deviation, scale, sampled = _standardisation(database, model_id, card, tracks, library, found)
+        header = Header(
+            library, generation, model_id, card_text, tracks, card.vector_width, len(card.labels), sampled, scale
+        )
+        try:
+            with written_whole(path) as part:
+                _write(part, database, header, card, mean, deviation)
+        except OSError as error:
+            tell_that_not_kept(path, error.strerror or str(error))
+            return _in_memory(database, header, card, mean, deviation)
+    return _mapped(path, header, card)
 
 
 def vectors_path(library: Path) -> Path:
@@ -108,51 +112,66 @@ def vectors_path(library: Path) -> Path:
     return library.with_name(library.name + "-vectors")
 
 
-def _make(database: Database, model_id: int, card: Card, card_text: str, old: Vectors | None) -> Vectors:
-    path = vectors_path(database.store.path)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with database.store.snapshot():
-        library, generation = database.generation()
-        tracks = database.count_of(model_id)
-        mean, deviation, scale, sampled = _standardisation(database, model_id, card, tracks, library, old)
-        header = Header(
-            library,
-            generation,
-            model_id,
-            card_text,
-            tracks,
-            card.vector_width,
-            len(card.labels),
-            sampled,
-            scale,
-        )
-        try:
-            with part.open("wb") as file:
-                file.write(_head(header))
-                file.truncate(_places(header)[-1])
-            made = _mapped(part, header, card, writable=True)
-            made.mean[:] = mean
-            made.deviation[:] = deviation
-            _fill(database, made, card)
-            del made  # its pages are written when the maps go
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    return _mapped(path, header, card, writable=False)
+def _write(path: Path, database: Database, header: Header, card: Card, mean: Floats, deviation: Floats) -> None:
+    """Write the file. Nothing of it is mapped: a map of what a full disk did not take ends the process."""
+    ids, scores, vectors, *described, end = _places(header)
+    with path.open("wb") as file:
+        file.write(_head(header))
+        for place, column in zip(described, (mean, deviation), strict=True):
+            file.seek(place)
+            file.write(column.astype("<f4").tobytes())
+        for start, chunk in _chunks(database, header, card, mean, deviation):
+            file.seek(ids + start * 8)
+            file.write(chunk.ids.tobytes())
+            file.seek(vectors + start * header.columns)
+            file.write(chunk.vectors.tobytes())
+            for tag, row in enumerate(chunk.probabilities):
+                file.seek(scores + (tag * header.tracks + start) * 4)
+                file.write(row.tobytes())
+        file.truncate(end)
 
 
-def _fill(database: Database, made: Vectors, card: Card) -> None:
+def _in_memory(database: Database, header: Header, card: Card, mean: Floats, deviation: Floats) -> Vectors:
+    ids: npt.NDArray[np.int64] = np.empty(header.tracks, np.int64)
+    scores: Floats = np.empty((header.tags, header.tracks), np.float32)
+    vectors: npt.NDArray[np.int8] = np.empty((header.tracks, header.columns), np.int8)
+    for start, chunk in _chunks(database, header, card, mean, deviation):
+        part = slice(start, start + len(chunk.ids))
+        ids[part] = chunk.ids
+        scores[:, part] = chunk.probabilities
+        vectors[part] = chunk.vectors
+    return Vectors(header, card.layout, ids, scores, vectors, mean, deviation)
+
+
+@dataclass(frozen=True, eq=False)
+class _Chunk:
+    """Some tracks, in the shapes of Vectors."""
+
+    ids: npt.NDArray[np.int64]
+    probabilities: Floats
+    vectors: npt.NDArray[np.int8]
+
+
+def _chunks(
+    database: Database, header: Header, card: Card, mean: Floats, deviation: Floats
+) -> Iterator[tuple[int, _Chunk]]:
+    """All tracks, some at a time, each time with the place of the first."""
     start = 0
     for rows in database.store.stream(
         "SELECT id, logits, embedding FROM tracks WHERE model_id = ? ORDER BY id",
-        (made.header.model_id,),
+        (header.model_id,),
         size=ROWS_TOGETHER,
     ):
-        part = slice(start, start + len(rows))
-        made.ids[part] = [row[0] for row in rows]
         logits = np.frombuffer(b"".join(row[1] for row in rows), "<f4").reshape(len(rows), -1)
-        made.probabilities[:, part] = probabilities(logits, card).T
-        made.vectors[part] = made.steps(made.units(_floats([row[2] for row in rows])))
+        units = _units(_floats([row[2] for row in rows]), mean, deviation, card.layout)
+        yield (
+            start,
+            _Chunk(
+                np.array([row[0] for row in rows], "<i8"),
+                np.ascontiguousarray(probabilities(logits, card).T, "<f4"),
+                _steps(units, header.scale),
+            ),
+        )
         start += len(rows)
 
 
@@ -240,15 +259,15 @@ def _read(path: Path, card: Card) -> Vectors | None:
         return None
     if size_bytes != _places(header)[-1] or (header.columns, header.tags) != (card.vector_width, len(card.labels)):
         return None
-    return _mapped(path, header, card, writable=False)
+    return _mapped(path, header, card)
 
 
-def _mapped(path: Path, header: Header, card: Card, *, writable: bool) -> Vectors:
+def _mapped(path: Path, header: Header, card: Card) -> Vectors:
     arrays: list[npt.NDArray[Any]] = []
     for place, (kind, shape) in zip(_places(header), _shapes(header), strict=False):
         if 0 in shape:  # nothing to map
             arrays.append(np.zeros(shape, kind))
             continue
-        arrays.append(np.memmap(path, kind, "r+" if writable else "r", place, shape))
+        arrays.append(np.memmap(path, kind, "r", place, shape))
     ids, scores, vectors, mean, deviation = arrays
     return Vectors(header, card.layout, ids, scores, vectors, mean, deviation)

@@ -1,18 +1,35 @@
 """One worker: it identifies files and listens to them, within its limits, and answers instead of failing."""
 
+import errno
 import os
-import sys
+import pickle
+import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from earmark.audio.decoders import check_decoders
 from earmark.audio.duration import header_duration_seconds
 from earmark.audio.identity import identity
-from earmark.errors import DecodeError, EarmarkError, FileError, TrackFileError
+from earmark.errors import EarmarkError, LibraryError
+from earmark.file_errors import file_errors
 from earmark.library import remote
 from earmark.library.analysis import analysis_of
-from earmark.library.jobs import Broken, Changed, Identified, Job, Outcome, Setup, Stamp, Vanished
+from earmark.library.jobs import Broken, Changed, Exceeded, Identified, Job, Outage, Outcome, Setup, Stamp, Vanished
 from earmark.tagging.tagger import Tagger
+from earmark.workers.limits import MemoryLimit
 
 NICENESS = 10
+TIMES_ALONE = 2
+"""The memory that a worker may take for a job that is tried alone."""
+READ_BYTES = 1 << 20
+_NAMES = (
+    "EIO ENXIO ENODEV ESTALE ENOTCONN ETIMEDOUT EHOSTDOWN EHOSTUNREACH ENETDOWN ENETUNREACH ECONNRESET ECONNREFUSED "
+    "ECONNABORTED ESHUTDOWN EREMOTEIO ENOLINK ENOMEDIUM"
+)
+OF_STORAGE = frozenset(getattr(errno, name) for name in _NAMES.split() if hasattr(errno, name))
+"""Errors of what a file lies on: a disk, or a network."""
+OF_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE})
+"""Errors of the machine that a worker works on, such as no room for temporary files."""
 
 
 class Worker:
@@ -22,29 +39,34 @@ class Worker:
         """Load the model and put the process within its limits."""
         self._setup = setup
         self._tagger = Tagger(setup.bundle)
+        _refuse_no_decoders()  # what they load counts before the limit, not as a file's
         if setup.low_priority and hasattr(os, "nice"):
             os.nice(NICENESS)
-        limit_memory(setup.limits.memory_megabytes)
+        self._memory = MemoryLimit(setup.limits.memory_megabytes)
 
     def work(self, job: Job) -> Outcome:
         """Do a job; what goes wrong with the file is the outcome."""
+        times = TIMES_ALONE if job.alone else 1
+        less_megabytes = self._memory.allow(times)
+        path = ""
         try:
-            with remote.fetched(job.path) as path:
+            with file_errors(job.path), remote.fetched(job.path) as path:
                 return self._work(job, path)
-        except MemoryError:
-            megabytes = self._setup.limits.memory_megabytes
-            return Broken(f"it needs more memory than the {megabytes} MB that a worker may take")
         except EarmarkError as error:
-            vanished = _vanished(job.path)
-            return vanished if vanished is not None else Broken(_reason_of(error))
+            if any(_is_memory(each) for each in _causes(error)):
+                if less_megabytes is not None:
+                    return Outage(f"this process may take {less_megabytes} MB more, and that is not enough", False)
+                megabytes = times * self._setup.limits.memory_megabytes
+                return Exceeded(f"it needs more memory than the {megabytes} MB that a worker may take")
+            return _reachable(job, error, path) or Broken(_reason(error, job.path, path))
 
     def _work(self, job: Job, path: str) -> Outcome:
         local = path == job.path
         if local and not _is_as_it_was(job):
-            return _vanished(path) or Changed()
+            return _unreachable(path) or Changed()
         outcome = self._identify(path) if job.work == "identify" else self._listen(job, path)
         if local and not _is_as_it_was(job):
-            return _vanished(path) or Changed()
+            return _unreachable(path) or Changed()
         return outcome
 
     def _identify(self, path: str) -> Identified | Broken:
@@ -63,16 +85,18 @@ class Worker:
         return analysis_of(name, self._tagger.tag(path, over_time=self._setup.over_time))
 
 
-def limit_memory(megabytes: int) -> None:
-    """Let this process take that much address space beyond what it has now; on Linux, as others do not hold to it."""
-    if sys.platform != "linux":
-        return
-    import resource
+def work_of(setup: bytes, tell: Callable[[bytes], None]) -> Callable[[bytes], bytes]:
+    """Make the worker of a worker process: pickled Setup, then pickled jobs in and outcomes out."""
+    del tell  # a file is done soon enough
+    worker = Worker(pickle.loads(setup))
+    return lambda job: pickle.dumps(worker.work(pickle.loads(job)))
 
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    wanted = pages * os.sysconf("SC_PAGE_SIZE") + megabytes * 1_000_000
-    _soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+
+def _refuse_no_decoders() -> None:
+    """Raise LibraryError where a library that decodes cannot be loaded: then every file would look broken."""
+    for check in check_decoders():
+        if "cannot be loaded" in check.fault:
+            raise LibraryError(f"{check.name}: {check.fault}")
 
 
 def _header_seconds(path: str) -> float | None:
@@ -90,17 +114,69 @@ def _is_as_it_was(job: Job) -> bool:
     return Stamp(found.st_size, found.st_mtime_ns) == job.stamp
 
 
-def _vanished(path: str) -> Vanished | None:
-    """Say that a file cannot be reached, or None where it can."""
-    if remote.is_remote(path):
+def _reachable(job: Job, error: EarmarkError, path: str) -> Outcome | None:
+    """Say that it was not the file that failed, but what it lies on or this machine; None where it was the file.
+
+    path: of the local copy, empty where there is none.
+    """
+    causes = list(_causes(error))
+    reason = _reason(error, job.path, path)
+    # Not those of decoders, which use the same numbers for sound that is broken.
+    numbers = {each.errno for each in causes if isinstance(each, OSError) and type(each).__module__ == "builtins"}
+    if numbers & OF_MACHINE or any(isinstance(each, ImportError) for each in causes):
+        return Outage(reason, of_storage=False)
+    if numbers & OF_STORAGE:
+        return Outage(reason, of_storage=True)
+    if not remote.is_remote(job.path):
+        return _unreachable(job.path) or _unreadable(job.path)
+    if path:  # it was fetched
         return None
+    if any(isinstance(each, FileNotFoundError) for each in causes):
+        return Vanished("No such file or directory")
+    of_file = any(isinstance(each, PermissionError | IsADirectoryError | ValueError) for each in causes)
+    return None if of_file else Outage(reason, of_storage=True)
+
+
+def _unreachable(path: str) -> Vanished | Outage | None:
+    """Say that a file on this machine's disks is gone, or that what it lies on does not answer; else None."""
     try:
         os.stat(path)  # noqa: PTH116
-    except (OSError, ValueError) as error:
-        return Vanished(getattr(error, "strerror", None) or str(error))
+    except ValueError as error:
+        return Vanished(str(error))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return Outage(reason, of_storage=True) if error.errno in OF_STORAGE else Vanished(reason)
     return None
 
 
-def _reason_of(error: EarmarkError) -> str:
-    """What is wrong with a file, without the file's name, which is kept beside it."""
-    return error.reason if isinstance(error, DecodeError | FileError | TrackFileError) else str(error)
+def _unreadable(path: str) -> Outage | None:
+    """Read a file to its end, as decoders do not tell bad sound from a disk that fails."""
+    try:
+        with Path(path).open("rb", buffering=0) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return None
+            while file.read(READ_BYTES):
+                pass
+    except OSError as error:
+        return Outage(error.strerror or str(error), of_storage=True) if error.errno in OF_STORAGE else None
+    return None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what it came from."""
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _is_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+
+
+def _reason(error: EarmarkError, named: str, path: str) -> str:
+    """An error's message without the file's name, which is kept beside it, nor that of a copy."""
+    reason = getattr(error, "reason", None)
+    message = reason if isinstance(reason, str) else str(error)
+    for name in (named, path, Path(named).name, Path(path).name):
+        message = message.removeprefix(f"{name}: ") if name else message
+    return message.replace(path, named) if path else message

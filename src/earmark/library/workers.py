@@ -1,102 +1,61 @@
-"""The local engine: disposable worker processes on this machine, behind a foreman."""
+"""The local engine: disposable worker processes on this machine."""
 
-import contextlib
-import itertools
 import os
 import pickle
-import subprocess
-import sys
-from typing import IO
 
 from earmark.errors import LibraryError
-from earmark.library.jobs import Job, Lost, Outcome, Setup
+from earmark.library.jobs import Exceeded, Job, Lost, Outcome, Setup
+from earmark.workers.pool import Pool
+from earmark.workers.process import Done, Ended, Late
 
 WAITING_A_WORKER = 1
 """Jobs that wait for each worker, so that none is idle while the library writes."""
-RESTARTS_AT_MOST = 3
-STOP_SECONDS = 20
+FACTORY = "earmark.library.worker:work_of"
 
 
 class LocalEngine:
-    """Worker processes on this machine; see `Engine`."""
+    """Worker processes on this machine; see `Engine`, and `earmark.workers` for what happens where one ends."""
 
     def __init__(self, setup: Setup, jobs: int) -> None:
-        """Start `jobs` workers; raises LibraryError unless that is at least 1."""
+        """Use up to `jobs` workers; raises LibraryError unless that is at least 1."""
         if jobs < 1:
             raise LibraryError(f"jobs: found {jobs}, expected at least 1. Ask for one worker or more.")
         self.capacity = jobs * (1 + WAITING_A_WORKER)
-        self._jobs = jobs
-        self._setup = pickle.dumps(pickle.dumps(setup))  # twice: the foreman hands it on as it is
-        self._numbers = itertools.count()
-        self._under_way: dict[int, Job] = {}
-        self._lost: list[Job] = []
-        self._restarts = 0
-        self._foreman = self._start()
+        self._under_way = 0
+        # One thread each, said before they load numpy.
+        environment = {"OPENBLAS_NUM_THREADS": "1"} | dict(os.environ)
+        self._pool: Pool[Job] = Pool(jobs, FACTORY, pickle.dumps(setup), environment)
 
     @property
-    def process_id(self) -> int:
-        """The foreman's."""
-        return self._foreman.pid
+    def process_ids(self) -> list[int]:
+        """Of the workers."""
+        return self._pool.process_ids
 
     def submit(self, job: Job, allowed_seconds: float) -> None:
         """Start a job."""
-        number = next(self._numbers)
-        self._under_way[number] = job
-        with contextlib.suppress(OSError):  # the foreman has ended: `wait` finds out and starts another
-            jobs = _there(self._foreman.stdin)
-            jobs.write(pickle.dumps((number, job, allowed_seconds)))
-            jobs.flush()
+        self._under_way += 1
+        self._pool.submit(job, pickle.dumps(job), allowed_seconds)
 
     def wait(self) -> tuple[Job, Outcome]:
-        """The next job that is done."""
-        if not self._lost and not self._under_way:
+        """The next job that is done; raises WorkerError where no worker can be started."""
+        if not self._under_way:
             raise LibraryError("wait: found no job under way, expected at least one. Submit one first.")
-        if not self._lost:
-            try:
-                number, outcome = pickle.load(_there(self._foreman.stdout))
-                return self._under_way.pop(number), outcome
-            except (EOFError, pickle.UnpicklingError):
-                self._restart()
-        return self._lost.pop(), Lost("the process that leads the workers ended")
+        job, answer = self._pool.wait()
+        self._under_way -= 1
+        match answer:
+            case Done():
+                outcome: Outcome = pickle.loads(answer.payload)
+                return job, outcome
+            case Ended():
+                return job, Lost(f"the worker process ended on it ({answer.how})", answer.killed)
+            case Late():
+                return job, Exceeded(not_done(answer.seconds))
 
     def close(self) -> None:
         """Stop all workers, whatever they do."""
-        for pipe in (self._foreman.stdin, self._foreman.stdout):
-            with contextlib.suppress(OSError):  # its reader may be gone
-                _there(pipe).close()
-        try:
-            self._foreman.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._foreman.kill()
-            self._foreman.wait()
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "earmark.library.foreman", str(self._jobs)]
-        # In a session of its own: Ctrl-C is for the library, which then stops it.
-        foreman = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=os.name == "posix"
-        )
-        with contextlib.suppress(OSError):  # it ended at once: `wait` tells
-            _there(foreman.stdin).write(self._setup)
-        return foreman
-
-    def _restart(self) -> None:
-        """Give up what was under way as lost, and start another foreman."""
-        code = self._foreman.poll()
-        self.close()
-        self._restarts += 1
-        if self._restarts > RESTARTS_AT_MOST:
-            raise LibraryError(
-                f"The process that leads the workers ended {self._restarts} times, last with exit code {code}; "
-                "expected it to last. What it said stands above; what was done before is kept."
-            )
-        self._lost = list(self._under_way.values())
-        self._under_way.clear()
-        self._foreman = self._start()
+        self._pool.close()
 
 
-def _there(pipe: IO[bytes] | None) -> IO[bytes]:
-    """A pipe that was asked for."""
-    if pipe is None:
-        raise LibraryError("The process that leads the workers has no pipe; expected one. Start it again.")
-    return pipe
+def not_done(allowed_seconds: float) -> str:
+    """Why a job was given up."""
+    return f"it was not done after {allowed_seconds:.0f} seconds, what a file of its length may take"

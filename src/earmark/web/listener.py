@@ -1,18 +1,14 @@
-"""The process that listens to uploads: `python -m earmark.web.listener`, orders in, messages out, a line of JSON each.
+"""What listens to uploads in a worker process of the server: orders in, messages out, a line of JSON each.
 
-It may be killed at any moment, and by what it reads: a decoder may crash, hang, or ask for all memory. The system holds
-it to limits (memory, and an alarm that ends it even inside a decoder), so that it is gone in time also where the server
-that started it is gone.
+The process may be killed at any moment, and by what it reads: a decoder may crash, hang, or ask for all memory. See
+`earmark.workers` for the limits that hold, also where the server that started it is gone.
 """
 
 import json
 import os
 import pickle
-import signal
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -23,21 +19,19 @@ from earmark.audio.duration import header_duration_seconds
 from earmark.audio.write import write_flac_blocks
 from earmark.errors import AudioError, DecodeError, EarmarkError
 from earmark.file_errors import file_errors
-from earmark.library.worker import limit_memory
 from earmark.tagging.tagger import Tagger
 from earmark.tagging.windows import OverTimeSettings
 from earmark.web import problems, sound_problems
 from earmark.web.hearing import PassObserver, TooLongError
-from earmark.web.order import Begun, Done, Failed, Message, Order, Progress, Ready, Setup, line_of
+from earmark.web.order import Done, Failed, Message, Order, Progress, Setup, line_of
 from earmark.web.record import embed_record, tag_record, track_record
+from earmark.workers.limits import MemoryLimit
 
 WINDOW_SECONDS, HOP_SECONDS = 5.0, 2.5
 """Of tags over time, as `earmark tag --over-time` has them; a window is at least the model's longest segment."""
 FLAC_RATE_HZ = 44_100
 NICENESS = 5
 """So that the server itself, which has little to do, is never kept waiting by those who listen."""
-GRACE_SECONDS = 5
-"""By which the alarm is later than the server's own clock."""
 
 
 class Listener:
@@ -127,57 +121,12 @@ def _sentence(error: EarmarkError, order: Order) -> str:
     return str(error).replace(order.path, order.name).replace(order.answer, "the answer")
 
 
-def serve(orders: BinaryIO, messages: BinaryIO) -> None:
-    """Read a pickled Setup and then orders until the input ends; write messages."""
-
-    def tell(message: Message) -> None:
-        messages.write(line_of(message))
-        messages.flush()
-
-    setup: Setup = pickle.load(orders)
-    listener = Listener(setup, tell)
+def work_of(setup: bytes, tell: Callable[[bytes], None]) -> Callable[[bytes], bytes]:
+    """Make the listener of a worker process: a pickled Setup, then orders in and messages out, a line of JSON each."""
+    made: Setup = pickle.loads(setup)
+    listener = Listener(made, lambda message: tell(line_of(message)))
     check_decoders()  # what they load counts before the limit, not as a sound's
-    limit_memory(setup.memory_megabytes)
-    _leave_no_core()
+    MemoryLimit(made.memory_megabytes).allow()
     if hasattr(os, "nice"):
         os.nice(NICENESS)
-    # What decoders say of broken files is of no use to anybody.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    tell(Ready())
-    for line in orders:
-        order = Order.from_line(line)
-        _alarm(int(order.seconds) + GRACE_SECONDS)
-        tell(Begun())
-        outcome = listener.work(order)
-        _alarm(0)
-        tell(outcome)
-
-
-def _leave_no_core() -> None:
-    """Have nothing written to the disk where a decoder crashes; on Windows nothing is."""
-    if sys.platform != "win32":
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _alarm(seconds: int) -> None:
-    """Have the system end this process after that many seconds; 0: not at all. On Windows nobody does."""
-    if hasattr(signal, "alarm"):
-        signal.alarm(seconds)
-
-
-def main() -> None:
-    """Work for the process that started this one, until it closes the pipe."""
-    # Whatever else writes to stdout must not write between the messages.
-    orders, messages = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(2, 1)
-    try:
-        serve(orders, messages)
-    except BrokenPipeError:  # the server has ended
-        sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()
+    return lambda order: line_of(listener.work(Order.from_line(order)))

@@ -53,20 +53,6 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Ready:
-    """The listener has its model."""
-
-    kind: Literal["ready"] = "ready"
-
-
-@dataclass(frozen=True)
-class Begun:
-    """The listener has read the order, and nothing of the sound yet."""
-
-    kind: Literal["begun"] = "begun"
-
-
-@dataclass(frozen=True)
 class Progress:
     """How far it is: seconds of sound that went by, of how many as the header says, and as a share, 0 to 1."""
 
@@ -93,7 +79,7 @@ class Failed:
     kind: Literal["failed"] = "failed"
 
 
-Message = Ready | Begun | Progress | Done | Failed
+Message = Progress | Done | Failed
 
 _MESSAGES: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Discriminator("kind")])
 

@@ -1,0 +1,158 @@
+"""Verifying: whether files still give what a library keeps of them, by their bytes or by hearing them again."""
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from earmark.library.adding import promises_more
+from earmark.library.analysis import Analysis
+from earmark.library.database import Database, Heard, Track
+from earmark.library.jobs import Changed, Engine, Identified, Job, Limits, Outage, Outcome, Stamp, Vanished
+from earmark.library.remote import is_remote
+from earmark.library.scan import is_gone, stamp_of
+
+SCORES_DIFFER = 0.05
+"""Logits by which another version of a decoder may differ."""
+SECONDS_DIFFER = 0.1
+
+What = Literal["missing", "changed", "other sound", "other length", "other scores", "unreadable", "unreachable"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A file that does not give what is kept.
+
+    what: missing (it is not there), changed (its size or time of change, with the same sound), other sound (another
+    recording), other length (its header, or with `deep` its sound, is longer or shorter than what is kept), other
+    scores (only with `deep`), unreadable, or unreachable (its storage does not answer). detail: a sentence for people.
+    """
+
+    path: str
+    what: What
+    detail: str
+
+
+@dataclass(frozen=True)
+class _File:
+    """A path of a track: what it was like when it was added, and what it is like now, None where it is not there."""
+
+    path: str
+    track: Track
+    kept: Stamp
+    now: Stamp | None
+
+
+class Verifying:
+    """One run over all files of a library."""
+
+    def __init__(self, database: Database, model_id: int, limits: Limits, *, deep: bool) -> None:
+        """`model_id`: of the model that listens. `deep`: hear every file again."""
+        self._database, self._model_id, self._limits, self._deep = database, model_id, limits, deep
+        self.checked = 0
+        """Files."""
+        self.better: list[tuple[Analysis, list[tuple[str, Stamp]]]] = []
+        """With `deep`: what tracks with other lengths or scores are now heard as, with their files."""
+
+    def run(self, engine: Engine, watch: Callable[[int], None]) -> Iterator[Finding]:
+        """Yield what is found; `watch` is told how many files are done."""
+        files = self._files()
+        waiting: dict[str, _File] = {}
+        left: dict[int, int] = defaultdict(int)
+        heard: dict[int, list[tuple[_File, Analysis]]] = defaultdict(list)
+        further: deque[Finding] = deque()
+        ended = False
+        begun = -1  # the track whose files are being submitted
+        while waiting or not ended:
+            while not ended and len(waiting) < engine.capacity:
+                file = next(files, None)
+                begun = file.track.id if file is not None else -1
+                if file is None:
+                    ended = True
+                elif (finding := _not_there(file)) is not None:
+                    self.checked += 1
+                    further.append(finding)
+                elif file.now is not None:
+                    job = Job(file.path, file.now, "listen" if self._deep or is_remote(file.path) else "identify")
+                    engine.submit(job, self._limits.allowed_seconds(file.now, file.track.duration_seconds))
+                    waiting[file.path] = file
+                    left[file.track.id] += 1
+            if waiting:
+                job, outcome = engine.wait()
+                file = waiting.pop(job.path)
+                self.checked += 1
+                finding = _difference(file, outcome)
+                if finding is not None:
+                    further.append(finding)
+                elif isinstance(outcome, Analysis):
+                    heard[file.track.id].append((file, outcome))
+                left[file.track.id] -= 1
+                if not left[file.track.id] and file.track.id != begun:
+                    del left[file.track.id]
+                    further.extend(self._compared(heard.pop(file.track.id, [])))
+            watch(self.checked)
+            while further:
+                yield further.popleft()
+        for found in heard.values():
+            yield from self._compared(found)
+
+    def _files(self) -> Iterator[_File]:
+        for (number,) in self._database.store.rows("SELECT id FROM tracks ORDER BY id"):
+            track = self._database.track(number)
+            if track is None:  # removed meanwhile
+                continue
+            for path in track.paths:
+                known = self._database.known_path(path)
+                if known is not None and not known.missing:
+                    # What lies far away has no stamp that could be asked for; it is fetched.
+                    now = known.stamp if is_remote(path) else stamp_of(path)
+                    yield _File(path, track, known.stamp, now)
+
+    def _compared(self, heard: list[tuple[_File, Analysis]]) -> Iterator[Finding]:
+        """Compare the best of what the files of a track gave with what is kept."""
+        if not heard:
+            return
+        file, best = max(heard, key=lambda each: (not each[1].truncated, each[1].duration_seconds))
+        track = file.track
+        if abs(best.duration_seconds - track.duration_seconds) > SECONDS_DIFFER or best.truncated != track.truncated:
+            what: What = "other length"
+            detail = f"{track.duration_seconds:.1f} s are kept, {best.duration_seconds:.1f} s were heard"
+        elif track.model_id == self._model_id and np.abs(best.logits - track.logits).max() > SCORES_DIFFER:
+            what, detail = "other scores", "its tags differ from those that are kept"
+        else:
+            return
+        self.better.append((best, [(each.path, each.now or each.kept) for each, _ in heard]))
+        yield Finding(file.path, what, detail)
+
+
+def _not_there(file: _File) -> Finding | None:
+    if file.now is not None:
+        return None
+    if is_gone(file.path):
+        return Finding(file.path, "missing", "no such file is there")
+    return Finding(file.path, "unreachable", "it cannot be reached")
+
+
+def _difference(file: _File, outcome: Outcome) -> Finding | None:
+    """What one file shows by itself; how it sounds is compared with the others of its track."""
+    match outcome:
+        case Identified() | Analysis():
+            if outcome.identity != file.track.identity:
+                return Finding(file.path, "other sound", "it holds another recording than the one that is kept")
+            if file.now != file.kept:
+                return Finding(file.path, "changed", "its size or its time of change is another, its sound is the same")
+            seconds, kept = outcome.duration_seconds, file.track
+            heard = Heard(kept.model_id, kept.duration_seconds, kept.truncated)
+            if isinstance(outcome, Identified) and seconds is not None and promises_more(seconds, heard):
+                detail = f"{kept.duration_seconds:.1f} s are kept, {seconds:.1f} s its header says"
+                return Finding(file.path, "other length", detail)
+            return None
+        case Vanished():
+            return Finding(file.path, "missing", outcome.reason)
+        case Outage():
+            return Finding(file.path, "unreachable", outcome.reason)
+        case Changed():
+            return Finding(file.path, "changed", "it was written to while it was read")
+    return Finding(file.path, "unreadable", outcome.reason)

@@ -1,0 +1,75 @@
+"""A pool of worker processes for callers without an event loop: jobs in, answers out, in whatever order they come."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from queue import SimpleQueue
+from threading import Thread
+from typing import Generic, TypeVar
+
+from earmark.workers.process import Answer, WorkerProcess
+
+Token = TypeVar("Token")
+
+
+class Pool(Generic[Token]):
+    """Worker processes, started when jobs come; each job is answered exactly once. Used by one thread."""
+
+    def __init__(self, size: int, factory: str, setup: bytes, environment: Mapping[str, str] | None = None) -> None:
+        """`size`: how many processes at most. The others are WorkerProcess's."""
+        self._processes = [WorkerProcess(factory, setup, environment) for _ in range(size)]
+        self._answers: SimpleQueue[tuple[Token, Answer] | BaseException] = SimpleQueue()
+        self._loop = asyncio.new_event_loop()
+        self._jobs: asyncio.Queue[tuple[Token, bytes, float]] = asyncio.Queue()
+        self._stop = asyncio.Event()
+        # A daemon, so that a caller that ends without `close` does end: its workers then find their pipes closed.
+        self._thread = Thread(target=self._run, name="earmark-workers", daemon=True)
+        self._thread.start()
+
+    @property
+    def process_ids(self) -> list[int]:
+        """Of the workers that there are."""
+        return [number for process in self._processes if (number := process.process_id) is not None]
+
+    def submit(self, token: Token, job: bytes, seconds: float) -> None:
+        """Have a job done as soon as a worker is free, in at most so many seconds from then on."""
+        self._call(lambda: self._jobs.put_nowait((token, job, seconds)))
+
+    def wait(self) -> tuple[Token, Answer]:
+        """Wait for the next answer; raises WorkerError, from then on, where a worker cannot be started."""
+        answer = self._answers.get()
+        if isinstance(answer, BaseException):
+            self._answers.put(answer)
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        """End all workers, whatever they do."""
+        self._call(self._stop.set)
+        self._thread.join()
+
+    def _call(self, function: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended: `wait` tells why
+            self._loop.call_soon_threadsafe(function)
+
+    def _run(self) -> None:
+        with contextlib.closing(self._loop):
+            self._loop.run_until_complete(self._serve())
+
+    async def _serve(self) -> None:
+        stopped = asyncio.create_task(self._stop.wait())
+        serving = [asyncio.create_task(self._serve_with(process)) for process in self._processes]
+        ended, _ = await asyncio.wait((stopped, *serving), return_when=asyncio.FIRST_COMPLETED)
+        for task in (stopped, *serving):
+            task.cancel()
+        await asyncio.gather(stopped, *serving, return_exceptions=True)
+        await asyncio.gather(*(process.end() for process in self._processes))
+        for task in ended - {stopped}:
+            if (error := task.exception()) is not None:
+                self._answers.put(error)
+
+    async def _serve_with(self, process: WorkerProcess) -> None:
+        """Do one job after the other with one worker."""
+        while True:
+            token, job, seconds = await self._jobs.get()
+            self._answers.put((token, await process.work(job, seconds)))
