@@ -124,7 +124,14 @@ def test_json_is_whole_after_an_interruption(place: Path, tmp_path: Path) -> Non
     os.mkfifo(pipe)
     done = place / "music" / "plain.flac"
     whole = [*command(place, "--json")[:-2], str(done), str(pipe), "--json"]
-    process = subprocess.Popen(whole, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
+    process = subprocess.Popen(
+        whole,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+        # Where the tests run in the background, their children would not heed it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     assert process.stdout is not None
     first = process.stdout.read(1)
     writer = os.open(pipe, os.O_WRONLY)  # it reads the pipe from here on
