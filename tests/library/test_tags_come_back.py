@@ -272,10 +272,10 @@ def test_what_an_older_version_wrote_is_undone_by_its_values(
 ) -> None:
     song = place(id3(4, [TITLE], padding=500) + mp3)
     with monkeypatch.context() as older:
-        older.setattr(store, "MIGRATIONS", schema.MIGRATIONS[:2])
+        older.setattr(store, "MIGRATIONS", schema.MIGRATIONS[:3])
         older.setattr(writing.Journal, "keep", lambda *given: None)
         with library_of(song) as library:
-            assert library.store.row("PRAGMA user_version") == (2,)
+            assert library.store.row("PRAGMA user_version") == (3,)
             written(library)
     with Library(song.parents[1] / "music.earmark") as library:
         assert library.store.row("PRAGMA user_version") == (len(schema.MIGRATIONS),)
