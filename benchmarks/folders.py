@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from earmark.training.data.clips import prepare_data
 from earmark.training.evaluation.agreement import rank_correlation
-from earmark.training.material.material import prepare_material
 from earmark.training.recipe.recipe import read_recipe
 from earmark.training.steps.experiment import Experiment
 from earmark.training.steps.fit import fabric_of
@@ -30,21 +30,19 @@ def main() -> None:
     options = parser.parse_args()
     recipe, fabric = read_recipe(options.recipe), fabric_of("cpu", "32-true")
     settings = recipe.front_end.settings
-    material = prepare_material(recipe.data, Path("runs/store"), 2, _say_nothing, front_end=settings)
-    experiment = Experiment(recipe, material, Steps(Path("runs/steps"), fabric), fabric, print)
+    data = prepare_data(recipe.data, Path("runs/store"), 2, _say_nothing, front_end=settings)
+    experiment = Experiment(recipe, data, Steps(Path("runs/steps"), fabric), fabric, print)
     seed, splits = recipe.evaluation.seeds[0], recipe.data.splits
-    scores = np.concatenate(
-        [material.by_track(experiment.model_scores(split, seed), split, "test") for split in splits]
-    )
-    targets = np.concatenate([material.by_track(material.clips.targets, split, "test") for split in splits])
-    tracks = [track for split in splits for track in material.dataset.select(material.tracks_of(split, "test"))]
+    scores = np.concatenate([data.by_track(experiment.model_scores(split, seed), split, "test") for split in splits])
+    targets = np.concatenate([data.by_track(data.clips.targets, split, "test") for split in splits])
+    tracks = [track for split in splits for track in data.dataset.select(data.tracks_of(split, "test"))]
     folder_of = np.array([track.group.split("/")[0] for track in tracks])
     folders = sorted(set(folder_of))
-    print(f"{recipe.name}, dataset {material.dataset.hash[:12]}, {len(tracks)} tracks of {', '.join(folders)}\n")
+    print(f"{recipe.name}, dataset {data.dataset.hash[:12]}, {len(tracks)} tracks of {', '.join(folders)}\n")
     print(f"| tag | all | {' | '.join(f'within {folder}' for folder in folders)} | targets apart | scores apart |")
     print(f"|{'---|' * (4 + len(folders))}")
     for label in options.tag:
-        place = material.dataset.labels.index(label)
+        place = data.dataset.labels.index(label)
         mine, theirs = scores[:, place], targets[:, place]
         within = [rank_correlation(mine[folder_of == folder], theirs[folder_of == folder]) for folder in folders]
         apart = [

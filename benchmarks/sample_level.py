@@ -31,15 +31,15 @@ from torch import Tensor
 from earmark.audio.segments import SegmentRule
 from earmark.tagging.bundle.card import Extractor
 from earmark.tagging.engines.network import LocalNetwork
+from earmark.training.data.batches import WaveformBatches
+from earmark.training.data.clips import Clips
+from earmark.training.data.waveforms import Waveforms
 from earmark.training.evaluation.commit import commit
 from earmark.training.evaluation.provenance import machine, versions
-from earmark.training.material.clips import Clips
-from earmark.training.material.waveform_batches import WaveformBatches
-from earmark.training.material.waveforms import Waveforms
 from earmark.training.networks.export import local_arrays
 from earmark.training.networks.local_cnn import LocalCNN
 from earmark.training.networks.network_cost import network_cost
-from earmark.training.networks.sample_level import RATE_HZ, BlockKind, SampleLevelShape, raw_extractor
+from earmark.training.networks.scales import RATE_HZ, BlockKind, SampleLevelShape, raw_extractor
 from earmark.training.steps.fit import tag_loss
 
 FILES, CLIPS, CLIP_FRAMES, TAGS = 4, 128, 1250, 50
@@ -116,7 +116,7 @@ def waveform_batches(folder: Path, extractor: Extractor, batch: int, processes: 
         np.zeros((CLIPS, TAGS), np.float32),
     )
     rule = SegmentRule(extractor.segment_length, extractor.segment_hop)
-    sound = Waveforms(paths, clips, processes, memory_bytes=0)
+    sound = Waveforms(paths, clips.rows, clips.start_seconds, processes, 0)
     return WaveformBatches(sound, clips, np.arange(CLIPS, dtype=np.int64), rule, batch, shuffle=True)
 
 

@@ -14,8 +14,8 @@ from earmark.tagging.bundle.calibration import activate
 from earmark.training.bundle.model_card import legend, tag_figures, tag_table
 from earmark.training.datasets.registry import load_dataset
 from earmark.training.evaluation.commit import commit
+from earmark.training.evaluation.track_logits import track_logits
 from earmark.training.recipe.recipe import read_recipe
-from earmark.training.trials.track_logits import track_logits
 
 
 def main(model: str, recipe: str) -> None:

@@ -35,12 +35,12 @@ TRAINING = {
     "networks": set[str](),
     "recipe": {"networks"},
     "datasets": set[str](),
-    "material": {"recipe", "datasets"},
-    "steps": {"recipe", "datasets", "material", "networks"},
-    "evaluation": {"recipe", "datasets", "material", "networks", "steps"},
-    "trials": {"recipe", "datasets", "evaluation"},
-    "bundle": {"recipe", "datasets", "material", "networks", "steps", "evaluation", "trials"},
-    "figures": {"recipe", "networks", "evaluation", "trials"},
+    "data": {"recipe", "datasets"},
+    "steps": {"recipe", "datasets", "data", "networks", "extras"},
+    "extras": {"recipe", "data", "networks", "steps"},
+    "evaluation": {"recipe", "datasets", "data", "networks", "steps"},
+    "bundle": {"recipe", "datasets", "data", "networks", "steps", "evaluation"},
+    "figures": {"recipe", "networks", "evaluation"},
 }
 """What each part of training may import from training, besides itself."""
 

@@ -11,8 +11,7 @@ from earmark.training.networks.classifier import GlobalClassifier
 from earmark.training.networks.local_cnn import LocalCNN, output_length
 from earmark.training.networks.network_cost import parameter_count
 from earmark.training.networks.scales import convolutions_of, log_mel_extractor
-from earmark.training.recipe.classifier import GlobalSection
-from earmark.training.recipe.schedule import StagedSchedule
+from earmark.training.recipe.sections import GlobalSection, StagedSchedule
 
 TAGS = tuple(f"tag {number}" for number in range(50))
 

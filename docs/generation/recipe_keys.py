@@ -9,7 +9,7 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic.fields import FieldInfo
 
 from earmark.training.recipe.recipe import Recipe
-from earmark.training.recipe.section import Section
+from earmark.training.recipe.sections import Section
 from generation.kinds import kind, range_words
 from generation.markdown import page, paragraphs, table
 from generation.meanings import meanings, without_meanings

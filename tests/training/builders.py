@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from earmark.tagging.bundle.card import TagName
-from earmark.training.datasets.base import Dataset, Split, Task, Track
-from earmark.training.material.clips import Clips
-from earmark.training.material.material import Material
+from earmark.training.data.clips import Clips, TrainingData
+from earmark.training.datasets.base import Dataset, DatasetTrack, Split, Task
 
 
 def make_clips(rows: Sequence[int], tags: int = 2, gap: int = 3) -> Clips:
@@ -29,9 +28,9 @@ def counted_frames(clips: Clips, bands: int = 4, gap: int = 3) -> np.ndarray:
     return np.repeat(np.arange(rows, dtype=np.float16)[:, None], bands, axis=1)
 
 
-def make_material(
+def make_data(
     task: Task = "multi-label", tracks: int = 20, clips_a_track: int = 1, rows: int = 54, tags: int = 2, seed: int = 0
-) -> Material:
+) -> TrainingData:
     """Random frames in which a tag makes some bands loud; half train, a quarter validates, a quarter tests."""
     generator = np.random.default_rng(seed)
     if task == "one-label":
@@ -40,7 +39,8 @@ def make_material(
         targets = (np.arange(tracks)[:, None] // 2 ** np.arange(tags) % 2).astype(np.float32)
     names = [f"{index:02d}" for index in range(tracks)]
     made = tuple(
-        Track(name, Path(f"{name}.flac"), tuple(row.tolist()), name) for name, row in zip(names, targets, strict=True)
+        DatasetTrack(name, Path(f"{name}.flac"), tuple(row.tolist()), name)
+        for name, row in zip(names, targets, strict=True)
     )
     half, quarter = tracks // 2, tracks // 4
     split = Split("default", tuple(names[:half]), tuple(names[half : half + quarter]), tuple(names[half + quarter :]))
@@ -57,4 +57,4 @@ def make_material(
         np.full(clips, rows, np.int64),
         targets[of_track],
     )
-    return Material(dataset, frames.reshape(-1, 128).astype(np.float16), table, table.tracks, ())
+    return TrainingData(dataset, frames.reshape(-1, 128).astype(np.float16), table, table.tracks, ())

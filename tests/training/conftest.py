@@ -48,15 +48,15 @@ class Workplace:
     def experiment(self) -> "Experiment":
         """The experiment as a new run of the program would see it."""
         lightning = pytest.importorskip("lightning.fabric", reason="needs the extra train")
-        from earmark.training.material.material import prepare_material
+        from earmark.training.data.clips import prepare_data
         from earmark.training.recipe.recipe import parse_recipe
         from earmark.training.steps.experiment import Experiment
         from earmark.training.steps.steps import Steps
 
         recipe = parse_recipe(self.recipe)
-        material = prepare_material(recipe.data, self.folder / "store", 1, lambda done, total: None)
+        data = prepare_data(recipe.data, self.folder / "store", 1, lambda done, total: None)
         fabric = lightning.Fabric(accelerator="cpu", devices=1)
-        return Experiment(recipe, material, Steps(self.folder / "steps", fabric), fabric, lambda line: None)
+        return Experiment(recipe, data, Steps(self.folder / "steps", fabric), fabric, lambda line: None)
 
 
 @pytest.fixture(scope="session")
@@ -80,8 +80,8 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         pytest.fail(f"made anew: {arguments[:1]}")
 
     def forbid() -> None:
-        for step in ("local_step", "global_step", "joint_step"):
-            monkeypatch.setattr(f"earmark.training.steps.{step}.fit", refuse)
+        for module in ("steps.local_step", "steps.global_step", "extras.joint"):
+            monkeypatch.setattr(f"earmark.training.{module}.fit", refuse)
         monkeypatch.setattr("earmark.training.steps.experiment.extract_features", refuse)
 
     return forbid

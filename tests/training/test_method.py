@@ -16,16 +16,14 @@ from earmark.audio import logmel
 from earmark.audio.segments import SegmentRule
 from earmark.tagging.engines.network import LocalNetwork
 from earmark.training import method
-from earmark.training.material.batches import SegmentBatches, VectorBatches
-from earmark.training.material.clips import Clips
+from earmark.training.data.batches import SegmentBatches, VectorBatches
+from earmark.training.data.clips import Clips
 from earmark.training.networks.classifier import GlobalClassifier
 from earmark.training.networks.export import local_arrays
 from earmark.training.networks.local_cnn import LocalCNN
 from earmark.training.networks.network_cost import parameter_count
 from earmark.training.networks.scales import convolutions_of, log_mel_extractor
-from earmark.training.recipe.classifier import GlobalSection
-from earmark.training.recipe.local import LocalSection
-from earmark.training.recipe.schedule import StagedSchedule
+from earmark.training.recipe.sections import GlobalSection, LocalSection, StagedSchedule
 from earmark.training.steps.features import clip_vectors, extract_features, read_features
 from earmark.training.steps.fit import fit, tag_loss
 
@@ -42,7 +40,7 @@ def double() -> Iterator[None]:
 
 def product_of(reference: torch.nn.Module) -> torch.nn.Module:
     """The product's network with the weights of a reference network: both have the same parameters in one order."""
-    if isinstance(reference, method.LocalCNN):
+    if isinstance(reference, method.SegmentCNN):
         extractor = log_mel_extractor(reference.scale, TAGS, reference.mean, reference.deviation)
         network, own = LocalCNN(extractor), {"input_mean", "input_deviation"}
     else:
@@ -78,7 +76,7 @@ def test_front_end(samples: int) -> None:
 @pytest.mark.parametrize("scale", method.POOLS)
 def test_local_networks(scale: int) -> None:
     torch.manual_seed(0)
-    reference = method.LocalCNN(scale, len(TAGS), 0.3, 0.6)
+    reference = method.SegmentCNN(scale, len(TAGS), 0.3, 0.6)
     network = product_of(reference)
     assert parameter_count(network) == sum(weights.numel() for weights in reference.parameters())
     assert [shape.pool_length for shape in convolutions_of(scale)] == list(method.POOLS[scale])
@@ -92,7 +90,7 @@ def test_local_networks(scale: int) -> None:
 
 def test_global_network() -> None:
     torch.manual_seed(0)
-    reference = method.GlobalClassifier(1792, len(TAGS), 0.1, 2.0)
+    reference = method.ClipClassifier(1792, len(TAGS), 0.1, 2.0)
     network = product_of(reference)
     assert parameter_count(network) == sum(weights.numel() for weights in reference.parameters())
     vectors = torch.rand(5, 1792)
@@ -101,7 +99,7 @@ def test_global_network() -> None:
 
 def test_both_start_from_the_same_distribution() -> None:
     torch.manual_seed(0)
-    reference, network = method.LocalCNN(27, 50, 0, 1), LocalCNN(log_mel_extractor(27, tuple(map(str, range(50)))))
+    reference, network = method.SegmentCNN(27, 50, 0, 1), LocalCNN(log_mel_extractor(27, tuple(map(str, range(50)))))
     own = [value for name, value in network.state_dict().items() if not name.startswith("input")]
     for found, expected in zip(own, reference.state_dict().values(), strict=True):
         if found.numel() > 10_000:
@@ -115,7 +113,7 @@ def test_vectors(tmp_path: pytest.TempPathFactory) -> None:
     torch.manual_seed(0)
     clips = torch.rand(3, 118, 128)
     references = [
-        warmed(method.LocalCNN(scale, len(TAGS), 0.3, 0.6), torch.rand(40, 128, scale)) for scale in method.SCALES
+        warmed(method.SegmentCNN(scale, len(TAGS), 0.3, 0.6), torch.rand(40, 128, scale)) for scale in method.SCALES
     ]
     features = []
     for reference in references:

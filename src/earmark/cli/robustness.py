@@ -12,7 +12,7 @@ from earmark.errors import MissingExtraError, RecipeError
 if TYPE_CHECKING:
     from earmark.tagging.tagger import Tagger
     from earmark.training.datasets.base import Dataset
-    from earmark.training.trials.perturbation import Perturbation
+    from earmark.training.evaluation.perturbation import Perturbation
 
 ModelArgument = Annotated[str, typer.Argument(help="A model's folder or name.", show_default=False)]
 RecipeArgument = Annotated[
@@ -50,8 +50,7 @@ def robustness(
     for path in filter(None, (picture, reliability_picture)):
         refuse_picture(path)
     tagger, dataset, chosen = _prepared(model, recipe, split)
-    from earmark.training.trials.robustness import measure_robustness
-    from earmark.training.trials.robustness_report import robustness_json, robustness_text
+    from earmark.training.evaluation.robustness import measure_robustness, robustness_json, robustness_text
 
     _warn_of_another_split(tagger, dataset, chosen)
     with progress("tagging") as done:
@@ -63,7 +62,7 @@ def robustness(
         draw_robustness(measured, picture)
         say(f"drew {picture}")
     if reliability_picture is not None:
-        from earmark.training.figures.reliability import draw_reliability
+        from earmark.training.figures.robustness import draw_reliability
 
         draw_reliability(measured, reliability_picture)
         say(f"drew {reliability_picture}")
@@ -119,7 +118,7 @@ def _prepared(model: str, recipe: Path, split: str | None) -> "tuple[Tagger, Dat
 
 
 def _perturbations(names: list[str]) -> "tuple[Perturbation, ...]":
-    from earmark.training.trials.perturbation import PERTURBATIONS
+    from earmark.training.evaluation.perturbation import PERTURBATIONS
 
     known = {change.name: change for change in PERTURBATIONS}
     unknown = [name for name in names if name not in known]

@@ -43,7 +43,7 @@ def train(
 
     described = experiment.recipe
     chosen = split or described.bundle.split or described.data.splits[0]
-    known = list(experiment.material.dataset.splits)
+    known = list(experiment.data.dataset.splits)
     if chosen not in known:
         raise RecipeError(f"There is no split {chosen!r}; {described.data.dataset} has {', '.join(known)}.")
     _tell_shortage(experiment, [chosen])
@@ -119,7 +119,7 @@ def _experiment(recipe: Path, runs: Path, processes: int, accelerator: str, prec
         # What trains takes seconds to load; a wrong recipe is told before.
         with recipe_file(recipe) as path:
             described = read_recipe(path)
-        from earmark.training.material.material import prepare_material
+        from earmark.training.data.clips import prepare_data
         from earmark.training.steps.experiment import Experiment
         from earmark.training.steps.fit import fabric_of
         from earmark.training.steps.steps import Steps
@@ -130,8 +130,8 @@ def _experiment(recipe: Path, runs: Path, processes: int, accelerator: str, prec
     sections = [described.data] if described.local.data is None else [described.data, described.local.data]
     # One process decodes; the others find everything prepared.
     with progress("decoding") as done, fabric.rank_zero_first():
-        materials = [
-            prepare_material(
+        prepared = [
+            prepare_data(
                 section,
                 runs / "store",
                 processes,
@@ -142,9 +142,9 @@ def _experiment(recipe: Path, runs: Path, processes: int, accelerator: str, prec
             )
             for section in sections
         ]
-    for note in dict.fromkeys(note for material in materials for note in material.dataset.left_out):
+    for note in dict.fromkeys(note for data in prepared for note in data.dataset.left_out):
         tell(note)
-    return Experiment(described, materials[0], Steps(runs / "steps", fabric), fabric, tell, materials[-1])
+    return Experiment(described, prepared[0], Steps(runs / "steps", fabric), fabric, tell, prepared[-1])
 
 
 def _tell_shortage(experiment: "Experiment", splits: Sequence[str]) -> None:

@@ -37,7 +37,7 @@ def mel_filters() -> NDArray[np.float64]:
     return np.asarray(triangles * 2 / (high - low), np.float64)
 
 
-class LocalCNN(nn.Module):
+class SegmentCNN(nn.Module):
     """A small CNN that tags one segment of a scale; its input is standardised by one mean and deviation. [SPL] II-A."""
 
     def __init__(self, scale: int, tags: int, mean: float, deviation: float) -> None:
@@ -67,7 +67,7 @@ class LocalCNN(nn.Module):
         return logits
 
 
-class GlobalClassifier(nn.Module):
+class ClipClassifier(nn.Module):
     """Two hidden layers that tag a clip by its vector. [SPL] II-C. Choice: 512 units, of the letter's 512 or 1024."""
 
     def __init__(self, columns: int, tags: int, mean: float, deviation: float) -> None:
@@ -103,7 +103,7 @@ def segments_of(clips: Examples, scale: int) -> Examples:
 
 
 @torch.no_grad()
-def clip_vectors(networks: list[LocalCNN], clips: Tensor) -> Tensor:
+def clip_vectors(networks: list[SegmentCNN], clips: Tensor) -> Tensor:
     """Aggregate all levels of all scales: (clips, frames, bands) to (clips, 1792). [SPL] II-B."""
     parts = []
     for network in networks:  # multi-scale
@@ -136,14 +136,14 @@ def fit(network: nn.Module, train: Examples, valid: Examples, rate: float, patie
         network.load_state_dict(best)  # the next stage starts from the best weights
 
 
-def three_steps(train: Examples, valid: Examples) -> tuple[list[LocalCNN], GlobalClassifier]:
+def three_steps(train: Examples, valid: Examples) -> tuple[list[SegmentCNN], ClipClassifier]:
     """Train on clips (n, 1250, bands) and their tags. [SPL] II."""
     networks, (clips, tags) = [], train
     for scale in SCALES:  # step 1: a local CNN a scale; every segment has the tags of its clip
-        network = LocalCNN(scale, tags.shape[1], float(clips.mean()), float(clips.std(correction=0)))
+        network = SegmentCNN(scale, tags.shape[1], float(clips.mean()), float(clips.std(correction=0)))
         fit(network, segments_of(train, scale), segments_of(valid, scale), rate=0.01, patience=3, n=23)
         networks.append(network)
     vectors, valid_vectors = (clip_vectors(networks, inputs) for inputs, _ in (train, valid))  # step 2: frozen CNNs
-    classifier = GlobalClassifier(vectors.shape[1], tags.shape[1], float(vectors.mean()), float(vectors.std()))
+    classifier = ClipClassifier(vectors.shape[1], tags.shape[1], float(vectors.mean()), float(vectors.std()))
     fit(classifier, (vectors, tags), (valid_vectors, valid[1]), rate=0.005, patience=8, n=16)  # step 3
     return networks, classifier

@@ -28,13 +28,13 @@ def test_the_bundle_says_where_it_comes_from(tiny: Workplace, experiment: "Exper
     write_bundle(bundle, tmp_path / "model")
     card = read_bundle(tmp_path / "model").card
     assert card == bundle.card
-    material = experiment.material
+    data = experiment.data
     assert (card.name, card.licence, card.activation) == ("tiny", "Apache-2.0", "sigmoid")
-    assert card.tags == material.dataset.tags
+    assert card.tags == data.dataset.tags
     assert card.metrics == metrics
     assert card.provenance.recipe == tiny.recipe
-    assert card.provenance.data_hash == material.hash
-    assert card.provenance.split_hash == material.dataset.splits["default"].hash
+    assert card.provenance.data_hash == data.hash
+    assert card.provenance.split_hash == data.dataset.splits["default"].hash
     assert card.provenance.seeds == (5, 1)
     assert {"torch", "numpy", "python"} <= set(card.provenance.versions)
     assert card.head.hidden_units == (16, 8)
@@ -50,9 +50,9 @@ def test_bundling_twice_gives_the_same_weights(tiny: Workplace, experiment: "Exp
 def test_it_tags_a_rendered_file(tiny: Workplace, experiment: "Experiment", tmp_path: Path) -> None:
     write_bundle(bundle_of(experiment, "default", 0, tiny.recipe, {}), tmp_path / "model")
     tagger = earmark.load(tmp_path / "model")
-    track = experiment.material.dataset.tracks[3]
+    track = experiment.data.dataset.tracks[3]
     prediction = tagger.tag(track.path)
-    assert prediction.labels == experiment.material.dataset.labels
+    assert prediction.labels == experiment.data.dataset.labels
     assert prediction.duration_seconds == pytest.approx(6.0)
     assert prediction.short == ()
     # The file is 9 frames longer than its clip, which gives one more segment of 18 and moves the mean a little.
@@ -70,7 +70,7 @@ def test_chosen_levels_are_the_bundles_levels(
     assert [extractor.levels for extractor in bundle.card.extractors] == [(1, 3), (1, 3)]
     assert bundle.card.vector_width == 2 * (128 + 256)
     write_bundle(bundle, tmp_path / "model")
-    path = chosen.material.dataset.tracks[0].path
+    path = chosen.data.dataset.tracks[0].path
     vectors = clip_vectors([chosen.features("default", scale) for scale in ALL.scales], (1, 3))
     found = earmark.load(tmp_path / "model").embed(path)
     assert found.shape == vectors[0].shape
@@ -79,14 +79,12 @@ def test_chosen_levels_are_the_bundles_levels(
 
 def test_the_metrics_are_those_of_the_scores(experiment: "Experiment") -> None:
     metrics = model_metrics(experiment, "default", 0)
-    material = experiment.material
+    data = experiment.data
     scores = experiment.global_scores("default", ALL, 0)
     assert set(metrics) == {"valid ROC-AUC", "valid PR-AUC", "test ROC-AUC", "test PR-AUC"}
     for side in ("valid", "test"):
-        chosen = material.clips_of("default", side)
-        expected = measure(
-            scores[chosen], material.clips.targets[chosen], experiment.material.dataset.labels, "multi-label"
-        )
+        chosen = data.clips_of("default", side)
+        expected = measure(scores[chosen], data.clips.targets[chosen], experiment.data.dataset.labels, "multi-label")
         assert metrics[f"{side} ROC-AUC"] == expected.roc_auc
         assert metrics[f"{side} PR-AUC"] == expected.pr_auc
 
@@ -121,7 +119,7 @@ def test_a_recipe_chooses_what_becomes_the_bundle(
     assert [curve.label for curve in bundle.card.calibration] == list(bundle.card.labels)
     sizes = [(tmp_path / name / "weights.safetensors").stat().st_size for name in ("model", "whole")]
     assert sizes[0] < 0.55 * sizes[1]
-    path = chosen.material.dataset.tracks[0].path
+    path = chosen.data.dataset.tracks[0].path
     found, expected = (earmark.load(tmp_path / name).tag(path) for name in ("model", "whole"))
     np.testing.assert_allclose(found.logits, expected.logits[kept], atol=0.02)
     assert found.local_scores is not None and expected.local_scores is not None
@@ -146,13 +144,13 @@ def test_the_calibration_is_of_validation_tracks_alone(
 
     def fit(logits: np.ndarray, targets: np.ndarray, labels: list[str], groups: list[str], **_: object) -> tuple:
         seen.update(logits=logits, targets=targets)
-        assert len(groups) == len(logits) and list(labels) == list(chosen.material.dataset.labels)
+        assert len(groups) == len(logits) and list(labels) == list(chosen.data.dataset.labels)
         return ()
 
     monkeypatch.setattr(bundling, "fit_calibration", fit)
     bundle_of(chosen, "default", 0, recipe, {})
-    material = chosen.material
-    valid = material.clips_of("default", "valid")
+    data = chosen.data
+    valid = data.clips_of("default", "valid")
     scores = chosen.model_scores("default", 0)[valid]
     np.testing.assert_allclose(1 / (1 + np.exp(-seen["logits"])), scores, rtol=1e-5)
-    np.testing.assert_array_equal(seen["targets"], material.clips.targets[valid])
+    np.testing.assert_array_equal(seen["targets"], data.clips.targets[valid])

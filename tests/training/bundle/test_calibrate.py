@@ -16,7 +16,7 @@ from earmark.tagging.bundle.calibration import probabilities, promised, sigmoid
 from earmark.tagging.bundle.card import Activation, TagCalibration, TagName
 from earmark.training.bundle.calibrate import calibrate_bundle, shortage, with_calibration
 from earmark.training.bundle.platt import CalibrationRule, fit_calibration, wilson_lower_bound
-from earmark.training.datasets.base import Dataset, Split, Track
+from earmark.training.datasets.base import Dataset, DatasetTrack, Split
 
 
 @dataclasses.dataclass(frozen=True)
@@ -204,8 +204,8 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
 
 def dataset_of(targets: list[tuple[float, ...]], tags: int) -> Dataset:
     """A dataset whose validation tracks have these targets."""
-    tracks = [Track("train", Path("train.flac"), (0.0,) * tags, "train")]
-    tracks += [Track(f"{number}", Path("x.flac"), row, f"{number}") for number, row in enumerate(targets)]
+    tracks = [DatasetTrack("train", Path("train.flac"), (0.0,) * tags, "train")]
+    tracks += [DatasetTrack(f"{number}", Path("x.flac"), row, f"{number}") for number, row in enumerate(targets)]
     split = Split("default", ("train",), tuple(track.identifier for track in tracks[1:]), ())
     labels = tuple(TagName(name, "tests") for name in names(tags))
     return Dataset("made up", "CC0-1.0", "none", "none", "multi-label", labels, tuple(tracks), {"default": split})

@@ -1,66 +1,44 @@
 import dataclasses
-from pathlib import Path
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-pytest.importorskip("pydantic", reason="needs the extra train")
-pytest.importorskip("sklearn", reason="needs the extra train")
+pytest.importorskip("lightning", reason="needs the extra train")
 
-from tagging.builders import make_bundle
+from earmark.training.bundle.bundling import log_odds_of
+from earmark.training.bundle.fold_reliability import experiment_reliability, fold_reliability_text
+from earmark.training.evaluation.reliability import Promise
 
-from earmark.errors import TrainingError
-from earmark.tagging.bundle.calibration import probabilities
-from earmark.tagging.tagger import Tagger
-from earmark.training.bundle.calibrate import calibrate_bundle
-from earmark.training.bundle.fold_reliability import fold_reliability_text, measure_fold_reliability
-from earmark.training.datasets.base import Dataset, Split
-from earmark.training.datasets.table import load as load_table
-from earmark.training.trials.reliability import Promise
-from training.sounding import LABELS, make_sounding
+if TYPE_CHECKING:
+    from earmark.training.steps.experiment import Experiment
 
 
-def silent(done: int, total: int) -> None:
-    del done, total
+def test_a_recipes_models_are_judged_on_clips_that_they_have_scored(
+    experiment: "Experiment", no_training: Callable[[], None]
+) -> None:
+    measured = experiment_reliability(experiment, 0)
+    data = experiment.data
+    targets = data.by_track(data.clips.targets, "default", "test")
+    assert (measured.splits, measured.tracks) == (("default",), len(targets))
+    assert set(measured.calibrated.tag_errors) == set(data.dataset.labels)
+    text = fold_reliability_text(measured)
+    assert f"{measured.tracks} tracks" in text
+    assert "No tag was promised at any precision." in text
 
 
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    """The sounding table with a second split, its sides moved on by one."""
-    found = load_table(make_sounding(tmp_path_factory.mktemp("folds")).table, tags=LABELS)
-    first = found.splits["default"]
-    second = Split("second", first.test, first.train, first.valid)
-    return dataclasses.replace(found, splits={"default": first, "second": second})
-
-
-def test_every_split_is_calibrated_and_judged_by_itself(dataset: Dataset) -> None:
-    models = {"default": make_bundle(tags=3, seed=0), "second": make_bundle(tags=3, seed=1)}
-    measured = measure_fold_reliability(models, dataset, silent)
-    assert (measured.splits, measured.tracks) == (("default", "second"), 12)
-    said = []
-    for split, bundle in models.items():
-        model, heard = calibrate_bundle(bundle, dataset, split, "valid", silent)
-        assert {track.identifier for track in heard.tracks} == set(dataset.split(split).valid)
-        tagger = Tagger(model)
-        test = dataset.select(dataset.split(split).test)
-        said += [probabilities(tagger.tag(track.path).logits, model.card) for track in test]
-    curve = measured.calibrated.curve
-    assert sum(part.count for part in curve) == 36
-    mean = sum(part.probability * part.count for part in curve) / 36
-    assert mean == pytest.approx(float(np.mean(said)), abs=1e-6)
-    assert measured.raw.curve != curve
-    assert "No tag was promised at any precision." in fold_reliability_text(measured)
-
-
-def test_the_text_has_a_row_a_promise(dataset: Dataset) -> None:
-    measured = measure_fold_reliability({"default": make_bundle(tags=3)}, dataset, silent)
+def test_the_text_has_a_row_a_promise(experiment: "Experiment") -> None:
+    measured = experiment_reliability(experiment, 0)
     promise = Promise(0.9, 2, 40, 0.925, 0.85, 1.0, 0.5)
     calibrated = dataclasses.replace(measured.calibrated, promises=(promise,))
     text = fold_reliability_text(dataclasses.replace(measured, calibrated=calibrated))
     assert "| 0.9 | 0.925 [0.850, 1.000] | 40 | 50% | 2 |" in text
-    assert "test side of default: 6 tracks" in text
+    assert "test side of default: 2 tracks" in text
 
 
-def test_other_tags_are_refused(dataset: Dataset, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="expected the model's, in order: tag 1, tag 2"):
-        measure_fold_reliability({"default": make_bundle(tags=2)}, dataset, silent)
+def test_log_odds_of_certain_scores_stay_finite() -> None:
+    scores = np.array([0.0, 1e-30, 0.25, 0.5, 1.0], np.float32)
+    odds = log_odds_of(scores)
+    assert np.isfinite(odds).all() and (np.diff(odds) > 0).all()
+    np.testing.assert_allclose(odds[2:4], [np.log(1 / 3), 0.0], atol=1e-6)

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from earmark.errors import TrainingError
 from earmark.tagging.bundle.card import TagName
-from earmark.training.bundle.model_card import heard, model_card, tag_figures
+from earmark.training.bundle.model_card import model_card, tag_figures, training_tracks
 from training.conftest import Workplace
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ def test_the_card_tells_what_was_heard_and_every_tag(
     chosen = Workplace(tiny.recipe + '[bundle]\nsplit = "default"\n', tiny.folder).experiment()
     text = model_card(chosen, 0, "# Tiny\n\nFor tests.\n")
     assert text.startswith("# Tiny\n\nFor tests.\n\n## What it heard in training")
-    ((_, _, tracks, hours),) = heard(chosen, "default")
-    assert tracks == len(chosen.material.dataset.splits["default"].train)
+    ((_, _, tracks, hours),) = training_tracks(chosen, "default")
+    assert tracks == len(chosen.data.dataset.splits["default"].train)
     assert hours == pytest.approx(tracks * 250 * 512 / 22_050 / 3600)
-    for tag in chosen.material.dataset.tags:
+    for tag in chosen.data.dataset.tags:
         assert f"\n| {tag.label} | {tag.group} | " in text
     with pytest.raises(TrainingError, match=r"no bundle\.split"):
         model_card(experiment, 0, "")

@@ -8,13 +8,13 @@ import pytest
 
 from earmark.errors import DatasetError
 from earmark.tagging.bundle.card import TagName
-from earmark.training.datasets.base import Dataset, Report, Split, Track
+from earmark.training.datasets.base import Dataset, DatasetTrack, Report, Split
 
 NAN = math.nan
 
 
-def _track(identifier: str, *targets: float, group: str = "") -> Track:
-    return Track(identifier, Path(f"{identifier}.flac"), targets, group or identifier)
+def _track(identifier: str, *targets: float, group: str = "") -> DatasetTrack:
+    return DatasetTrack(identifier, Path(f"{identifier}.flac"), targets, group or identifier)
 
 
 def _dataset(**changes: object) -> Dataset:
@@ -40,7 +40,7 @@ def test_a_target_outside_its_range_is_refused(target: float) -> None:
 @pytest.mark.parametrize("identifier", ["", " ", "a\tb", "a\nb"])
 def test_an_identifier_that_would_break_a_list_is_refused(identifier: str) -> None:
     with pytest.raises(DatasetError, match="identifier"):
-        Track(identifier, Path("x.flac"), (), "group")
+        DatasetTrack(identifier, Path("x.flac"), (), "group")
 
 
 def test_a_split_refuses_a_track_in_two_sides_or_twice_in_one() -> None:

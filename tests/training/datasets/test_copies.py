@@ -92,7 +92,9 @@ def test_silence_can_be_mixed(tone: Path, tmp_path: Path) -> None:
 
 
 def test_a_mixture_takes_two_tracks_and_another_copy_one(tone: Path, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"tone@3 has no other track; expected one for copies from number 3"):
+    with pytest.raises(
+        DatasetError, match=r"tone@3 has no other track; expected another track for copies from number 3"
+    ):
         write_copy(tone, "tone@3", tmp_path / "copy.flac")
     with pytest.raises(DatasetError, match=r"tone@2 has .*tone.flac beside it"):
         write_copy(tone, "tone@2", tmp_path / "copy.flac", tone)

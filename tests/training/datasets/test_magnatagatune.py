@@ -7,7 +7,7 @@ from training.datasets.published import MTAT_CLIPS, magnatagatune_files
 
 from earmark.errors import DatasetError
 from earmark.training.datasets.magnatagatune import EMPTY_CLIPS, OFFICIAL, TAGS, check, load
-from earmark.training.datasets.official_split import list_hash
+from earmark.training.datasets.splits import list_hash
 
 
 @pytest.fixture

@@ -9,9 +9,8 @@ import pytest
 from training.datasets.published import million_song_files, msd_identifier
 
 from earmark.errors import DatasetError
-from earmark.training.datasets.million_song import OFFICIAL, TAGS, check, load
-from earmark.training.datasets.official_split import list_hash
-from earmark.training.datasets.track_list import read_msd_list
+from earmark.training.datasets.million_song import OFFICIAL, TAGS, check, load, read_msd_list
+from earmark.training.datasets.splits import list_hash
 
 
 @pytest.fixture

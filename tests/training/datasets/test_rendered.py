@@ -10,17 +10,20 @@ import pytest
 
 from earmark.errors import DatasetError
 from earmark.training.datasets.rendered import RATE_HZ, load, soundings
-from earmark.training.datasets.rendering.composer import compose
-from earmark.training.datasets.rendering.drums import draw_pattern
-from earmark.training.datasets.rendering.harmony import draw_progression, melody_semitones
+from earmark.training.datasets.rendering.composition import (
+    Score,
+    compose,
+    draw_pattern,
+    draw_progression,
+    melody_semitones,
+)
 from earmark.training.datasets.rendering.performance import perform
-from earmark.training.datasets.rendering.plan import INSTRUMENTS, TAGS, Plan, draw_plans
-from earmark.training.datasets.rendering.score import Score
+from earmark.training.datasets.rendering.plan import INSTRUMENTS, TAGS, TrackPlan, draw_plans
 
 LABELS = [tag.label for tag in TAGS]
 
 
-def _plan(**changes: Any) -> Plan:
+def _plan(**changes: Any) -> TrackPlan:
     parts: dict[str, Any] = {
         "instruments": (),
         "drums": "none",
@@ -29,7 +32,7 @@ def _plan(**changes: Any) -> Plan:
         "build_up": False,
         "contrast": False,
     }
-    return Plan(**{**parts, **changes})
+    return TrackPlan(**{**parts, **changes})
 
 
 def _compose(seed: int = 0, seconds: float = 30.0, **changes: Any) -> Score:
@@ -160,7 +163,7 @@ def test_the_manifest_says_where_instruments_sound(rendered: Any) -> None:
 @pytest.mark.parametrize("option", [{"tracks": 7}, {"seed": 4}, {"seconds": 3.0}])
 def test_other_options_than_the_manifest_has_are_refused(rendered: Any, option: dict[str, Any]) -> None:
     load(rendered.root, **rendered.options)
-    with pytest.raises(DatasetError, match=r"rendered with .* asked was"):
+    with pytest.raises(DatasetError, match=r"rendered with .* expected"):
         load(rendered.root, **{**rendered.options, **option})
 
 
@@ -169,7 +172,7 @@ def test_a_manifest_of_another_version_or_form_is_refused(rendered: Any) -> None
     path = rendered.root / "manifest.json"
     manifest = json.loads(path.read_text())
     path.write_text(json.dumps({**manifest, "version": 0}))
-    with pytest.raises(DatasetError, match="version 0; asked was version"):
+    with pytest.raises(DatasetError, match="version 0; expected version"):
         load(rendered.root, **rendered.options)
     path.write_text(json.dumps({**manifest, "extra": 0}))
     with pytest.raises(DatasetError, match="no manifest of rendered tracks"):

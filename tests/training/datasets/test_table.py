@@ -114,9 +114,9 @@ def test_a_new_or_vanished_track_asks_to_renew(table_csv: Any, tone: Any) -> Non
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"seed": 1}, "the seed 0; asked was 1"),
-        ({"fractions": [0.5, 0.25, 0.25]}, "asked was [0.5, 0.25, 0.25]"),
-        ({"group_by": "track"}, "groups by 'column'; asked was 'track'"),
+        ({"seed": 1}, "the seed 0; expected 1"),
+        ({"fractions": [0.5, 0.25, 0.25]}, "expected [0.5, 0.25, 0.25]"),
+        ({"group_by": "track"}, "groups by 'column'; expected 'track'"),
     ],
 )
 def test_a_split_of_other_options_is_refused(table_csv: Any, options: dict[str, Any], sentence: str) -> None:

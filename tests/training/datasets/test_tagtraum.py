@@ -6,9 +6,9 @@ import pytest
 from training.datasets.published import msd_identifier, tagtraum_files
 
 from earmark.errors import DatasetError
-from earmark.training.datasets.official_split import list_hash
+from earmark.training.datasets.million_song import read_msd_list
+from earmark.training.datasets.splits import list_hash
 from earmark.training.datasets.tagtraum import OFFICIAL, load, stratified_split
-from earmark.training.datasets.track_list import read_msd_list
 
 
 @pytest.fixture

@@ -8,13 +8,20 @@ import numpy as np
 import pytest
 
 from earmark.errors import DatasetError
-from earmark.training.datasets.base import Dataset, Track
-from earmark.training.datasets.listeners import LISTENERS
-from earmark.training.datasets.taught import WINDOW_SECONDS, load
-from earmark.training.datasets.windowed import WindowTargets
+from earmark.training.datasets.base import Dataset, DatasetTrack, WindowTargets
+from earmark.training.datasets.taught import (
+    KINDS,
+    LISTENERS,
+    RATE_HZ,
+    SECONDS,
+    WINDOW_SECONDS,
+    blank,
+    blank_files,
+    load,
+)
 
 
-def track_of(dataset: Dataset, name: str) -> tuple[Track, np.ndarray]:
+def track_of(dataset: Dataset, name: str) -> tuple[DatasetTrack, np.ndarray]:
     (track,) = dataset.select([name])
     assert track.windows is not None
     return track, track.windows.values
@@ -115,3 +122,37 @@ def test_the_real_tracks(shared_data: Path) -> None:
         4,
     ]
     assert dataset.splits["fold-0"].counts["test"] == 165
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_a_sound_drawn_by_its_seed(kind: str) -> None:
+    sound = blank(kind, 7)
+    assert sound.shape == (int(SECONDS * RATE_HZ),) and sound.dtype == np.float32
+    assert np.abs(sound).max() <= 1
+    np.testing.assert_array_equal(sound, blank(kind, 7))
+    if kind != "silence":
+        assert np.abs(sound).max() > 1e-3
+        assert not np.array_equal(sound, blank(kind, 13))
+
+
+def test_files_are_made_once(tmp_path: Path) -> None:
+    files = blank_files(tmp_path / "blanks", 7)
+    assert [path.name for path in files][::6] == ["000-silence.flac", "006-silence.flac"]
+    before = [path.stat().st_mtime_ns for path in files]
+    assert blank_files(tmp_path / "blanks", 7) == files
+    assert [path.stat().st_mtime_ns for path in files] == before
+    with pytest.raises(DatasetError, match=r"lacks 007-noise\.flac and 2 more"):
+        blank_files(tmp_path / "blanks", 10)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_nothing_holds_of_them(taught_files: Any, tmp_path: Path) -> None:
+    options = {**taught_files.options, "blanks": 6, "blanks_folder": str(tmp_path / "blanks")}
+    dataset = load(taught_files.root, **options)
+    blanks = [track for track in dataset.tracks if track.group.startswith("blanks/")]
+    assert len(blanks) == 6 and all(set(track.targets) == {0.0} for track in blanks)
+    names = {track.identifier for track in blanks}
+    for split in dataset.splits.values():
+        assert len(names & {*split.train}) == 4 and len(names & {*split.valid}) == 2 and not names & {*split.test}
+    with pytest.raises(DatasetError, match="option blanks is -1"):
+        load(taught_files.root, **{**options, "blanks": -1})

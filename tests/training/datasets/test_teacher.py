@@ -10,7 +10,7 @@ import pytest
 from training.datasets.conftest import TEACHER_LABELS
 
 from earmark.errors import DatasetError
-from earmark.training.datasets import folds, registry
+from earmark.training.datasets import registry, splits
 from earmark.training.datasets.teacher import FOLDS, check, load
 
 NAMES = tuple(f"m{index}" for index in range(10))
@@ -81,7 +81,7 @@ def test_folds_are_made_as_those_of_emotify(teacher_files: Any, emotify: Any) ->
     for files in (teacher_files, emotify):
         dataset = registry.load_dataset(files.name, files.root, files.options)
         fold_of = {track.identifier: index // 2 for index, track in enumerate(dataset.tracks)}
-        assert dict(dataset.splits) == folds.fold_splits(fold_of, 5)
+        assert dict(dataset.splits) == splits.fold_splits(fold_of, 5)
 
 
 def _rewrite(root: Path, old: str, new: str, count: int = 1) -> None:

@@ -14,8 +14,9 @@ from earmark.errors import TrainingError
 from earmark.training.evaluation.evaluate import Evaluation, Method, Result, evaluate, methods
 from earmark.training.evaluation.metrics import measure
 from earmark.training.recipe.recipe import Recipe, parse_recipe
+from earmark.training.steps.features import Selection
 from earmark.training.steps.steps import Steps
-from training.builders import make_material
+from training.builders import make_data
 from training.conftest import Workplace
 
 if TYPE_CHECKING:
@@ -48,33 +49,33 @@ def test_every_method_is_measured(evaluation: Evaluation, experiment: "Experimen
         assert result.values.shape == ((2, 1) if result.kind == "global" else (1, 1))
         assert result.scores.shape == evaluation.targets.shape == (2, 13)
         assert 0 <= result.mean <= 1
-    test = experiment.material.clips_of("default", "test")
-    np.testing.assert_array_equal(evaluation.targets, experiment.material.clips.targets[test])
+    test = experiment.data.clips_of("default", "test")
+    np.testing.assert_array_equal(evaluation.targets, experiment.data.clips.targets[test])
 
 
 def test_pooled_scores_are_means_over_seeds(evaluation: Evaluation, experiment: "Experiment") -> None:
-    result = evaluation.result("global 18+27")
+    result = evaluation.find("global", (18, 27))
     chosen = {method.name: method for method in methods(experiment)}["global 18+27"]
-    by_seed = [experiment.material.by_track(chosen.clip_scores("default", seed), "default", "test") for seed in (0, 1)]
+    by_seed = [experiment.data.by_track(chosen.clip_scores("default", seed), "default", "test") for seed in (0, 1)]
     np.testing.assert_allclose(result.scores, np.mean(by_seed, axis=0), rtol=1e-5)
     for seed, scores in enumerate(by_seed):
-        expected = measure(scores, evaluation.targets, experiment.material.dataset.labels, "multi-label").roc_auc
+        expected = measure(scores, evaluation.targets, experiment.data.dataset.labels, "multi-label").roc_auc
         assert result.values[seed, 0] == pytest.approx(expected)
 
 
 def test_local_scores_of_all_scales_are_their_mean(evaluation: Evaluation) -> None:
-    both = evaluation.result("local 18+27").scores
-    each = [evaluation.result(f"local {scale}").scores for scale in (18, 27)]
+    both = evaluation.find("local", (18, 27)).scores
+    each = [evaluation.find("local", (scale,)).scores for scale in (18, 27)]
     np.testing.assert_allclose(both, np.mean(each, axis=0), rtol=1e-5)
 
 
 def test_few_tracks_can_be_compared(evaluation: Evaluation) -> None:
     """Of two tracks half of all resamples are one track twice, which cannot be measured."""
-    difference = evaluation.compare("global 18", "local 18", 40)
-    expected = evaluation.result("global 18").pooled.roc_auc - evaluation.result("local 18").pooled.roc_auc
+    difference = evaluation.compare(evaluation.find("global", (18,)), evaluation.find("local", (18,)), 40)
+    expected = evaluation.find("global", (18,)).pooled.roc_auc - evaluation.find("local", (18,)).pooled.roc_auc
     assert difference.mean == pytest.approx(expected)
     assert difference.low == difference.high == pytest.approx(expected)
-    same = evaluation.compare("global 18", "global 18", 40)
+    same = evaluation.compare(*[evaluation.find("global", (18,))] * 2, 40)
     assert (same.mean, same.low, same.high) == (0, 0, 0)
 
 
@@ -95,9 +96,7 @@ def compared(experiment: "Experiment", *kinds: str) -> list[Method]:
     recipe = experiment.recipe.model_copy(update={"evaluation": section})
     from earmark.training.steps.experiment import Experiment
 
-    other = Experiment(
-        recipe, experiment.material, Steps(Path("unused"), experiment._fabric), experiment._fabric, silent
-    )
+    other = Experiment(recipe, experiment.data, Steps(Path("unused"), experiment._fabric), experiment._fabric, silent)
     return list(methods(other))
 
 
@@ -110,10 +109,10 @@ def test_subsets_of_levels_and_scales(experiment: "Experiment") -> None:
 
 
 def result_of(values: list[list[float]]) -> Result:
-    material = make_material(tracks=8)
-    targets = material.clips.targets
-    pooled = measure(targets, targets, material.dataset.labels, "multi-label")
-    return Result("made up", "global", np.array(values), pooled, targets)
+    data = make_data(tracks=8)
+    targets = data.clips.targets
+    pooled = measure(targets, targets, data.dataset.labels, "multi-label")
+    return Result("made up", "global", Selection((18,)), np.array(values), pooled, targets)
 
 
 def test_deviations_over_seeds_and_over_splits() -> None:
@@ -128,11 +127,11 @@ class Stub:
 
     def __init__(self, recipe: Recipe, scores: dict[tuple[str, int], np.ndarray]) -> None:
         self.recipe = recipe
-        material = make_material("one-label", tracks=20, tags=2)
-        first = material.dataset.splits["default"]
+        data = make_data("one-label", tracks=20, tags=2)
+        first = data.dataset.splits["default"]
         second = dataclasses.replace(first, name="other", train=first.test + first.valid, valid=(), test=first.train)
-        dataset = dataclasses.replace(material.dataset, splits={"default": first, "other": second})
-        self.material = dataclasses.replace(material, dataset=dataset)
+        dataset = dataclasses.replace(data.dataset, splits={"default": first, "other": second})
+        self.data = dataclasses.replace(data, dataset=dataset)
         self._scores = scores
 
     def levels(self, scale: int) -> tuple[int, ...]:
@@ -147,7 +146,7 @@ def test_folds_are_pooled_in_their_order() -> None:
         'name = "folds"\n[data]\ndataset = "table"\nroot = "."\nsplits = ["default", "other"]\n'
         '[local]\nscales = [18]\n[evaluation]\ncompare = ["multi-scale"]\nseeds = [0, 1]\n'
     )
-    targets = make_material("one-label", tracks=20, tags=2).clips.targets
+    targets = make_data("one-label", tracks=20, tags=2).clips.targets
     wrong = targets.copy()
     wrong[[0, 3]] = wrong[[0, 3], ::-1]
     scores = {("default", 0): targets, ("default", 1): targets, ("other", 0): wrong, ("other", 1): 0.4 * targets + 0.3}
@@ -162,14 +161,14 @@ def test_folds_are_pooled_in_their_order() -> None:
 
 
 def test_an_empty_side_is_refused(experiment: "Experiment") -> None:
-    material = make_material(tracks=8)
-    split = dataclasses.replace(material.dataset.splits["default"], test=())
-    dataset = dataclasses.replace(material.dataset, splits={"default": split})
+    data = make_data(tracks=8)
+    split = dataclasses.replace(data.dataset.splits["default"], test=())
+    dataset = dataclasses.replace(data.dataset, splits={"default": split})
     from earmark.training.steps.experiment import Experiment
 
     fabric = Fabric(accelerator="cpu", devices=1)
     other = Experiment(
-        experiment.recipe, dataclasses.replace(material, dataset=dataset), Steps(Path("unused"), fabric), fabric, silent
+        experiment.recipe, dataclasses.replace(data, dataset=dataset), Steps(Path("unused"), fabric), fabric, silent
     )
     with pytest.raises(TrainingError, match="among 0"):
         evaluate(other, "test", silent)

@@ -23,7 +23,7 @@ def test_the_text_has_a_row_a_method(evaluation: Evaluation) -> None:
     text = evaluation_text(evaluation)
     assert text.startswith("Recipe tiny, dataset rendered (")
     assert "side test, 2 tracks; seeds of the local step 5, of the global step 0, 1." in text
-    split = evaluation.experiment.material.dataset.splits["default"]
+    split = evaluation.experiment.data.dataset.splits["default"]
     assert f"default: 8 train, 2 valid, 2 test (hash {split.hash[:12]})" in text
     rows = dict(re.findall(r"^\| ([^|]+) \| (\d\.\d{3}) \|", text, re.MULTILINE))
     assert rows == {result.name: f"{result.mean:.3f}" for result in evaluation.results}
@@ -59,12 +59,12 @@ def test_a_single_method_has_nothing_to_be_compared_with(evaluation: Evaluation)
 
 def test_unreadable_tracks_are_told(evaluation: Evaluation) -> None:
     experiment = evaluation.experiment
-    before = experiment.material
-    experiment.material = dataclasses.replace(before, unreadable=("x.mp3: no sound in it",))
+    before = experiment.data
+    experiment.data = dataclasses.replace(before, unreadable=("x.mp3: no sound in it",))
     try:
         assert evaluation_text(evaluation).endswith("Left out, as they could not be read:\nx.mp3: no sound in it")
     finally:
-        experiment.material = before
+        experiment.data = before
 
 
 def test_the_json_holds_every_tag(evaluation: Evaluation) -> None:
@@ -72,26 +72,38 @@ def test_the_json_holds_every_tag(evaluation: Evaluation) -> None:
     assert document["side"] == "test"
     assert document["tracks"] == 2
     assert document["recipe"]["global"]["hidden_units"] == [16, 8]
-    assert document["splits"]["default"] == evaluation.experiment.material.dataset.splits["default"].hash
+    assert document["splits"]["default"] == evaluation.experiment.data.dataset.splits["default"].hash
     assert {"earmark", "commit", "versions", "machine"} == set(document["provenance"])
     for result, found in zip(evaluation.results, document["results"], strict=True):
         assert found["name"] == result.name
         assert found["mean"] == pytest.approx(result.mean)
         assert found["pooled"]["accuracy"] is None
         tags = [tag["label"] for tag in found["pooled"]["tags"]]
-        assert sorted(tags + found["pooled"]["left_out"]) == sorted(evaluation.experiment.material.dataset.labels)
+        assert sorted(tags + found["pooled"]["left_out"]) == sorted(evaluation.experiment.data.dataset.labels)
 
 
 def test_the_best_of_some_methods(evaluation: Evaluation) -> None:
-    names = [result.name for result in evaluation.results if result.name.startswith("global 27")]
-    best = best_of(evaluation, names)
+    results = [result for result in evaluation.results if result.selection.scales == (27,)]
+    best = best_of([None, *results])
     assert best is not None
-    assert best.mean == max(result.mean for result in evaluation.results if result.name in names)
-    assert best_of(evaluation, ["global 99"]) is None
+    assert best.mean == max(result.mean for result in results)
+    assert best_of([evaluation.find("global", (99,))]) is None
+
+
+def test_a_report_reads_no_names(evaluation: Evaluation) -> None:
+    """Methods may have any names: rows are found by their kind and their selection."""
+    renamed = {result.name: f"method {number}" for number, result in enumerate(evaluation.results)}
+    results = tuple(dataclasses.replace(result, name=renamed[result.name]) for result in evaluation.results)
+    expected = evaluation_text(evaluation)
+    for name in sorted(renamed, key=len, reverse=True):
+        expected = expected.replace(f"| {name} |", f"| {renamed[name]} |").replace(
+            f"against {name} |", f"against {renamed[name]} |"
+        )
+    assert evaluation_text(dataclasses.replace(evaluation, results=results)) == expected
 
 
 def test_the_table_says_what_its_rows_mean(evaluation: Evaluation) -> None:
     text = evaluation_text(evaluation)
     assert "local: the mean of a CNN's own scores" in text
     story = next(line for line in text.splitlines() if line.startswith("In one line:"))
-    assert f"all levels and scales {evaluation.result('global 18+27').mean:.3f}" in story
+    assert f"all levels and scales {evaluation.find('global', (18, 27)).mean:.3f}" in story

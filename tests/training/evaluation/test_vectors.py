@@ -15,7 +15,7 @@ from earmark.training.evaluation.evaluate import evaluate, methods
 from earmark.training.evaluation.metrics import measure
 from earmark.training.evaluation.report import evaluation_text
 from earmark.training.steps.features import Selection
-from training.builders import make_material
+from training.builders import make_data
 from training.conftest import Workplace
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 def test_machines_hear_all_scales_each_scale_each_level_and_peers(
     tiny: Workplace, experiment: "Experiment", no_training: Callable[[], None], tmp_path: Path
 ) -> None:
-    material = experiment.material
+    data = experiment.data
     hidden = [experiment.hidden_vectors("default", seed) for seed in experiment.recipe.evaluation.seeds]
     no_training()
     # Not too good: a machine on vectors that tell everything has no best weights, and says so in a warning.
-    noise = np.random.default_rng(0).standard_normal((len(material.clips), 6)).astype(np.float32)
-    peer = dict(zip(material.clips.tracks, noise, strict=True))
+    noise = np.random.default_rng(0).standard_normal((len(data.clips), 6)).astype(np.float32)
+    peer = dict(zip(data.clips.tracks, noise, strict=True))
     np.savez(tmp_path / "peer.npz", **peer)
     recipe = tiny.recipe.replace(
         'compare = ["baselines", "local", "single-levels", "multi-level", "multi-scale"]',
@@ -51,27 +51,29 @@ def test_machines_hear_all_scales_each_scale_each_level_and_peers(
     ):
         assert re.search(rf"\| {re.escape(pair)} \| [+-]0\.\d+ \[", text)
     own = chosen.vectors("default", Selection((18, 27)))
-    scores = machine_scores("logistic", own, material, "default", compressed=True)
-    valid = material.clips_of("default", "valid")
-    np.testing.assert_array_equal(found.result("vectors 18+27 + logistic").scores, scores[valid])
-    by_seed = [machine_scores("logistic", each, material, "default", compressed=True)[valid] for each in hidden]
-    np.testing.assert_allclose(found.result("hidden layer + logistic").scores, np.mean(by_seed, axis=0), rtol=1e-6)
-    scores = machine_scores("logistic", noise, material, "default", compressed=True)
-    np.testing.assert_array_equal(found.result("knows little + logistic").scores, scores[valid])
+    scores = machine_scores("logistic", own, data, "default", compressed=True)
+    valid = data.clips_of("default", "valid")
+    np.testing.assert_array_equal(found.find("vectors", (18, 27)).scores, scores[valid])
+    by_seed = [machine_scores("logistic", each, data, "default", compressed=True)[valid] for each in hidden]
+    (of_hidden,) = found.of_kind("hidden")
+    np.testing.assert_allclose(of_hidden.scores, np.mean(by_seed, axis=0), rtol=1e-6)
+    scores = machine_scores("logistic", noise, data, "default", compressed=True)
+    (of_peer,) = found.of_kind("peer")
+    np.testing.assert_array_equal(of_peer.scores, scores[valid])
 
 
 def test_logarithms_are_taken_where_validation_is_better_with_them() -> None:
-    material = make_material("one-label", tracks=40, rows=8, tags=3)
+    data = make_data("one-label", tracks=40, rows=8, tags=3)
     generator = np.random.default_rng(1)
-    targets = material.clips.targets
+    targets = data.clips.targets
     told = generator.standard_normal((len(targets), 3)).astype(np.float32) + 2 * targets
     wild = np.sign(told) * np.expm1(6 * np.abs(told))
 
     def value(scores: np.ndarray) -> float:
-        sides = (material.by_track(values, "default", "valid") for values in (scores, targets))
-        return measure(*sides, material.dataset.labels, "one-label").value("one-label")
+        sides = (data.by_track(values, "default", "valid") for values in (scores, targets))
+        return measure(*sides, data.dataset.labels, "one-label").value("one-label")
 
-    plain = value(machine_scores("svm", wild, material, "default"))
-    assert value(machine_scores("svm", wild, material, "default", compressed=True)) > plain
-    tame = machine_scores("svm", told, material, "default", compressed=True)
-    assert value(tame) >= value(machine_scores("svm", told, material, "default"))
+    plain = value(machine_scores("svm", wild, data, "default"))
+    assert value(machine_scores("svm", wild, data, "default", compressed=True)) > plain
+    tame = machine_scores("svm", told, data, "default", compressed=True)
+    assert value(tame) >= value(machine_scores("svm", told, data, "default"))

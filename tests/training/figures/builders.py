@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from earmark.training.networks.sample_level import SampleLevelShape
-from earmark.training.networks.scales import levels_of
+from earmark.training.networks.scales import SampleLevelShape, levels_of
 from earmark.training.recipe.recipe import parse_recipe
 
 COMPARISONS = ("local", "single-levels", "multi-level", "multi-scale", "level-subsets", "scale-subsets")
@@ -19,25 +18,31 @@ def subsets(items: Sequence[int]) -> list[tuple[int, ...]]:
     return list(chain.from_iterable(combinations(items, size) for size in range(1, len(items) + 1)))
 
 
-def method_names(scales: Sequence[int], compare: Sequence[str], levels: str = "") -> list[str]:
-    """The names that `earmark.training.evaluation.evaluate.methods` gives, in its order; `levels` such as " L1+L2"."""
+Selected = tuple[str, str, tuple[int, ...], tuple[int, ...]]
+"""A method's name, its kind, and the scales and levels that it reads."""
+
+
+def selected(kind: str, scales: Sequence[int], levels: Sequence[int] = ()) -> Selected:
+    words = [kind, "+".join(str(scale) for scale in scales), "+".join(f"L{level}" for level in levels)]
+    return " ".join(word for word in words if word), kind, tuple(scales), tuple(levels)
+
+
+def selected_methods(scales: Sequence[int], compare: Sequence[str], levels: Sequence[int] = ()) -> list[Selected]:
+    """The methods that `earmark.training.evaluation.evaluate.methods` gives, in its order."""
     depth = {scale: levels_of(scale, SampleLevelShape()) for scale in scales}
-    whole = "+".join(str(scale) for scale in scales)
-    names = ["log-mel + SVM", "MFCC + logistic"] if "baselines" in compare else []
+    chosen: list[Selected] = []
+    if "baselines" in compare:
+        chosen += [(name, "baseline", (), ()) for name in ("log-mel + SVM", "MFCC + logistic")]
     if "local" in compare:
-        names += [f"local {scale}" for scale in scales] + [f"local {whole}"] * (len(scales) > 1)
+        chosen += [selected("local", [scale]) for scale in scales] + [selected("local", scales)] * (len(scales) > 1)
     of_kind = {
-        "single-levels": [f"global {scale} L{level}" for scale in scales for level in depth[scale]],
-        "level-subsets": [
-            f"global {scale} {'+'.join(f'L{level}' for level in chosen)}"
-            for scale in scales
-            for chosen in subsets(depth[scale])
-        ],
-        "multi-level": [f"global {scale}{levels}" for scale in scales],
-        "scale-subsets": [f"global {'+'.join(str(scale) for scale in chosen)}{levels}" for chosen in subsets(scales)],
-        "multi-scale": [f"global {whole}{levels}"],
+        "single-levels": [selected("global", [scale], [level]) for scale in scales for level in depth[scale]],
+        "level-subsets": [selected("global", [scale], some) for scale in scales for some in subsets(depth[scale])],
+        "multi-level": [selected("global", [scale], levels) for scale in scales],
+        "scale-subsets": [selected("global", some, levels) for some in subsets(scales)],
+        "multi-scale": [selected("global", scales, levels)],
     }
-    return list(dict.fromkeys([*names, *chain.from_iterable(of_kind.get(kind, []) for kind in compare)]))
+    return list(dict.fromkeys([*chosen, *chain.from_iterable(of_kind.get(kind, []) for kind in compare)]))
 
 
 def make_document(
@@ -66,8 +71,7 @@ def make_document(
     )
     easy = generator.uniform(-0.08, 0.08, len(tags))
 
-    def result(name: str) -> dict[str, Any]:
-        kind = name.split(" ")[0] if name.startswith(("local ", "global ")) else "baseline"
+    def result(name: str, kind: str, scales: tuple[int, ...], levels: tuple[int, ...]) -> dict[str, Any]:
         gain = spread * (0 if kind != "global" else 2 + name.count("+"))
         shape = (seeds if kind == "global" else 1, splits)
         values = np.clip(centre + gain + generator.normal(0, spread / 2, shape), 0, 0.999)
@@ -75,6 +79,8 @@ def make_document(
         return {
             "name": name,
             "kind": kind,
+            "scales": scales,
+            "levels": levels,
             "values": values.tolist(),
             "mean": float(values.mean()),
             "split_deviation": float(values.mean(axis=0).std()),
@@ -91,7 +97,6 @@ def make_document(
             },
         }
 
-    suffix = f" {'+'.join(f'L{level}' for level in levels)}" if levels else ""
     return {
         "recipe": recipe.model_dump(mode="json", by_alias=True),
         "dataset": {
@@ -105,7 +110,7 @@ def make_document(
         "tracks": 4332,
         "local": {"tags": len(tags), "task": task},
         "provenance": {"earmark": "0.1.0", "commit": "b4f0cbcf43", "versions": {}, "machine": "x86_64, 2 threads"},
-        "results": [result(name) for name in method_names(scales, compare, suffix)],
+        "results": [result(*method) for method in selected_methods(scales, compare, levels)],
     }
 
 

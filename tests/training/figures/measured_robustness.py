@@ -7,11 +7,10 @@ import numpy as np
 
 from earmark.tagging.bundle.calibration import log_odds, sigmoid
 from earmark.tagging.bundle.card import Activation, TagCalibration, TagName
-from earmark.training.datasets.base import Dataset, Split, Track
-from earmark.training.evaluation.bootstrap import Difference
-from earmark.training.evaluation.metrics import measure
-from earmark.training.trials.reliability import Said, measure_reliability
-from earmark.training.trials.robustness import Robustness, RobustnessRow
+from earmark.training.datasets.base import Dataset, DatasetTrack, Split
+from earmark.training.evaluation.metrics import Difference, measure
+from earmark.training.evaluation.reliability import ScoredTracks, measure_reliability
+from earmark.training.evaluation.robustness import Robustness, RobustnessRow
 
 LABELS = tuple(f"tag {number}" for number in range(12))
 
@@ -44,12 +43,12 @@ def make_robustness(*, calibrated: bool = True, threshold: float = 0.85, worse: 
                 Difference(0.1 * shift, 0.08 * shift, 0.13 * shift, 1.0),
                 0.2 * shift,
                 0.3 * shift,
-                measure_reliability([Said(shown, targets, Model(calibration))], LABELS),
-                measure_reliability([Said(scores, targets, Model(()))], LABELS),
+                measure_reliability([ScoredTracks(shown, targets, Model(calibration))], LABELS),
+                measure_reliability([ScoredTracks(scores, targets, Model(()))], LABELS),
             )
         )
     names = [f"{number:03d}" for number in range(301)]
-    tracks = tuple(Track(name, Path(name), (0.0,) * len(LABELS), name) for name in names)
+    tracks = tuple(DatasetTrack(name, Path(name), (0.0,) * len(LABELS), name) for name in names)
     split = Split("default", ("300",), (), tuple(names[:300]))
     tags = tuple(TagName(label, "tests") for label in LABELS)
     dataset = Dataset("made up", "CC0-1.0", "none", "none", "multi-label", tags, tracks, {"default": split})

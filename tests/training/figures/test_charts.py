@@ -7,12 +7,10 @@ from plots.layout import check_layout, texts
 
 from earmark.errors import TrainingError
 from earmark.plots import style
+from earmark.training.figures.combinations import Subset, decimals, draw_levels, draw_scale_combinations
 from earmark.training.figures.gains import draw_gains
-from earmark.training.figures.levels import draw_levels
 from earmark.training.figures.local_and_global import draw_local_and_global
 from earmark.training.figures.measured import MeasuredRun
-from earmark.training.figures.scale_combinations import draw_scale_combinations
-from earmark.training.figures.subset_chart import Subset, decimals
 
 Make = Callable[..., MeasuredRun]
 LETTER = (18, 27, 54, 108, 216)

@@ -14,7 +14,7 @@ from earmark.tagging.engines.network import LocalNetwork
 from earmark.training.figures.filters import draw_filters
 from earmark.training.figures.measured import MeasuredRun
 from earmark.training.networks.filter_spectra import filter_spectra, first_layer_spectra, network_of
-from earmark.training.networks.sample_level import BlockKind, SampleLevelShape, raw_extractor
+from earmark.training.networks.scales import BlockKind, SampleLevelShape, raw_extractor
 
 LABELS = ("a", "b")
 Make = Callable[..., MeasuredRun]

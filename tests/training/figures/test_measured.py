@@ -50,15 +50,6 @@ def test_the_footer_says_where_numbers_come_from(tmp_path: Path) -> None:
         assert part in footer
 
 
-def test_a_run_from_before_groups_were_kept(tmp_path: Path) -> None:
-    document = make_document()
-    del document["dataset"]["groups"]
-    document["results"][0]["pooled"]["left_out"] = ["rare"]
-    run = read_run(write_run(tmp_path / "run", document))
-    assert run.groups == {}
-    assert run.tags == ("guitar", "happy", "80s", "sad", "rare")
-
-
 def test_what_is_no_measured_run_is_said(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"There is no run .*absent; .*earmark evaluate"):
         read_run(tmp_path / "absent")
@@ -97,13 +88,12 @@ def test_the_made_up_document_is_json_as_evaluate_writes_it(tmp_path: Path) -> N
     from earmark.training.evaluation.evaluate import Evaluation, Result, methods
     from earmark.training.evaluation.metrics import measure
     from earmark.training.evaluation.report import evaluation_json
-    from earmark.training.networks.sample_level import SampleLevelShape
-    from earmark.training.networks.scales import levels_of
+    from earmark.training.networks.scales import SampleLevelShape, levels_of
     from earmark.training.recipe.recipe import parse_recipe
-    from training.builders import make_material
+    from training.builders import make_data
 
     compare = ("baselines", "local", "single-levels", "multi-level", "multi-scale", "level-subsets", "scale-subsets")
-    material = make_material()
+    data = make_data()
     recipe = parse_recipe(
         f"""
         name = "made-up"
@@ -114,8 +104,8 @@ def test_the_made_up_document_is_json_as_evaluate_writes_it(tmp_path: Path) -> N
     )
     experiment: Any = SimpleNamespace(
         recipe=recipe,
-        material=material,
-        local_material=material,
+        data=data,
+        local_data=data,
         levels=lambda scale: levels_of(scale, SampleLevelShape()),
     )
     names = [method.name for method in methods(experiment)]
@@ -123,16 +113,21 @@ def test_the_made_up_document_is_json_as_evaluate_writes_it(tmp_path: Path) -> N
     assert [result["name"] for result in made_up["results"]] == sorted(
         names, key=[result["name"] for result in made_up["results"]].index
     )
-    targets = material.clips.targets
+    targets = data.clips.targets
     scores = np.random.default_rng(0).uniform(0, 1, targets.shape).astype(np.float32)
-    metrics = measure(scores, targets, material.dataset.labels, "multi-label")
-    results = tuple(Result(name, name.split(" ")[0], np.full((2, 1), 0.5), metrics, scores) for name in names)
+    metrics = measure(scores, targets, data.dataset.labels, "multi-label")
+    values = np.full((2, 1), 0.5)
+    results = tuple(
+        Result(method.name, method.kind, method.selection, values, metrics, scores) for method in methods(experiment)
+    )
     folder = tmp_path / "run"
     folder.mkdir()
     text = evaluation_json(Evaluation(experiment, "test", targets, results))
     (folder / "test.json").write_text(text)
     run = read_run(folder)
     assert [row.name for row in run.rows] == names
-    assert run.tags == material.dataset.labels
+    of_name = {result["name"]: (tuple(result["scales"]), tuple(result["levels"])) for result in made_up["results"]}
+    assert {row.name: (row.scales, row.levels) for row in run.rows} == of_name
+    assert run.tags == data.dataset.labels
     assert dict(run.groups) == {"tag 0": "tests", "tag 1": "tests"}
     assert set(json.loads(text)) == set(made_up)

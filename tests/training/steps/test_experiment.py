@@ -1,5 +1,7 @@
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +16,7 @@ from earmark.tagging.bundle.calibration import activate
 from earmark.tagging.engines.network import Classifier
 from earmark.training.bundle.bundling import bundle_of
 from earmark.training.steps.features import Selection, clip_vectors
-from training.builders import make_material
+from training.builders import make_data
 from training.conftest import TINY, Workplace
 from training.sounds import write_noise
 
@@ -32,10 +34,10 @@ def test_the_first_step_trains_a_network_a_scale(experiment: "Experiment") -> No
         assert len(trained.history.epochs) == 1
         assert trained.arrays[f"extractor.{scale}.output.weight"].shape == (13, 256)
     mean, deviation = trained.extractor.input_mean, trained.extractor.input_deviation
-    material = experiment.material
+    data = experiment.data
     rows = [
-        material.frames[first : first + 250].astype(np.float64)
-        for first in material.clips.first_row[material.clips_of("default", "train")]
+        data.frames[first : first + 250].astype(np.float64)
+        for first in data.clips.first_row[data.clips_of("default", "train")]
     ]
     assert mean == pytest.approx(np.mean(rows), rel=1e-9)
     assert deviation == pytest.approx(np.std(rows), rel=1e-9)
@@ -64,7 +66,7 @@ def test_the_third_step_scores_every_clip(experiment: "Experiment") -> None:
 def test_the_classifier_standardises_by_its_training_clips(experiment: "Experiment") -> None:
     trained = experiment.classifier("default", ALL, 0)
     vectors = clip_vectors([experiment.features("default", scale) for scale in ALL.scales], ())
-    chosen = vectors[experiment.material.clips_of("default", "train")]
+    chosen = vectors[experiment.data.clips_of("default", "train")]
     np.testing.assert_allclose(trained.arrays["head.mean"], chosen.mean(axis=0), rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(trained.arrays["vector.mean"], trained.arrays["head.mean"])
     deviation = chosen.std(axis=0, ddof=1)
@@ -136,24 +138,51 @@ def test_random_windows_train_a_classifier_too(tiny: Workplace, experiment: "Exp
     assert not np.allclose(scores, experiment.global_scores("default", Selection((18,)), 0))
 
 
-def test_hints_train_another_classifier_of_the_same_shape(
+def test_distillation_trains_another_classifier_of_the_same_shape(
     tiny: Workplace, experiment: "Experiment", tmp_path: Path
 ) -> None:
-    """With balanced tags, as hints are no tags of the task; a track that the file does not know trains all the same."""
+    """The key has its old name; a track that the file does not know trains all the same."""
     experiment.features("default", 18)
     generator = np.random.default_rng(0)
-    tracks = experiment.material.clips.tracks[1:]
-    np.savez(tmp_path / "hints.npz", **{track: generator.normal(size=(1, 3)).astype("f2") for track in tracks})
-    hinted = f'[global]\nbalance_tags = true\nhints = ["{tmp_path / "hints.npz"}"]'
-    without, with_hints = (
+    tracks = experiment.data.clips.tracks[1:]
+    np.savez(tmp_path / "layer.npz", **{track: generator.normal(size=(1, 3)).astype("f2") for track in tracks})
+    distilled = f'[global]\nbalance_tags = true\nhints = ["{tmp_path / "layer.npz"}"]'
+    without, with_distillation = (
         Workplace(tiny.recipe.replace("[global]", section, 1), tiny.folder)
         .experiment()
         .classifier("default", Selection((18,)), 0)
-        for section in ("[global]\nbalance_tags = true", hinted)
+        for section in ("[global]\nbalance_tags = true", distilled)
     )
-    shapes = [{name: array.shape for name, array in each.arrays.items()} for each in (without, with_hints)]
+    shapes = [{name: array.shape for name, array in each.arrays.items()} for each in (without, with_distillation)]
     assert shapes[0] == shapes[1]
-    assert not np.allclose(without.arrays["head.layer.1.weight"], with_hints.arrays["head.layer.1.weight"])
+    assert not np.allclose(without.arrays["head.layer.1.weight"], with_distillation.arrays["head.layer.1.weight"])
+
+
+def test_the_letters_steps_need_no_extras(tiny: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of `training.extras` runs in the three steps of a recipe that asks for nothing of it."""
+    from earmark.training import extras
+    from earmark.training.extras import augmentation, distillation, joint, parts, windows
+    from earmark.training.steps.steps import Steps
+
+    assert {path.stem for path in Path(extras.__file__).parent.glob("*.py")} == {
+        "__init__",
+        *(module.__name__.rpartition(".")[2] for module in (augmentation, distillation, joint, parts, windows)),
+    }
+    files = {module.__file__ for module in (augmentation, distillation, joint, parts, windows)}
+    fresh = tiny.experiment()
+    fresh._steps = Steps(tmp_path / "steps", fresh._fabric)
+    called: set[str] = set()
+
+    def watch(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_filename in files:
+            called.add(frame.f_code.co_qualname)
+
+    sys.setprofile(watch)
+    try:
+        fresh.classifier("default", Selection((18,)), 0)
+    finally:
+        sys.setprofile(None)
+    assert called <= {"files_hash"}, "only the inputs of a step know of files that there are none of"
 
 
 def test_gains_train_another_network(tiny: Workplace, experiment: "Experiment") -> None:
@@ -166,10 +195,10 @@ def test_silence_is_nothing_to_train_on(tmp_path: Path, experiment: "Experiment"
     from earmark.training.steps.experiment import Experiment
     from earmark.training.steps.steps import Steps
 
-    material = make_material(tracks=8)
-    material.frames[...] = 0
+    data = make_data(tracks=8)
+    data.frames[...] = 0
     silent = Experiment(
-        experiment.recipe, material, Steps(tmp_path, experiment._fabric), experiment._fabric, lambda line: None
+        experiment.recipe, data, Steps(tmp_path, experiment._fabric), experiment._fabric, lambda line: None
     )
     with pytest.raises(TrainingError, match="expected sound, found silence"):
         silent.local("default", 18)
@@ -190,8 +219,8 @@ def genres(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
 def test_a_file_of_one_clip_is_tagged_as_in_the_experiment(genres: Workplace, tmp_path: Path) -> None:
     """To 2e-3: the store rounds frames to float16, which moves a score by less than that; the rest is equal."""
     experiment = genres.experiment()
-    material = experiment.material
-    assert material.clips.rows.tolist() == [250] * 18
+    data = experiment.data
+    assert data.clips.rows.tolist() == [250] * 18
     assert experiment.activation == "softmax"
     expected = experiment.global_scores("default", ALL, 0)
     np.testing.assert_allclose(expected.sum(axis=1), 1, atol=1e-5)
@@ -199,7 +228,7 @@ def test_a_file_of_one_clip_is_tagged_as_in_the_experiment(genres: Workplace, tm
     tagger = earmark.load(tmp_path / "model")
     local = np.mean([experiment.features("default", scale).local_scores for scale in ALL.scales], axis=0)
     for clip in (0, 7, 17):
-        prediction = tagger.tag(material.dataset.tracks[clip].path)
+        prediction = tagger.tag(data.dataset.tracks[clip].path)
         assert prediction.labels == ("genre 0", "genre 1", "genre 2")
         np.testing.assert_allclose(prediction.scores, expected[clip], rtol=0, atol=2e-3)
         assert prediction.local_scores is not None
@@ -215,7 +244,7 @@ def test_the_rounding_of_the_store_is_all_that_differs(genres: Workplace) -> Non
     experiment = genres.experiment()
     trained, features = experiment.local("default", 27), experiment.features("default", 27)
     network = LocalNetwork(trained.extractor, trained.arrays)
-    with decode(experiment.material.dataset.tracks[5].path, 22_050) as sound:
+    with decode(experiment.data.dataset.tracks[5].path, 22_050) as sound:
         rows = log_mel(np.concatenate(list(sound))).astype(np.float16).astype(np.float32)
     levels = network(rows[: 250 // 27 * 27].reshape(-1, 27, 128)).levels
     np.testing.assert_allclose(features.vectors[5], levels.mean(axis=0), rtol=1e-5, atol=1e-5)

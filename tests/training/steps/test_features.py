@@ -15,7 +15,7 @@ from earmark.tagging.bundle.calibration import activate
 from earmark.tagging.bundle.card import layout_of
 from earmark.tagging.engines.network import LocalNetwork
 from earmark.tagging.tagger import Tagger
-from earmark.training.material.clips import Clips
+from earmark.training.data.clips import Clips
 from earmark.training.steps.features import ScaleFeatures, Selection, clip_vectors, extract_features, read_features
 from training.sounds import write_noise
 

@@ -8,9 +8,9 @@ torch = pytest.importorskip("torch", reason="needs the extra train")
 from lightning.fabric import Fabric
 
 from earmark.errors import TrainingError
-from earmark.training.material.batches import VectorBatches
+from earmark.training.data.batches import VectorBatches
 from earmark.training.networks.classifier import GlobalClassifier
-from earmark.training.recipe.schedule import OneCycleSchedule, Schedule, StagedSchedule
+from earmark.training.recipe.sections import OneCycleSchedule, Schedule, StagedSchedule
 from earmark.training.steps.fit import History, fit, tag_loss
 
 CYCLE = OneCycleSchedule(kind="one-cycle", peak_learning_rate=0.01, epochs=8)

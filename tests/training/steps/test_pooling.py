@@ -63,9 +63,9 @@ def test_vectors_are_the_statistics_of_the_segments(genres: Workplace, segment: 
 def test_segments_are_pooled_level_by_level(genres: Workplace, segment: str) -> None:
     """The mean is over every frame of a level, before its own pool; the maximum is the same before and after."""
     experiment = pooled(genres, segment, "mean").experiment()
-    features, material = experiment.features("default", 18), experiment.material
+    features, data = experiment.features("default", 18), experiment.data
     network = read_local_network(experiment.local("default", 18), 0.0).eval()
-    rows = torch.from_numpy(material.frames[: 250 // 18 * 18].astype(np.float32)).reshape(-1, 18, 128)
+    rows = torch.from_numpy(data.frames[: 250 // 18 * 18].astype(np.float32)).reshape(-1, 18, 128)
     rows = ((rows - network.input_mean) / network.input_deviation).transpose(1, 2).unsqueeze(-1)
     levels = []
     with torch.inference_mode():
@@ -73,7 +73,7 @@ def test_segments_are_pooled_level_by_level(genres: Workplace, segment: str) -> 
             before_pool = torch.relu(block.norm(block.convolution(rows)))
             levels.append(before_pool.squeeze(-1).amax(-1) if segment == "max" else before_pool.squeeze(-1).mean(-1))
             rows = block(rows)
-    assert material.clips.first_row[0] == 0
+    assert data.clips.first_row[0] == 0
     expected = torch.cat(levels, dim=1).mean(dim=0).numpy()
     np.testing.assert_allclose(features.vectors[0], expected, rtol=1e-4, atol=1e-5)
 
@@ -89,7 +89,7 @@ def test_the_bundle_pools_as_the_experiment(genres: Workplace, tmp_path: Path, s
     tagger = earmark.load(tmp_path / "model")
     assert tagger.card.vector_width == vectors.shape[1]
     for clip in (0, 9):
-        prediction = tagger.tag(experiment.material.dataset.tracks[clip].path)
+        prediction = tagger.tag(experiment.data.dataset.tracks[clip].path)
         np.testing.assert_allclose(prediction.embedding, vectors[clip], rtol=0, atol=1e-3 * vectors.max())
         np.testing.assert_allclose(prediction.scores, expected[clip], rtol=0, atol=4e-3)
 

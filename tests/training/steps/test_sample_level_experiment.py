@@ -13,9 +13,9 @@ import earmark
 from earmark.errors import TrainingError
 from earmark.tagging.bundle.bundle import write_bundle
 from earmark.training.bundle.bundling import bundle_of, model_metrics
+from earmark.training.data.clips import prepare_data
 from earmark.training.evaluation.evaluate import evaluate
 from earmark.training.evaluation.report import evaluation_text
-from earmark.training.material.material import prepare_material
 from earmark.training.recipe.recipe import parse_recipe
 from earmark.training.steps.experiment import Experiment
 from earmark.training.steps.features import Selection
@@ -64,7 +64,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
 
 def experiment_of(place: Workplace, steps: str = "steps") -> Experiment:
     recipe = parse_recipe(place.recipe)
-    material = prepare_material(
+    data = prepare_data(
         recipe.data,
         place.folder / "store",
         1,
@@ -73,7 +73,7 @@ def experiment_of(place: Workplace, steps: str = "steps") -> Experiment:
         waveforms=recipe.needs_waveforms,
     )
     fabric = Fabric(accelerator="cpu", devices=1)
-    return Experiment(recipe, material, Steps(place.folder / steps, fabric), fabric, lambda line: None)
+    return Experiment(recipe, data, Steps(place.folder / steps, fabric), fabric, lambda line: None)
 
 
 @pytest.fixture(scope="module")
@@ -82,11 +82,11 @@ def raw(place: Workplace) -> Experiment:
 
 
 def test_only_lengths_are_kept_on_disk(raw: Experiment, place: Workplace) -> None:
-    assert raw.material.frames.shape == (0, 128)
+    assert raw.data.frames.shape == (0, 128)
     (store,) = (place.folder / "store").glob("lengths-*")
     assert (store / "frames.f16").stat().st_size == 0
-    assert raw.material.clips.rows.tolist() == [44] * 18
-    assert raw.material.sound.samples.tolist() == [43 * 512] * 18
+    assert raw.data.clips.rows.tolist() == [44] * 18
+    assert raw.data.sound.samples.tolist() == [43 * 512] * 18
 
 
 def test_top_three_levels_make_the_vector(raw: Experiment) -> None:
@@ -108,7 +108,7 @@ def test_a_trained_model_tags_a_file_as_the_experiment_does(raw: Experiment, pla
     assert tagger.card.extractors[0].convolutions[2].residual_convolutions == 2
     expected = raw.global_scores("default", Selection((2187,)), 0)
     for clip in (0, 7, 17):
-        prediction = tagger.tag(raw.material.dataset.tracks[clip].path)
+        prediction = tagger.tag(raw.data.dataset.tracks[clip].path)
         np.testing.assert_allclose(prediction.scores, expected[clip], rtol=0, atol=2e-4)
 
 
@@ -141,13 +141,13 @@ def test_training_twice_gives_the_same_network(raw: Experiment, place: Workplace
 def test_both_families_make_one_vector(raw: Experiment, place: Workplace, tmp_path: Path) -> None:
     recipe = place.recipe.replace("scales = [2187]", "scales = [18, 2187]").replace("rese-2", "basic")
     mixed = experiment_of(Workplace(recipe, place.folder))
-    assert mixed.material.hash == raw.material.hash
+    assert mixed.data.hash == raw.data.hash
     selection = mixed.selection()
     assert mixed.vectors("default", selection).shape == (18, 512 + 48)
     write_bundle(bundle_of(mixed, "default", 0, recipe, {}), tmp_path / "model")
     tagger = earmark.load(tmp_path / "model")
     expected = mixed.global_scores("default", selection, 0)
-    prediction = tagger.tag(mixed.material.dataset.tracks[5].path)
+    prediction = tagger.tag(mixed.data.dataset.tracks[5].path)
     np.testing.assert_allclose(prediction.scores, expected[5], rtol=0, atol=2e-3)
     names = [result.name for result in evaluate(mixed, "test", lambda line: None).results]
     assert names[-3:] == ["global 18", "global 2187", "global 18+2187"]
@@ -155,6 +155,6 @@ def test_both_families_make_one_vector(raw: Experiment, place: Workplace, tmp_pa
 
 def test_material_without_sound_is_refused(raw: Experiment, place: Workplace) -> None:
     recipe = parse_recipe(place.recipe)
-    material = prepare_material(recipe.data, place.folder / "store", 1, lambda done, total: None, frames=False)
+    data = prepare_data(recipe.data, place.folder / "store", 1, lambda done, total: None, frames=False)
     with pytest.raises(TrainingError, match="was prepared without raw sound"):
-        next(material.clip_rows("raw"))
+        next(data.clip_rows("raw"))

@@ -2,7 +2,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra train")
 
-from earmark.training.recipe.schedule import OneCycleSchedule, StagedSchedule
+from earmark.training.recipe.sections import OneCycleSchedule, StagedSchedule
 from earmark.training.steps.schedule import plan_of
 
 

@@ -17,13 +17,13 @@ from earmark.tagging.bundle.calibration import activate
 from earmark.tagging.bundle.card import TagName
 from earmark.tagging.engines.network import Classifier
 from earmark.training.bundle.bundling import bundle_of
+from earmark.training.data.clips import TrainingData, prepare_data
 from earmark.training.datasets.base import Split
 from earmark.training.evaluation.evaluate import methods
-from earmark.training.material.material import Material, prepare_material
 from earmark.training.recipe.recipe import Recipe, parse_recipe
 from earmark.training.steps.features import Selection
 from earmark.training.steps.steps import Steps
-from training.builders import make_material
+from training.builders import make_data
 from training.conftest import TINY
 from training.sounds import write_noise
 
@@ -43,20 +43,20 @@ def silent(line: str) -> None:
     """Say nothing."""
 
 
-def experiment_of(recipe: Recipe, materials: Sequence[Material], folder: Path) -> "Experiment":
-    """An experiment on the recipe's material, and that of its local CNNs if there are two."""
+def experiment_of(recipe: Recipe, prepared: Sequence[TrainingData], folder: Path) -> "Experiment":
+    """An experiment on the recipe's data, and that of its local CNNs if there are two."""
     from earmark.training.steps.experiment import Experiment
 
     fabric = Fabric(accelerator="cpu", devices=1)
-    return Experiment(recipe, materials[0], Steps(folder / "steps", fabric), fabric, silent, *materials[1:])
+    return Experiment(recipe, prepared[0], Steps(folder / "steps", fabric), fabric, silent, *prepared[1:])
 
 
 def prepared(text: str, folder: Path) -> "Experiment":
     """The experiment of a recipe's text as the command line makes it."""
     recipe = parse_recipe(text)
     sections = [section for section in (recipe.data, recipe.local.data) if section is not None]
-    materials = [prepare_material(section, folder / "store", 1, lambda done, total: None) for section in sections]
-    return experiment_of(recipe, materials, folder)
+    prepared = [prepare_data(section, folder / "store", 1, lambda done, total: None) for section in sections]
+    return experiment_of(recipe, prepared, folder)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,9 +91,9 @@ def transfer(place: Place) -> "Experiment":
 
 def test_features_come_from_the_other_datasets_networks(place: Place, transfer: "Experiment") -> None:
     local = transfer.local("default", 18)
-    assert local.extractor.output_tags == transfer.local_material.dataset.labels
+    assert local.extractor.output_tags == transfer.local_data.dataset.labels
     assert len(local.extractor.output_tags) == 13
-    rendered = transfer.local_material
+    rendered = transfer.local_data
     rows = [
         rendered.frames[first : first + 250].astype(np.float64)
         for first in rendered.clips.first_row[rendered.clips_of("default", "train")]
@@ -146,7 +146,7 @@ def test_the_bundle_tags_without_local_scores(place: Place, transfer: "Experimen
     write_bundle(bundle_of(transfer, "default", 0, place.transfer, {}), tmp_path / "model")
     tagger = earmark.load(tmp_path / "model")
     for clip in (0, 7, 14):
-        prediction = tagger.tag(transfer.material.dataset.tracks[clip].path)
+        prediction = tagger.tag(transfer.data.dataset.tracks[clip].path)
         assert prediction.labels == ("genre 0", "genre 1", "genre 2")
         assert prediction.local_scores is None
         expected = transfer.global_scores("default", ONE, 0)[clip]
@@ -186,16 +186,16 @@ compare = ["local"]
 """
 
 
-def made(labels: Sequence[str], splits: Sequence[str], seed: int) -> Material:
-    """Material of made-up frames whose splits train on other tracks each."""
-    material = make_material(tracks=8, tags=len(labels), seed=seed)
+def made(labels: Sequence[str], splits: Sequence[str], seed: int) -> TrainingData:
+    """TrainingData of made-up frames whose splits train on other tracks each."""
+    data = make_data(tracks=8, tags=len(labels), seed=seed)
     tags = tuple(TagName(label, "tests") for label in labels)
-    names = [track.identifier for track in material.dataset.tracks]
+    names = [track.identifier for track in data.dataset.tracks]
     turned = {name: names[2 * at :] + names[: 2 * at] for at, name in enumerate(splits)}
     made_splits = {
         name: Split(name, tuple(order[:4]), tuple(order[4:6]), tuple(order[6:])) for name, order in turned.items()
     }
-    return dataclasses.replace(material, dataset=dataclasses.replace(material.dataset, tags=tags, splits=made_splits))
+    return dataclasses.replace(data, dataset=dataclasses.replace(data.dataset, tags=tags, splits=made_splits))
 
 
 def made_recipe(splits: Sequence[str], pretraining: Sequence[str]) -> Recipe:
@@ -206,8 +206,8 @@ def made_recipe(splits: Sequence[str], pretraining: Sequence[str]) -> Recipe:
 
 
 def test_tags_among_more_are_found_by_name(tmp_path: Path) -> None:
-    materials = [made(["slow", "guitar"], ["only"], 0), made(["guitar", "voice", "slow"], ["theirs"], 1)]
-    experiment = experiment_of(made_recipe(["only"], ["theirs"]), materials, tmp_path)
+    prepared = [made(["slow", "guitar"], ["only"], 0), made(["guitar", "voice", "slow"], ["theirs"], 1)]
+    experiment = experiment_of(made_recipe(["only"], ["theirs"]), prepared, tmp_path)
     (local,) = methods(experiment)
     found, features = local.clip_scores("only", 0), experiment.features("only", 18)
     assert features.local_scores.shape == (8, 3)
@@ -216,17 +216,17 @@ def test_tags_among_more_are_found_by_name(tmp_path: Path) -> None:
 
 
 def test_splits_are_taken_in_pairs(tmp_path: Path) -> None:
-    materials = [made(["slow", "guitar"], ["a", "b"], 0), made(["x", "y"], ["b", "a"], 1)]
-    paired = experiment_of(made_recipe(["a", "b"], ["b", "a"]), materials, tmp_path)
-    own = experiment_of(made_recipe(["b", "a"], ["b", "a"]), materials[1:], tmp_path)
+    prepared = [made(["slow", "guitar"], ["a", "b"], 0), made(["x", "y"], ["b", "a"], 1)]
+    paired = experiment_of(made_recipe(["a", "b"], ["b", "a"]), prepared, tmp_path)
+    own = experiment_of(made_recipe(["b", "a"], ["b", "a"]), prepared[1:], tmp_path)
     assert paired.local("a", 18).folder == own.local("b", 18).folder
     assert paired.local("b", 18).folder == own.local("a", 18).folder
     assert paired.local("a", 18).folder != paired.local("b", 18).folder
 
 
 def test_one_split_serves_all(tmp_path: Path, no_training: Callable[[], None]) -> None:
-    materials = [made(["slow", "guitar"], ["a", "b"], 0), made(["x", "y"], ["theirs"], 1)]
-    experiment = experiment_of(made_recipe(["a", "b"], ["theirs"]), materials, tmp_path)
+    prepared = [made(["slow", "guitar"], ["a", "b"], 0), made(["x", "y"], ["theirs"], 1)]
+    experiment = experiment_of(made_recipe(["a", "b"], ["theirs"]), prepared, tmp_path)
     first = experiment.features("a", 18)
     no_training()
     np.testing.assert_array_equal(experiment.features("b", 18).vectors, first.vectors)

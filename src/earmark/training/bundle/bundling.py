@@ -1,4 +1,4 @@
-"""A finished experiment -> the bundle that tags: networks, layout, head and where all of it came from."""
+"""Turns a finished experiment into the bundle that tags: networks, layout, head and provenance."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from earmark.training.evaluation.commit import commit
 from earmark.training.evaluation.metrics import measure
 from earmark.training.evaluation.provenance import versions
 from earmark.training.networks.export import Arrays
-from earmark.training.recipe.data import Side
+from earmark.training.recipe.sections import Side
 from earmark.training.steps.experiment import Experiment
 from earmark.training.steps.features import with_levels
 
@@ -27,13 +27,13 @@ _REPORTED_SIDES: tuple[Side, ...] = ("valid", "test")
 def bundle_of(experiment: Experiment, split: str, seed: int, recipe_text: str, metrics: Mapping[str, float]) -> Bundle:
     """Gather the local CNNs of a recipe and its global classifier into a sealed bundle.
 
-    `seed` is that of the classifier; `metrics` are figures of exactly this model, a name each.
+    `seed` is that of the classifier; `metrics` are measurements of exactly this model, by name.
 
-    Choice: where the recipe wants a calibration, it is fitted on the validation tracks of this split; of a split that
-    is none of the recipe's (one to ship), on those of all the recipe's splits, each track scored by the model of its
-    split, which heard neither it nor its artist: the model to ship, trained the same way, is taken to score alike.
+    Choice: a calibration is fitted on the validation tracks of this split. For a split that is none of the recipe's
+    (one to ship), it is fitted on those of all the recipe's splits. The model of its split scores each track, and was
+    trained on neither it nor its artist; the model to ship is assumed to score alike.
     """
-    recipe, dataset = experiment.recipe, experiment.material.dataset
+    recipe, dataset = experiment.recipe, experiment.data.dataset
     arrays: Arrays = {}
     if recipe.model == "joint":
         joint = experiment.joint(split, seed)
@@ -67,7 +67,7 @@ def bundle_of(experiment: Experiment, split: str, seed: int, recipe_text: str, m
         calibration=calibration_of(experiment, split, seed, rows) if recipe.bundle.calibrate else (),
         provenance=Provenance(
             recipe=recipe_text,
-            data_hash=experiment.material.hash,
+            data_hash=experiment.data.hash,
             split_hash=dataset.split(split).hash,
             commit=commit(),
             versions=versions(),
@@ -81,7 +81,10 @@ def bundle_of(experiment: Experiment, split: str, seed: int, recipe_text: str, m
 
 
 def kept_tags(dataset: Dataset, groups: tuple[str, ...]) -> tuple[TagName, ...]:
-    """The tags of some groups (none named: of all), in the dataset's order; raises TrainingError for unknown groups."""
+    """Return the tags of some groups (none named: of all), in the dataset's order.
+
+    Raises TrainingError for unknown groups.
+    """
     unknown = sorted(set(groups) - {tag.group for tag in dataset.tags})
     if unknown:
         known = ", ".join(dict.fromkeys(tag.group for tag in dataset.tags))
@@ -90,7 +93,7 @@ def kept_tags(dataset: Dataset, groups: tuple[str, ...]) -> tuple[TagName, ...]:
 
 
 def _with_outputs(extractor: Extractor, arrays: Arrays, kept: tuple[TagName, ...]) -> Extractor:
-    """An extractor whose local output gives only the tags kept, where it knows all of them."""
+    """Reduce an extractor's local output to the tags kept, where it knows all of them."""
     labels = tuple(tag.label for tag in kept)
     if not set(labels) <= set(extractor.output_tags):
         return extractor
@@ -102,15 +105,15 @@ def _with_outputs(extractor: Extractor, arrays: Arrays, kept: tuple[TagName, ...
 
 
 def calibration_of(experiment: Experiment, split: str, seed: int, columns: Sequence[int]) -> tuple[TagCalibration, ...]:
-    """The calibration of some tags (columns) of the model of a split, on tracks that did not train what scores them."""
-    material = experiment.material
-    dataset = material.dataset
+    """Calibrate some tags (columns) of the model of a split, on tracks that did not train what scores them."""
+    data = experiment.data
+    dataset = data.dataset
     group_of = {track.identifier: track.group for track in dataset.tracks}
     odds, targets, groups = [], [], []
     for fold in _calibration_splits(experiment.recipe.data.splits, split):
-        odds.append(log_odds_of(material.by_track(experiment.model_scores(fold, seed), fold, "valid")[:, columns]))
-        targets.append(material.by_track(material.clips.targets, fold, "valid")[:, columns])
-        groups += [group_of[track] for track in material.tracks_of(fold, "valid")]
+        odds.append(log_odds_of(data.by_track(experiment.model_scores(fold, seed), fold, "valid")[:, columns]))
+        targets.append(data.by_track(data.clips.targets, fold, "valid")[:, columns])
+        groups += [group_of[track] for track in data.tracks_of(fold, "valid")]
     return fit_calibration(
         np.concatenate(odds),
         np.concatenate(targets),
@@ -121,54 +124,54 @@ def calibration_of(experiment: Experiment, split: str, seed: int, columns: Seque
 
 
 def calibration_shortage(experiment: Experiment, split: str) -> str:
-    """What the calibration of the model of a split would lack, in words, before anything is trained; empty for nothing.
+    """Say what the calibration of the model of a split would lack, before anything is trained; empty for nothing.
 
     Raises:
         TrainingError: there is nothing to calibrate it on.
     """
-    recipe, dataset = experiment.recipe, experiment.material.dataset
+    recipe, dataset = experiment.recipe, experiment.data.dataset
     if not recipe.bundle.calibrate:
         return ""
     folds = _calibration_splits(recipe.data.splits, split)
-    tracks = [track for fold in folds for track in experiment.material.tracks_of(fold, "valid")]
+    tracks = [track for fold in folds for track in experiment.data.tracks_of(fold, "valid")]
     return shortage(dataset, tracks, [tag.label for tag in kept_tags(dataset, recipe.bundle.groups)])
 
 
 def _calibration_splits(reported: tuple[str, ...], split: str) -> tuple[str, ...]:
-    """The splits on whose validation sides the model of a split is calibrated."""
-    # A model of a reported split keeps to its own validation side, as the others' hold its test tracks.
+    """Return the splits on whose validation sides the model of a split is calibrated."""
+    # A reported split uses its own validation side only, since the other sides hold its test tracks.
     return (split,) if split in reported else reported
 
 
 def log_odds_of(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """The log odds of scores in 0..1, of the same shape; those of a score that rounding made 0 or 1 stay finite."""
+    """Turn scores in 0..1 into log odds of the same shape; a score that rounding made 0 or 1 stays finite."""
     likely = scores.astype(np.float64).clip(float(np.finfo(np.float32).tiny), 1 - 2.0**-25)
     odds: npt.NDArray[np.float32] = np.log(likely / (1 - likely)).astype(np.float32)
     return odds
 
 
 def model_metrics(experiment: Experiment, split: str, seed: int) -> dict[str, float]:
-    """How well the model that `bundle_of` makes tags the validation and test sides of its split, a value a metric.
+    """Measure the model that `bundle_of` makes on the validation and test sides of its split.
 
-    A side that is empty, or on which no tag has both positives and negatives, has none.
+    A side without tracks, or on which no tag has both positives and negatives, has no metrics.
     """
-    material = experiment.material
-    dataset = material.dataset
+    data = experiment.data
+    dataset = data.dataset
     scores = experiment.model_scores(split, seed)
     metrics: dict[str, float] = {}
     for side in _REPORTED_SIDES:
-        if not len(material.clips_of(split, side)):
+        if not len(data.clips_of(split, side)):
             continue
         try:
             measured = measure(
-                material.by_track(scores, split, side),
-                material.by_track(material.clips.targets, split, side),
+                data.by_track(scores, split, side),
+                data.by_track(data.clips.targets, split, side),
                 dataset.labels,
                 dataset.task,
                 dataset.positive_threshold,
             )
         except TrainingError:
-            # The model is none the worse for it; who trains it is told which side has no figures.
+            # The command says which side has no figures.
             continue
         metrics |= {f"{side} ROC-AUC": measured.roc_auc, f"{side} PR-AUC": measured.pr_auc}
         if dataset.task == "one-label":

@@ -11,8 +11,8 @@ from earmark.tagging.bundle.card import TagCalibration
 from earmark.tagging.tagger import Tagger
 from earmark.training.bundle.platt import CalibrationRule, fit_calibration
 from earmark.training.datasets.base import Dataset
-from earmark.training.recipe.data import Side
-from earmark.training.trials.track_logits import TrackLogits, track_logits
+from earmark.training.evaluation.track_logits import TrackLogits, track_logits
+from earmark.training.recipe.sections import Side
 
 
 def shortage(dataset: Dataset, tracks: Sequence[str], labels: Sequence[str]) -> str:

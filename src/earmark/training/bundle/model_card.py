@@ -1,4 +1,4 @@
-"""A model card: what a bundle is, what it was trained on, and how well it tells each tag, from measured runs alone."""
+"""Writes a model card: what a bundle is, what it was trained on, and how well it tells each tag, all measured."""
 
 import dataclasses
 from collections import defaultdict
@@ -10,21 +10,21 @@ from sklearn.metrics import roc_auc_score
 
 from earmark.errors import TrainingError
 from earmark.tagging.bundle.card import TagName
+from earmark.training.data.batches import ROW_SECONDS
 from earmark.training.evaluation.agreement import rank_correlation
 from earmark.training.evaluation.commit import commit
-from earmark.training.material.batches import ROW_SECONDS
 from earmark.training.steps.experiment import Experiment
 
 Scores = npt.NDArray[np.float32]
 
 RESAMPLES = 200
 FEWEST = 5
-"""Fewer positives or negatives than this give no area worth a figure."""
+"""With fewer positives or negatives the area is not given."""
 
 
 @dataclasses.dataclass(frozen=True)
 class TagFigures:
-    """How well one tag was told on tracks that the model had not heard.
+    """How well one tag was told on tracks that did not train the model.
 
     Attributes:
         area: under the ROC curve, with its 95 % interval over resampled tracks; NaN where there are too few.
@@ -41,7 +41,7 @@ class TagFigures:
 
 
 def tag_figures(scores: Scores, targets: Scores, tags: Sequence[TagName], threshold: float) -> tuple[TagFigures, ...]:
-    """Figures of every tag from out-of-fold scores and targets, both (tracks, tags), NaN for unknown targets."""
+    """Measure every tag on out-of-fold scores and targets, both (tracks, tags), NaN for unknown targets."""
     generator = np.random.default_rng(0)
     figures = []
     for place, tag in enumerate(tags):
@@ -59,51 +59,49 @@ def tag_figures(scores: Scores, targets: Scores, tags: Sequence[TagName], thresh
     return tuple(figures)
 
 
-def heard(experiment: Experiment, split: str) -> tuple[tuple[str, str, int, float], ...]:
-    """What the training side of a split holds, but for copies: source and licence of tracks, how many, their hours."""
-    material = experiment.local_material
-    track_of = {track.identifier: track for track in material.dataset.tracks}
+def training_tracks(experiment: Experiment, split: str) -> tuple[tuple[str, str, int, float], ...]:
+    """List what the training side of a split holds, without copies: folder, licence, number of tracks, hours."""
+    data = experiment.local_data
+    track_of = {track.identifier: track for track in data.dataset.tracks}
     sums: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0, 0.0])
-    for clip in material.clips_of(split, "train"):
-        track = track_of[material.clips.tracks[clip]]
+    for clip in data.clips_of(split, "train"):
+        track = track_of[data.clips.tracks[clip]]
         if track.copy_of:
             continue
-        folder = track.group.split("/")[0] if "/" in track.group else material.dataset.name
-        entry = sums[folder, track.licence or material.dataset.licence]
+        folder = track.group.split("/")[0] if "/" in track.group else data.dataset.name
+        entry = sums[folder, track.licence or data.dataset.licence]
         entry[0] += 1
-        entry[1] += float(material.clips.rows[clip]) * ROW_SECONDS / 3600
+        entry[1] += float(data.clips.rows[clip]) * ROW_SECONDS / 3600
     return tuple((folder, licence, int(count), hours) for (folder, licence), (count, hours) in sorted(sums.items()))
 
 
 def _and_copies(experiment: Experiment, split: str) -> str:
-    material = experiment.local_material
-    copies = {track.identifier for track in material.dataset.tracks if track.copy_of}
-    clips = [clip for clip in material.clips_of(split, "train") if material.clips.tracks[clip] in copies]
-    hours = float(material.clips.rows[clips].sum()) * ROW_SECONDS / 3600
+    data = experiment.local_data
+    copies = {track.identifier for track in data.dataset.tracks if track.copy_of}
+    clips = [clip for clip in data.clips_of(split, "train") if data.clips.tracks[clip] in copies]
+    hours = float(data.clips.rows[clips].sum()) * ROW_SECONDS / 3600
     return f", and {len(clips)} changed copies of them, {hours:.1f} hours" if clips else ""
 
 
 def model_card(experiment: Experiment, seed: int, prose: str) -> str:
-    """The card in Markdown: the prose of people, then the tables, which are measured.
+    """Write the card in Markdown: the prose of people, then the measured tables.
 
     Raises:
         TrainingError: the recipe makes no bundle of its own split.
     """
-    recipe, material = experiment.recipe, experiment.material
-    dataset = material.dataset
+    recipe, data = experiment.recipe, experiment.data
+    dataset = data.dataset
     if recipe.bundle.split is None:
-        raise TrainingError("A model card tells of a bundle; the recipe has no bundle.split.")
+        raise TrainingError("The recipe has no bundle.split, and so no bundle that a card could describe; set it.")
     kept = [
         place for place, tag in enumerate(dataset.tags) if not recipe.bundle.groups or tag.group in recipe.bundle.groups
     ]
     splits = recipe.data.splits
-    scores = np.concatenate(
-        [material.by_track(experiment.model_scores(split, seed), split, "test") for split in splits]
-    )
-    targets = np.concatenate([material.by_track(material.clips.targets, split, "test") for split in splits])
+    scores = np.concatenate([data.by_track(experiment.model_scores(split, seed), split, "test") for split in splits])
+    targets = np.concatenate([data.by_track(data.clips.targets, split, "test") for split in splits])
     tags = [dataset.tags[place] for place in kept]
     figures = tag_figures(scores[:, kept], targets[:, kept], tags, dataset.positive_threshold)
-    rows = heard(experiment, recipe.bundle.split)
+    rows = training_tracks(experiment, recipe.bundle.split)
     lines = [
         prose.rstrip(),
         "",
@@ -117,7 +115,7 @@ def model_card(experiment: Experiment, seed: int, prose: str) -> str:
         "|---|---|---|---|",
         *(f"| {folder} | {licence} | {count} | {hours:.2f} |" for folder, licence, count, hours in rows),
     ]
-    if len(scores):  # a split that trains on all tests on none
+    if len(scores):  # a split that trains on everything has no test tracks
         lines += [
             "",
             "## Tag by tag",
@@ -131,7 +129,7 @@ def model_card(experiment: Experiment, seed: int, prose: str) -> str:
 
 
 def legend(positive_threshold: float) -> str:
-    """What the columns of `tag_table` are."""
+    """Say what the columns of `tag_table` are."""
     return (
         f"Positive is a target of {positive_threshold:g} or more: what the teachers and, where they spoke, the "
         "listeners said. The area is that under the ROC curve, with its 95 % interval over resampled tracks; the "
@@ -140,7 +138,7 @@ def legend(positive_threshold: float) -> str:
 
 
 def tag_table(figures: Sequence[TagFigures]) -> list[str]:
-    """Figures by tag as the lines of a table in Markdown."""
+    """Write figures by tag as the lines of a table in Markdown."""
     return [
         "| tag | group | positive tracks | of | ROC-AUC | 95 % interval | correlation |",
         "|---|---|---|---|---|---|---|",

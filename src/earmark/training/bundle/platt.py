@@ -1,10 +1,10 @@
-"""Platt's calibration: what a logit of each tag was worth on tracks that the model was not trained on.
+"""Platt's calibration: turns the logits of each tag into probabilities, on tracks that did not train the model.
 
-A tag at a time: logistic regression of the target on the tag's log odds gives a slope and an intercept.
-(Isotonic regression would need a table a tag, which a card does not hold.) Thresholds for promised precisions are
-chosen on out-of-fold probabilities, so that no track helped to calibrate the probability that it is judged by.
+One tag at a time, logistic regression of the target on the tag's log odds gives a slope and an intercept. (Isotonic
+regression would need a table for every tag, which a card does not hold.) Thresholds for promised precisions are chosen
+on out-of-fold probabilities, so that no track calibrates the probability that it is judged by.
 
-It needs scikit-learn alone, so that `earmark teach` can hand it to a part of earmark that trains nothing.
+This module needs scikit-learn alone, so that `earmark teach` can hand it to a part of earmark that trains nothing.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ Numbers = npt.NDArray[np.float64]
 
 @dataclasses.dataclass(frozen=True)
 class CalibrationRule:
-    """How careful a calibration is.
+    """The rule by which tags are calibrated and precisions promised.
 
     Attributes:
         precisions: what thresholds are sought for, ascending.
@@ -63,13 +63,13 @@ class Curve:
     intercept: float
 
     def __call__(self, odds: Numbers) -> Scores:
-        """Log odds to probabilities, both (tracks,)."""
+        """Turn log odds into probabilities, both (tracks,)."""
         return sigmoid(self.slope * odds + self.intercept)
 
 
 _PRIOR_PLACES = 9
 _PRIOR_DOUBT = 0.05
-"""The prior's own tracks are never surer than this, so that they hold the slope however far apart the logits lie."""
+"""The prior's tracks keep this distance from certainty, so that they hold the slope however far apart logits lie."""
 
 
 def fit_calibration(
@@ -85,12 +85,12 @@ def fit_calibration(
     """Calibrate every tag on validation tracks: a card's `calibration`, in the order of the labels.
 
     `logits`, `targets`: (tracks, tags); targets in 0..1, NaN where unknown, which leaves the track out of that tag. A
-    target of 0.3 counts as three tenths of a track with the tag and seven without, so that a probability is that of
-    the target: of share of raters 0.3, or of a label. A promised precision is of positives, targets at or above
+    target of 0.3 counts as three tenths of a track with the tag and seven tenths without, so that probabilities predict
+    the target itself: a share of raters, or a label. A promised precision refers to positives, targets at or above
     `positive_threshold`, as in every evaluation. `groups`: the artist or source of each track, which stays in one fold.
 
-    A tag without any known target keeps its own score as its probability. One whose tracks speak against the model (a
-    slope of 0 or less) gets the same probability everywhere, its mean target. Neither is ever promised.
+    A tag without any known target keeps its own score as its probability. A tag whose tracks contradict the model (a
+    slope of 0 or less) gets its mean target as the probability of every track. Neither is ever promised.
 
     Raises:
         TrainingError: the parts have other numbers of tracks or tags, or there are no tracks.
@@ -120,7 +120,7 @@ def fit_calibration(
 
 
 def wilson_lower_bound(hits: npt.ArrayLike, count: npt.ArrayLike, confidence: float) -> Numbers:
-    """The least share that so many hits of a count leave likely: one-sided, at a confidence such as 0.8 (Wilson)."""
+    """Compute Wilson's one-sided lower bound of a share, at a confidence such as 0.8."""
     z = NormalDist().inv_cdf(confidence)
     n = np.asarray(count, dtype=np.float64)
     share = np.asarray(hits, dtype=np.float64) / n
@@ -130,7 +130,7 @@ def wilson_lower_bound(hits: npt.ArrayLike, count: npt.ArrayLike, confidence: fl
 
 @dataclasses.dataclass(frozen=True)
 class _Tracks:
-    """One tag's validation tracks: (tracks,) each."""
+    """The validation tracks of one tag: (tracks,) each."""
 
     odds: Numbers
     targets: Numbers
@@ -139,7 +139,7 @@ class _Tracks:
 
 
 def _fitted(odds: Numbers, targets: Numbers, rule: CalibrationRule) -> Curve:
-    """The curve of one tag, on tracks whose target is known."""
+    """Fit the curve of one tag on tracks whose target is known."""
     if not len(odds):
         return Curve(1.0, 0.0)
     prior_odds = np.quantile(odds, np.linspace(0.0, 1.0, _PRIOR_PLACES))
@@ -153,7 +153,7 @@ def _fitted(odds: Numbers, targets: Numbers, rule: CalibrationRule) -> Curve:
     if spread < 1e-6:
         return constant
     column = ((all_odds - centre) / spread)[:, np.newaxis]
-    # The prior tracks regularise in a way that a card's numbers can be read by; the penalty on the slope would not.
+    # Prior tracks regularise instead of a penalty on the slope, so that slope and intercept keep their meaning.
     regression = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-8, max_iter=200)
     regression.fit(
         np.concatenate([column, column]),
@@ -167,22 +167,22 @@ def _fitted(odds: Numbers, targets: Numbers, rule: CalibrationRule) -> Curve:
 
 
 def _thresholds(tag: _Tracks, rule: CalibrationRule) -> dict[str, float]:
-    """By promised precision the least out-of-fold probability whose tracks keep it; absent where none does."""
+    """Find, by promised precision, the least out-of-fold probability whose tracks keep it; absent where none does."""
     folds = min(rule.folds, len(np.unique(tag.groups)))
     positives = int(tag.positive.sum())
     if positives < rule.least_positives or len(tag.positive) - positives < rule.least_negatives or folds < 2:
         return {}
     found = _out_of_fold(tag, tag.targets, folds, rule)
-    # Whether a track counts as positive is another question where targets lie between 0 and 1.
+    # Targets between 0 and 1 need a second curve, for the probability of counting as positive.
     hard = tag.positive.astype(np.float64)
     positive = found if np.array_equal(hard, tag.targets) else _out_of_fold(tag, hard, folds, rule)
     order = np.argsort(-found, kind="stable")
     kept = np.arange(1, len(order) + 1)
     hits = np.cumsum(tag.positive[order])
     bounds = wilson_lower_bound(hits, kept, rule.confidence)
-    # What the curve expects has to agree: of many places to cut, some look good by luck.
+    # The curve has to expect the precision too, since among many thresholds some look good by luck.
     expected = np.cumsum(positive[order], dtype=np.float64) / kept
-    # Tracks of one probability are all kept or none.
+    # Tracks of equal probability are kept together.
     ordered = found[order]
     enough = np.append(ordered[1:] < ordered[:-1], True) & (hits >= rule.least_hits)
     enough &= positive[order] >= rule.least_probability
@@ -195,7 +195,7 @@ def _thresholds(tag: _Tracks, rule: CalibrationRule) -> dict[str, float]:
 
 
 def _out_of_fold(tag: _Tracks, targets: Numbers, folds: int, rule: CalibrationRule) -> Scores:
-    """The probability of every track by a curve that was fitted without its group: (tracks,)."""
+    """Compute the probability of every track by a curve that was fitted without its group: (tracks,)."""
     found = np.empty(len(tag.odds), dtype=np.float32)
     for train, rest in GroupKFold(folds).split(tag.odds, groups=tag.groups):
         found[rest] = _fitted(tag.odds[train], targets[train], rule)(tag.odds[rest])

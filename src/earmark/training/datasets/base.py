@@ -1,4 +1,4 @@
-"""What every dataset is made of: tracks, splits, the dataset itself, and a report on its files."""
+"""The parts of every dataset: tracks, splits, the dataset itself, and a report on its files."""
 
 from __future__ import annotations
 
@@ -16,22 +16,63 @@ import numpy.typing as npt
 
 from earmark.errors import DatasetError
 from earmark.tagging.bundle.card import TagName
-from earmark.training.datasets.nearest import did_you_mean, listed
-from earmark.training.datasets.windowed import WindowTargets
+from earmark.training.datasets.options import did_you_mean, listed
+
+
+@dataclass(frozen=True, eq=False)
+class WindowTargets:
+    """The targets of a track along its time, a row for each window of seconds.
+
+    `seconds`: length of a window; window i covers i·seconds to (i + 1)·seconds, and the last one all that is left.
+    `values`: (windows, tags) float32 in 0..1, NaN where unknown, in the order of the dataset's tags.
+
+    Raises DatasetError for no window, a length that is not positive, or values out of range.
+    """
+
+    seconds: float
+    values: npt.NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.seconds) and self.seconds > 0):
+            raise DatasetError(f"Found windows of {self.seconds!r} seconds; expected a positive length.")
+        if self.values.ndim != 2 or not len(self.values):
+            raise DatasetError(
+                f"Found window targets of the shape {self.values.shape}; expected (windows, tags), at least one window."
+            )
+        known = self.values[~np.isnan(self.values)]
+        if not ((known >= 0) & (known <= 1)).all():
+            raise DatasetError("Found window targets outside 0..1; expected 0..1, or NaN for unknown.")
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, WindowTargets)
+            and self.seconds == other.seconds
+            and np.array_equal(self.values, other.values, equal_nan=True)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.seconds, self.values.shape))
+
+    def mean(self) -> tuple[float, ...]:
+        """Return the track's targets: the mean over windows; NaN where a window is unknown."""
+        # One NaN object for all, since tuples that share it compare equal.
+        means = self.values.mean(axis=0, dtype=np.float64).tolist()
+        return tuple(math.nan if math.isnan(mean) else mean for mean in means)
+
 
 Task = Literal["multi-label", "one-label"]
 SIDES = ("train", "valid", "test")
 
 
 @dataclass(frozen=True)
-class Track:
+class DatasetTrack:
     """One piece of sound with its targets.
 
-    `targets` holds one value a tag in the order of `Dataset.tags`, each in 0..1, or NaN where it is unknown.
-    `group` is what may never be in two sides of a split: the artist or the source. `windows`: the same targets along
-    the track, where they change; `targets` is then their mean. `licence`: its own, where those of a dataset differ.
-    `copy_of`: the identifier of the track that this is a changed copy of, the first one of a mixture, as `group` is the
-    first one's; empty for music as it was made.
+    `targets` holds one value a tag in the order of `Dataset.tags`, each in 0..1, or NaN where it is unknown. `group` is
+    the artist or the source, which may never be in two sides of a split. `windows`: the targets along the track, where
+    they change; `targets` is then their mean. `licence`: its own licence, where those of a dataset differ. `copy_of`:
+    the identifier of the original of a changed copy (of the first track of a mixture, whose `group` it has too); empty
+    for originals.
 
     Raises DatasetError for an empty identifier or group, one with a tab or a line break, or a target
     outside 0..1.
@@ -61,7 +102,7 @@ class Track:
 
 @dataclass(frozen=True)
 class Split:
-    """Which tracks train, validate and test: three lists of identifiers that share none.
+    """The tracks that train, validate and test: three lists of identifiers that share none.
 
     Choice: `valid` and `test` may be empty, since a user's own list may leave one out; `train` may not.
 
@@ -115,9 +156,9 @@ class Split:
 class Dataset:
     """Tracks with their targets, and the splits that figures may be quoted on.
 
-    `positive_threshold`: a target at or above it counts as positive in evaluation.
-    `left_out`: a sentence for everything that the original has and these tracks do not, and for what has to be said
-    beside any figure; whoever uses the dataset says them aloud.
+    `positive_threshold`: a target at or above it counts as positive in evaluation. `left_out`: a sentence for
+    everything that the original has and these tracks lack, and for what has to be said beside any figure; the sentences
+    have to be shown wherever the dataset is used.
 
     Raises DatasetError where the parts disagree: repeated identifiers or tags, targets of a wrong length, a
     one-label track without exactly one tag, a split that names unknown tracks or has a group in two sides.
@@ -129,7 +170,7 @@ class Dataset:
     layout: str
     task: Task
     tags: tuple[TagName, ...]
-    tracks: tuple[Track, ...]
+    tracks: tuple[DatasetTrack, ...]
     splits: Mapping[str, Split]
     positive_threshold: float = 0.5
     left_out: tuple[str, ...] = ()
@@ -137,8 +178,7 @@ class Dataset:
     def __post_init__(self) -> None:
         if self.task not in ("multi-label", "one-label"):
             raise DatasetError(
-                f"Dataset {self.name!r} has the task {self.task!r}; "
-                f"expected one of the two tasks there are, {listed(get_args(Task))}."
+                f"Dataset {self.name!r} has the task {self.task!r}; expected one of {listed(get_args(Task))}."
             )
         if not 0.0 < self.positive_threshold <= 1.0:
             raise DatasetError(
@@ -198,7 +238,7 @@ class Dataset:
                     )
 
     @cached_property
-    def _by_identifier(self) -> dict[str, Track]:
+    def _by_identifier(self) -> dict[str, DatasetTrack]:
         return {track.identifier: track for track in self.tracks}
 
     @property
@@ -216,7 +256,7 @@ class Dataset:
             digest.update(f"{identifier}\t{values}\n".encode())
         return digest.hexdigest()
 
-    def select(self, identifiers: Iterable[str]) -> tuple[Track, ...]:
+    def select(self, identifiers: Iterable[str]) -> tuple[DatasetTrack, ...]:
         """Return the tracks with these identifiers, in the order asked for; DatasetError for unknown ones."""
         found = []
         for identifier in identifiers:
@@ -245,10 +285,10 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Report:
-    """What was found of the files that a dataset should have; the four lists share no name.
+    """The state of the files that a dataset should have; the four lists share no name.
 
-    `splits`: a line for each split that the files make, whatever sound is there, held against the official one.
-    `notes`: a sentence for what belongs to the original but is left out, or has to be said beside any figure.
+    `splits`: a line for each split of the whole dataset, compared with the official one. `notes`: sentences on what is
+    left out of the original, or has to be said beside any figure.
     """
 
     found: tuple[str, ...]

@@ -1,8 +1,8 @@
-"""What a published dataset's own files list, before any sound file is looked for; and what of it is there.
+"""Finds which of the files that a dataset lists are there.
 
-One rule for every published dataset: a listed file that is absent or empty stops the loading, with the number of such
-files, unless `allow_missing` is set; then its track is left out of the dataset and of every split, and the dataset says
-so in `left_out`. Files that are known to be faulty in every official copy are always left out, and always said.
+One rule holds for every published dataset: a listed file that is absent or empty stops the loading, with the number of
+such files. With `allow_missing` its track is left out of the dataset and of every split instead, and the dataset says
+so in `left_out`. Files that are known to be faulty in every official copy are always left out, and always named.
 """
 
 from __future__ import annotations
@@ -13,25 +13,71 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from earmark.errors import DatasetError
-from earmark.training.datasets.base import SIDES, Report, Split, Track
-from earmark.training.datasets.inspection import inspect_files, opens
-from earmark.training.datasets.nearest import listed
-from earmark.training.datasets.official_split import OfficialSplit
+from earmark.audio.decode import decode
+from earmark.errors import AudioError, DatasetError
+from earmark.training.datasets.base import SIDES, DatasetTrack, Report, Split
+from earmark.training.datasets.options import listed
+from earmark.training.datasets.splits import OfficialSplit
+
+AUDIO_SUFFIXES = frozenset(
+    {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".au", ".wma", ".mp4"}
+)
+
+
+def inspect_files(expected: Mapping[str, Path], others: re.Pattern[str] | None = None) -> Report:
+    """Return which of the expected files (by name) are found, missing or corrupt, and unexpected audio.
+
+    A file is corrupt when it holds no bytes or its first seconds cannot be decoded; the rest is not decoded here.
+    Unexpected is audio that lies in the same folder as an expected file, unless its whole name has the form `others`.
+    """
+    found, missing, corrupt = [], [], []
+    for name, path in sorted(expected.items()):
+        if not path.is_file():
+            missing.append(name)
+        elif opens(path):
+            found.append(name)
+        else:
+            corrupt.append(name)
+    known = set(expected.values())
+    folders = sorted({path.parent for path in expected.values()})
+    unexpected = [
+        str(path)
+        for folder in folders
+        if folder.is_dir()
+        for path in sorted(folder.iterdir())
+        if is_audio(path) and path not in known and not (others and others.fullmatch(path.name))
+    ]
+    return Report(tuple(found), tuple(missing), tuple(corrupt), tuple(unexpected))
+
+
+def is_audio(path: Path) -> bool:
+    """Whether a path names an audio file by its suffix and is one; hidden files (`._song.mp3`) are not."""
+    return path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def opens(path: Path) -> bool:
+    """Whether a file holds bytes and its first seconds can be decoded."""
+    try:
+        if path.stat().st_size == 0:
+            return False
+        with decode(path):
+            return True
+    except (AudioError, OSError):
+        return False
 
 
 @dataclass(frozen=True)
 class Present:
-    """The tracks whose files are there, the splits of them, and a sentence for everything left out."""
+    """The tracks whose files are there, their splits, and a sentence for everything left out."""
 
-    tracks: tuple[Track, ...]
+    tracks: tuple[DatasetTrack, ...]
     splits: Mapping[str, Split]
     left_out: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Every track that a dataset's files list, and its whole splits.
+    """All tracks that a dataset's files list, and its whole splits.
 
     official: what is known of the splits by these names.
     faulty: identifiers known to be damaged in most copies: left out where their file cannot be opened.
@@ -42,7 +88,7 @@ class Catalogue:
 
     name: str
     root: Path
-    tracks: tuple[Track, ...]
+    tracks: tuple[DatasetTrack, ...]
     splits: Mapping[str, Split]
     official: Mapping[str, OfficialSplit] = field(default_factory=dict)
     faulty: Set[str] = frozenset()
@@ -123,7 +169,7 @@ class Catalogue:
     def _paths(self, identifiers: Set[str]) -> str:
         return listed(self._short(track) for track in self.tracks if track.identifier in identifiers)
 
-    def _short(self, track: Track) -> str:
+    def _short(self, track: DatasetTrack) -> str:
         if track.path.is_relative_to(self.root):
             return track.path.relative_to(self.root).as_posix()
         return str(track.path)
@@ -141,7 +187,7 @@ class Catalogue:
 
 @dataclass(frozen=True)
 class _State:
-    """Identifiers of the tracks whose file is absent, holds no bytes, or is damaged as it is known to be."""
+    """The identifiers of tracks whose file is absent, holds no bytes, or is damaged as it is known to be."""
 
     absent: frozenset[str]
     empty: frozenset[str]

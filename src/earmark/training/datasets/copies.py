@@ -1,9 +1,8 @@
-"""Copies of tracks, played slower and faster or mixed with another: more sound for a teacher to say what it hears in.
+"""Copies of tracks, played slower or faster or mixed with another track: more sound for teachers to score.
 
-Moving frames about in training leaves targets as they were, but what a teacher says changes with the speed; nor is a
-mixture what its parts are, each a little. Here copies are files, so that teachers score them as they score any
-track. The idea is of Beyer et al. 2022 (Knowledge distillation: A good teacher is patient and consistent): teacher and
-student have to hear the same.
+Augmentation in training leaves targets as they are, but a teacher's scores change with the speed, and a mixture has
+other scores than its parts. Here copies are files, so that teachers score them like any other track: teacher and
+student hear the same (Beyer et al. 2022, Knowledge distillation: A good teacher is patient and consistent).
 """
 
 from __future__ import annotations
@@ -22,30 +21,30 @@ from earmark.audio.write import write_flac
 from earmark.errors import DatasetError
 from earmark.training.datasets.base import Split
 from earmark.training.datasets.csv_file import read_csv
-from earmark.training.datasets.nearest import listed
+from earmark.training.datasets.options import listed
 
 SPEEDS = ((0.80, 0.95), (1.05, 1.25))
 """Choice: how much slower the first copy is, and how much faster the second: up to four semitones, less than makes a
-voice another. All further copies are mixtures."""
+voice sound like another. All further copies are mixtures."""
 MIXED_SPEEDS = (0.9, 1.1)
 """Choice: how much slower or faster each of the two tracks of a mixture is."""
 SOFTER_DECIBELS = 8.0
-"""Choice: by how much at most the second track of a mixture is softer than the first, root mean square by root mean
-square: much softer, and no teacher would hear it."""
+"""Choice: the most that the second track of a mixture is softer than the first, by root mean squares; at a much softer
+level no teacher would notice it."""
 RATE_HZ = 22_050
 HEADROOM_DECIBELS = 3.0
-"""Copies at another speed are softer by up to so much, and by a tenth more: another speed has other peaks."""
+"""The most that copies at another speed are softer; a tenth comes on top, since another speed has other peaks."""
 PEAK = 0.9
-"""What no sample of a mixture exceeds, and others only by what another speed adds."""
+"""The peak of a mixture; copies at another speed may exceed it by what the speed adds."""
 MARK = "@"
 TABLE = "copies.csv"
-"""Which track each mixture of a folder has beside its original: columns copy, other."""
+"""The table of the other track of every mixture in a folder: columns copy, other."""
 
 Sound = npt.NDArray[np.float32]
 
 
 def copy_names(track: str, count: int) -> tuple[str, ...]:
-    """What the copies of a track are called."""
+    """Return the names of the copies of a track."""
     return tuple(f"{track}{MARK}{number}" for number in range(1, count + 1))
 
 
@@ -55,10 +54,10 @@ def is_mixture(name: str) -> bool:
 
 
 def others_of(tracks: Sequence[str], free: Collection[str], count: int) -> dict[str, str]:
-    """What the mixtures among the copies of some tracks have beside their original: another of these, by their names.
+    """Draw the other track of every mixture among the copies of some tracks, by the copies' names.
 
-    The tracks are those of one fold, so that no side of a split hears another. Free music is mixed with free music
-    alone, for models that are to hear nothing else. Now and then it is the original again.
+    The tracks are those of one fold, so that no side of a split contains sound of another. Free music is mixed with
+    free music alone, for models that are trained on nothing else. Sometimes the other track is the original itself.
     """
     among = {True: [track for track in tracks if track in free], False: tracks}
     names = ((track, name) for track in tracks for name in copy_names(track, count) if is_mixture(name))
@@ -66,19 +65,19 @@ def others_of(tracks: Sequence[str], free: Collection[str], count: int) -> dict[
 
 
 def copy_files(tracks: Mapping[str, Path], count: int, folder: Path) -> Mapping[str, Path]:
-    """Where the copies of tracks lie, by their names; raises DatasetError where some are missing."""
+    """Find the files of the copies of tracks, by their names; raises DatasetError where some are missing."""
     files = {name: folder / f"{name}.flac" for track in tracks for name in copy_names(track, count)}
     absent = [name for name, file in files.items() if not file.is_file()]
     if absent:
         raise DatasetError(
             f"{folder} lacks {len(absent)} of {len(files)} copies ({listed(absent)}). "
-            "Make them, and what the teachers say of them, with make bench-peers."
+            "Make them and their scores with make bench-peers."
         )
     return files
 
 
 def read_others(names: Iterable[str], folder: Path) -> Mapping[str, str]:
-    """Which other track each mixture among some copies has in it; raises DatasetError where the folder does not say."""
+    """Read which other track each mixture among some copies holds; DatasetError where the folder does not say."""
     mixtures = [name for name in names if is_mixture(name)]
     if not mixtures:
         return {}
@@ -94,16 +93,16 @@ def read_others(names: Iterable[str], folder: Path) -> Mapping[str, str]:
 
 
 def write_copy(original: Path, name: str, file: Path, other: Path | None = None) -> None:
-    """Write the copy of this name, at speeds and gains that the name draws, as 16-bit FLAC of `RATE_HZ`.
+    """Write the copy of this name as 16-bit FLAC of `RATE_HZ`; the name seeds its speeds and gains.
 
-    `other` is what a mixture has beside the original, over and over where it is shorter. Raises AudioError where the
-    tracks cannot be read or the copy not be written, DatasetError for a mixture of one track and a copy at another
-    speed of two.
+    `other` is the second track of a mixture, repeated where it is shorter than the original. Raises AudioError where a
+    track cannot be read or the copy cannot be written, and DatasetError for a mixture without another track or another
+    copy with one.
     """
     if is_mixture(name) != (other is not None):
         raise DatasetError(
-            f"Copy {name} has {'no other track' if other is None else f'{other} beside it'}; expected one for "
-            f"copies from number {len(SPEEDS) + 1} on and none before. Give other for those alone."
+            f"Copy {name} has {'no other track' if other is None else f'{other} beside it'}; expected another track "
+            f"for copies from number {len(SPEEDS) + 1} on and none before. Give `other` for those alone."
         )
     draws = _draws(name)
     if other is None:
@@ -111,7 +110,7 @@ def write_copy(original: Path, name: str, file: Path, other: Path | None = None)
         gain = PEAK * 10 ** (-draws.uniform(0, HEADROOM_DECIBELS) / 20)
         samples = gain * _at_speed(original, speed)
     else:
-        # After the place that `others_of` drew, of however many.
+        # The first draw is the other track, which `others_of` has taken.
         draws.integers(2)
         first, second = (_at_speed(track, _speed(draws, *MIXED_SPEEDS)) for track in (original, other))
         second = np.resize(second, len(first))
@@ -122,9 +121,9 @@ def write_copy(original: Path, name: str, file: Path, other: Path | None = None)
 
 
 def with_copies(split: Split, names: Mapping[str, tuple[str, ...]], others: Mapping[str, str]) -> Split:
-    """The split whose training side has the copies of its tracks too, mixtures where both of their tracks train.
+    """Add the copies of training tracks to a split's training side; a mixture needs both of its tracks there.
 
-    `names` are those of every track's copies, `others` what `read_others` gives.
+    `names` holds the names of every track's copies, `others` is the result of `read_others`.
     """
     training = frozenset(split.train)
     copies = [name for track in split.train for name in names.get(track, ()) if others.get(name, track) in training]
@@ -153,5 +152,5 @@ def _at_speed(track: Path, speed: float) -> Sound:
 
 
 def _loudness(samples: Sound) -> float:
-    """The root mean square, above zero for silence too."""
+    """Compute the root mean square, above zero for silence too."""
     return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) + 1e-6

@@ -1,4 +1,4 @@
-"""A CSV file read strictly: every fault is one sentence that names the file and the line."""
+"""Reads tables and lists strictly: every fault is one sentence that names the file and the line."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import codecs
 import csv
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from earmark.errors import DatasetError
-from earmark.training.datasets.nearest import did_you_mean, listed
+from earmark.training.datasets.options import did_you_mean, listed
 
 _WIDE_MARKS = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
@@ -104,3 +104,45 @@ def checked_header(path: Path, cells: Sequence[str], required: Sequence[str]) ->
     if twice:
         raise DatasetError(f"{path} has more than one column named {listed(twice)}; rename one.")
     return columns
+
+
+def stream_rows(path: Path, columns: Sequence[str], delimiter: str = "\t") -> Iterator[CsvRow]:
+    """Yield the rows of a UTF-8 table with a header, each with the wanted columns only.
+
+    Raises DatasetError for a file that is absent, empty or not UTF-8, a wanted column that is missing, and a row with
+    more or fewer cells than the header.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lines = csv.reader(file, delimiter=delimiter)
+            header = next(lines, None)
+            if header is None:
+                raise DatasetError(f"{path} is empty; expected a table with a header.")
+            names = checked_header(path, header, columns)
+            places = {name: names.index(name) for name in columns}
+            for cells in lines:
+                if not cells:
+                    continue
+                if len(cells) != len(names):
+                    raise DatasetError(
+                        f"Line {lines.line_num} of {path} has {len(cells)} cells; the header has {len(names)} columns. "
+                        "The file is cut or was changed: bring the original."
+                    )
+                yield CsvRow(lines.line_num, {name: cells[place].strip() for name, place in places.items()})
+    except OSError as error:
+        raise DatasetError(f"Cannot read {path}: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path} is not UTF-8 text ({error.reason}); bring the original.") from error
+    except csv.Error as error:
+        raise DatasetError(f"{path} is not a table: {error}.") from error
+
+
+def read_lines(path: Path) -> tuple[str, ...]:
+    """Return the lines of a UTF-8 text that hold something, without surrounding space; DatasetError otherwise."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DatasetError(f"Cannot read {path}: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path} is not UTF-8 text; expected a name a line.") from error
+    return tuple(line.strip() for line in text.splitlines() if line.strip())

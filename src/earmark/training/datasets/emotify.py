@@ -8,11 +8,11 @@ from typing import Literal, get_args
 
 from earmark.errors import DatasetError
 from earmark.tagging.bundle.card import TagName
-from earmark.training.datasets.base import Dataset, Report, Track
+from earmark.training.datasets.base import Dataset, DatasetTrack, Report
+from earmark.training.datasets.catalogue import inspect_files
 from earmark.training.datasets.csv_file import CsvRow, read_csv
-from earmark.training.datasets.folds import fold_splits
-from earmark.training.datasets.inspection import inspect_files
-from earmark.training.datasets.nearest import did_you_mean, listed
+from earmark.training.datasets.options import did_you_mean, listed
+from earmark.training.datasets.splits import fold_splits
 
 NAME = "emotify"
 LICENCE = "For research only: audio by Magnatune's artists, ratings by the authors of Emotify."
@@ -38,7 +38,7 @@ EMOTIONS = (
 )
 FOLDS = 5
 EMOTION_THRESHOLD = 0.25
-"""The share of raters from which on an emotion counts as felt."""
+"""The least share of raters with which an emotion counts as felt."""
 
 Target = Literal["genre", "emotions", "both"]
 _COLUMNS = ("track", "file", "genre", "artist", "fold", *EMOTIONS)
@@ -97,7 +97,7 @@ def _rows(root: Path) -> tuple[CsvRow, ...]:
     return read_csv(table, _COLUMNS).rows
 
 
-def _track(root: Path, row: CsvRow, target: Target) -> Track:
+def _track(root: Path, row: CsvRow, target: Target) -> DatasetTrack:
     genre = row.cells["genre"]
     if genre not in GENRES:
         raise DatasetError(
@@ -106,7 +106,7 @@ def _track(root: Path, row: CsvRow, target: Target) -> Track:
     genres = tuple(float(genre == name) for name in GENRES)
     shares = tuple(_share(row, emotion) for emotion in EMOTIONS)
     targets = {"genre": genres, "emotions": shares, "both": genres + shares}[target]
-    return Track(row.cells["track"], root / row.cells["file"], targets, row.cells["artist"])
+    return DatasetTrack(row.cells["track"], root / row.cells["file"], targets, row.cells["artist"])
 
 
 def _share(row: CsvRow, emotion: str) -> float:

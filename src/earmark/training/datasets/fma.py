@@ -10,11 +10,10 @@ from typing import Literal, get_args
 
 from earmark.errors import DatasetError
 from earmark.tagging.bundle.card import TagName
-from earmark.training.datasets.base import SIDES, Dataset, Report, Split, Track
+from earmark.training.datasets.base import SIDES, Dataset, DatasetTrack, Report, Split
 from earmark.training.datasets.catalogue import Catalogue
-from earmark.training.datasets.nearest import did_you_mean, listed
-from earmark.training.datasets.official_split import OfficialSplit
-from earmark.training.datasets.options import check_root, check_switches, folder_below
+from earmark.training.datasets.options import check_root, check_switches, did_you_mean, folder_below, listed
+from earmark.training.datasets.splits import OfficialSplit
 
 NAME = "fma"
 LICENCE = "Audio: Creative Commons, a licence a track (tracks.csv, track.license). Metadata: CC BY 4.0."
@@ -113,7 +112,7 @@ def _catalogue(root: Path, subset: Subset, audio_folder: str | Path | None) -> C
                 )
         name = f"{number:06d}"
         targets = tuple(float(genre == known) for known in genres)
-        tracks.append(Track(name, audio / name[:3] / f"{name}.mp3", targets, cells["artist", "id"]))
+        tracks.append(DatasetTrack(name, audio / name[:3] / f"{name}.mp3", targets, cells["artist", "id"]))
         members[_SIDES[side]].append(name)
     if not tracks:
         raise DatasetError(f"{root / _TABLE} lists no track of the subset {subset!r}; bring the original.")

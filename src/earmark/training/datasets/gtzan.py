@@ -13,12 +13,11 @@ from pathlib import Path
 
 from earmark.errors import DatasetError
 from earmark.tagging.bundle.card import TagName
-from earmark.training.datasets.base import SIDES, Dataset, Report, Split, Track
+from earmark.training.datasets.base import SIDES, Dataset, DatasetTrack, Report, Split
 from earmark.training.datasets.catalogue import Catalogue
-from earmark.training.datasets.nearest import did_you_mean, listed
-from earmark.training.datasets.official_split import OfficialSide, OfficialSplit
-from earmark.training.datasets.options import check_root, check_switches, folder_below
-from earmark.training.datasets.track_list import read_lines
+from earmark.training.datasets.csv_file import read_lines
+from earmark.training.datasets.options import check_root, check_switches, did_you_mean, folder_below, listed
+from earmark.training.datasets.splits import OfficialSide, OfficialSplit
 
 NAME = "gtzan"
 LICENCE = "None stated: commercial recordings, collected for research."
@@ -139,11 +138,11 @@ def _clips(path: Path) -> Iterator[str]:
         yield form["clip"]
 
 
-def _track(audio: Path, clip: str) -> Track:
+def _track(audio: Path, clip: str) -> DatasetTrack:
     genre = clip.split(".")[0]
     places = [audio / genre / (clip + suffix) for suffix in _SUFFIXES]
     path = next((place for place in places if place.is_file()), places[0])
-    return Track(clip, path, tuple(float(genre == name) for name in GENRES), clip)
+    return DatasetTrack(clip, path, tuple(float(genre == name) for name in GENRES), clip)
 
 
 def _clips_there(audio: Path) -> Iterator[str]:

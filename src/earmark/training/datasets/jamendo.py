@@ -8,12 +8,11 @@ from pathlib import Path
 
 from earmark.errors import DatasetError
 from earmark.tagging.bundle.card import TagName
-from earmark.training.datasets.base import Dataset, Report, Split, Track
+from earmark.training.datasets.base import Dataset, DatasetTrack, Report, Split
 from earmark.training.datasets.catalogue import Catalogue
-from earmark.training.datasets.nearest import did_you_mean, listed
-from earmark.training.datasets.official_split import OfficialSplit
-from earmark.training.datasets.options import check_switches, folder_below
-from earmark.training.datasets.track_list import read_lines
+from earmark.training.datasets.csv_file import read_lines
+from earmark.training.datasets.options import check_switches, did_you_mean, folder_below, listed
+from earmark.training.datasets.splits import OfficialSplit
 
 NAME = "jamendo"
 LICENCE = "Audio: Creative Commons, a licence a track (audio_licenses.txt). Tags and splits: CC BY-NC-SA 4.0."
@@ -108,7 +107,7 @@ def check(
 def _catalogue(root: Path, numbers: Sequence[int] | None, lists: str | Path, audio_folder: str | Path) -> Catalogue:
     folder = folder_below(root, "lists", lists)
     audio = folder_below(root, "audio_folder", audio_folder)
-    tracks: dict[str, Track] = {}
+    tracks: dict[str, DatasetTrack] = {}
     splits = {}
     for number in _numbers(root, folder, numbers):
         sides = {}
@@ -142,7 +141,7 @@ def _numbers(root: Path, folder: Path, numbers: Sequence[int] | None) -> Sequenc
     return numbers
 
 
-def _tracks(path: Path, audio: Path) -> Iterator[Track]:
+def _tracks(path: Path, audio: Path) -> Iterator[DatasetTrack]:
     """Yield the tracks of a split file; its rows end in any number of tags, so it is no ordinary table."""
     lines = read_lines(path)
     header = tuple(lines[0].split("\t")) if lines else ()
@@ -168,4 +167,4 @@ def _tracks(path: Path, audio: Path) -> Iterator[Track]:
             targets[_PLACE_OF_TAG[tag]] = 1.0
         whole = audio / place
         low = whole.with_suffix(".low.mp3")
-        yield Track(identifier, low if not whole.is_file() and low.is_file() else whole, tuple(targets), artist)
+        yield DatasetTrack(identifier, low if not whole.is_file() and low.is_file() else whole, tuple(targets), artist)

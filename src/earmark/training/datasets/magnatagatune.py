@@ -14,12 +14,11 @@ from pathlib import Path
 from earmark.audio.duration import header_duration_seconds
 from earmark.errors import DatasetError, DecodeError
 from earmark.tagging.bundle.card import TagName
-from earmark.training.datasets.base import Dataset, Report, Split, Track
+from earmark.training.datasets.base import Dataset, DatasetTrack, Report, Split
 from earmark.training.datasets.catalogue import Catalogue
-from earmark.training.datasets.csv_file import CsvRow
-from earmark.training.datasets.delimited_file import stream_rows
-from earmark.training.datasets.official_split import OfficialSide, OfficialSplit
+from earmark.training.datasets.csv_file import CsvRow, stream_rows
 from earmark.training.datasets.options import check_root, check_switches, folder_below
+from earmark.training.datasets.splits import OfficialSide, OfficialSplit
 
 NAME = "magnatagatune"
 LICENCE = "Audio: CC BY-NC-SA 1.0, by Magnatune's artists. Tags: for research, by the players of TagATune."
@@ -141,7 +140,7 @@ def _catalogue(root: Path, length_test: bool, audio_folder: str | Path) -> Catal
     )
 
 
-def _track(root: Path, audio: Path, row: CsvRow) -> Track:
+def _track(root: Path, audio: Path, row: CsvRow) -> DatasetTrack:
     path = row.cells["mp3_path"]
     form = _PATH.fullmatch(path)
     if form is None:
@@ -155,7 +154,7 @@ def _track(root: Path, audio: Path, row: CsvRow) -> Track:
             f"Line {row.line} of {root / _TABLE} has {row.cells[strange[0]]!r} as {strange[0]!r}; expected 0 or 1."
         )
     targets = tuple(float(row.cells[label]) for label in TAGS)
-    return Track(path.removesuffix(".mp3"), audio / path, targets, form["recording"])
+    return DatasetTrack(path.removesuffix(".mp3"), audio / path, targets, form["recording"])
 
 
 def _is_long_enough(path: Path) -> bool:
@@ -165,7 +164,7 @@ def _is_long_enough(path: Path) -> bool:
         return True
 
 
-def _split(name: str, tracks: Iterable[Track]) -> Split:
+def _split(name: str, tracks: Iterable[DatasetTrack]) -> Split:
     members: dict[str, list[str]] = {side: [] for side in FOLDERS}
     for track in tracks:
         side = next(side for side, folders in FOLDERS.items() if track.identifier[0] in folders)
@@ -173,7 +172,7 @@ def _split(name: str, tracks: Iterable[Track]) -> Split:
     return Split(name, *(tuple(members[side]) for side in ("train", "valid", "test")))
 
 
-def _shared_artists(root: Path, tracks: Iterable[Track]) -> Iterator[str]:
+def _shared_artists(root: Path, tracks: Iterable[DatasetTrack]) -> Iterator[str]:
     """Yield a sentence on the artists who are in test and in train, where clip_info_final.csv is there."""
     if not (root / _INFO).is_file():
         return

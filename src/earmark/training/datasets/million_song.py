@@ -1,12 +1,14 @@
 """The Million Song Dataset with Last.fm's tags: 7digital's previews, the 50 most used tags, the authors' split.
 
-The previews can no longer be collected: this serves those who have them. Some hold no bytes and are left out, aloud.
+The previews can no longer be collected: this serves those who have them. Some hold no bytes; they are left out, and
+`left_out` says so.
 """
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -14,14 +16,87 @@ import numpy as np
 
 from earmark.errors import DatasetError
 from earmark.tagging.bundle.card import TagName
-from earmark.training.datasets.base import Dataset, Report, Split, Track
+from earmark.training.datasets.base import Dataset, DatasetTrack, Report, Split
 from earmark.training.datasets.catalogue import Catalogue
-from earmark.training.datasets.million_song_audio import PREVIEW, preview_paths
-from earmark.training.datasets.nearest import did_you_mean, listed
-from earmark.training.datasets.official_split import OfficialSide, OfficialSplit
-from earmark.training.datasets.options import check_counts, check_root, check_switches, folder_below
+from earmark.training.datasets.csv_file import read_lines
+from earmark.training.datasets.options import (
+    check_counts,
+    check_root,
+    check_switches,
+    did_you_mean,
+    folder_below,
+    listed,
+)
 from earmark.training.datasets.restricted_pickle import PickledArray, read_pickle
-from earmark.training.datasets.track_list import find_list, read_lines, read_msd_list
+from earmark.training.datasets.splits import OfficialSide, OfficialSplit
+
+SUFFIXES = (".cP", ".pkl", ".txt")
+MSD_IDENTIFIER = re.compile(r"TR[A-Z]{5}[0-9A-F]{11}")
+"""The form of the Million Song Dataset's track names."""
+
+
+def find_list(folder: Path, stem: str) -> Path | None:
+    """Return the list of this name, pickled or as text; None where there is none."""
+    return next((path for path in (folder / (stem + suffix) for suffix in SUFFIXES) if path.is_file()), None)
+
+
+def read_msd_list(path: Path) -> tuple[str, ...]:
+    """Return the Million Song identifiers that a list holds, in its order.
+
+    Raises DatasetError for a file that is no list, is empty, or holds anything but such identifiers.
+    """
+    content = read_lines(path) if path.suffix == ".txt" else read_pickle(path)
+    if isinstance(content, PickledArray):
+        content = [name.decode("latin1") if isinstance(name, bytes) else name for name in content.values.tolist()]
+    if not isinstance(content, list | tuple) or not content:
+        raise DatasetError(f"{path} holds {type(content).__name__}; expected a list of Million Song identifiers.")
+    strange = [name for name in content if not (isinstance(name, str) and MSD_IDENTIFIER.fullmatch(name))]
+    if strange:
+        raise DatasetError(
+            f"{path} holds {len(strange)} names that are no Million Song identifiers, such as 'TRAAAAW128F429D538': "
+            f"{listed(map(str, strange))}."
+        )
+    return tuple(content)
+
+
+TO_7DIGITAL = "MSD_id_to_7D_id.pkl"
+TO_PATH = "7D_id_to_path.pkl"
+PREVIEW = re.compile(r"\d+\.clip\.mp3|TR[A-Z]{5}[0-9A-F]{11}\.mp3")
+"""The form of a preview's file name."""
+
+
+def preview_paths(root: Path, audio: Path, identifiers: Iterable[str]) -> dict[str, Path]:
+    """Return the file of each track, whether it is there or not.
+
+    A track in the pickles `MSD_id_to_7D_id.pkl` and `7D_id_to_path.pkl` has the path that they give, such as
+    `audio`/8/9/8947470.clip.mp3. Any other track (or all, without the pickles) has `audio`/A/B/C/TRABC….mp3, as the
+    Million Song Dataset lays out its own files.
+
+    Raises DatasetError for one pickle without the other, and for one that holds something else.
+    """
+    there = [name for name in (TO_7DIGITAL, TO_PATH) if (root / name).is_file()]
+    if len(there) == 1:
+        raise DatasetError(f"{root} holds {there[0]} but not both of {TO_7DIGITAL} and {TO_PATH}; bring the other.")
+    to_7digital = _mapping(root / TO_7DIGITAL) if there else {}
+    to_path = _mapping(root / TO_PATH) if there else {}
+    paths = {}
+    for identifier in identifiers:
+        inside = to_path.get(to_7digital.get(identifier, ""))
+        own = "/".join((*identifier[2:5], f"{identifier}.mp3"))
+        paths[identifier] = audio / (inside if inside is not None else own)
+    return paths
+
+
+def _mapping(path: Path) -> Mapping[str, str]:
+    content = read_pickle(path)
+    if not isinstance(content, dict) or not content:
+        raise DatasetError(f"{path} holds {type(content).__name__}; expected a dict of names.")
+    mapping = {str(key): str(value) for key, value in content.items()}
+    outside = [value for value in mapping.values() if value.startswith("/") or ".." in Path(value).parts]
+    if outside:
+        raise DatasetError(f"{path} holds {outside[0]!r}, a path outside the folder of the previews.")
+    return mapping
+
 
 NAME = "million_song"
 LICENCE = "Last.fm tags: for research, non-commercial. Audio: 7digital's previews, which may not be passed on."
@@ -138,7 +213,7 @@ def _catalogue(
     return Catalogue(
         name=NAME,
         root=root,
-        tracks=tuple(Track(name, paths[name], targets[name], name) for name in dict.fromkeys(identifiers)),
+        tracks=tuple(DatasetTrack(name, paths[name], targets[name], name) for name in dict.fromkeys(identifiers)),
         splits={SPLIT: Split(SPLIT, learnt[:train_count], learnt[train_count:], test)},
         official=OFFICIAL,
         empty_is_known=True,

@@ -23,12 +23,12 @@ from earmark.training.datasets import (
     teacher,
 )
 from earmark.training.datasets.base import Dataset, Report
-from earmark.training.datasets.nearest import did_you_mean, listed
+from earmark.training.datasets.options import did_you_mean, listed
 
 
 @dataclass(frozen=True)
-class Entry:
-    """What a dataset's module offers: its loader, its check, and what it says of itself."""
+class RegisteredDataset:
+    """A dataset's loader, its check, and its licence, citation and layout."""
 
     load: Callable[..., Dataset]
     check: Callable[..., Report]
@@ -51,9 +51,9 @@ def _options_of(function: Callable[..., object]) -> tuple[str, ...]:
     return tuple(name for name in inspect.signature(function).parameters if name != "root")
 
 
-DATASETS: Mapping[str, Entry] = MappingProxyType(
+DATASETS: Mapping[str, RegisteredDataset] = MappingProxyType(
     {
-        module.NAME: Entry(module.load, module.check, module.LICENCE, module.CITATION, module.LAYOUT)
+        module.NAME: RegisteredDataset(module.load, module.check, module.LICENCE, module.CITATION, module.LAYOUT)
         for module in (
             emotify,
             fma,
@@ -82,7 +82,7 @@ def load_dataset(name: str, root: Path, options: Mapping[str, object] | None = N
 
 
 def check_dataset(name: str, root: Path, options: Mapping[str, object] | None = None) -> Report:
-    """Return what was found of the files of the dataset of this name under a root.
+    """Return a report on the files of the dataset of this name under a root.
 
     `options` are the loader's; those that only concern loading are passed over. Raises DatasetError as load_dataset.
     """
@@ -92,7 +92,7 @@ def check_dataset(name: str, root: Path, options: Mapping[str, object] | None = 
     )
 
 
-def _entry(name: str, options: Mapping[str, object] | None) -> tuple[Entry, Mapping[str, object]]:
+def _entry(name: str, options: Mapping[str, object] | None) -> tuple[RegisteredDataset, Mapping[str, object]]:
     """Return the dataset of this name, and the options, which it has."""
     if name not in DATASETS:
         raise DatasetError(

@@ -18,14 +18,13 @@ import numpy as np
 
 from earmark.audio.write import write_flac
 from earmark.errors import AudioError, DatasetError
-from earmark.training.datasets.base import Dataset, Report, Track
-from earmark.training.datasets.inspection import inspect_files
-from earmark.training.datasets.nearest import listed
-from earmark.training.datasets.rendering.composer import compose
+from earmark.training.datasets.base import Dataset, DatasetTrack, Report
+from earmark.training.datasets.catalogue import inspect_files
+from earmark.training.datasets.options import listed
+from earmark.training.datasets.rendering.composition import Sounding, compose
 from earmark.training.datasets.rendering.performance import perform
-from earmark.training.datasets.rendering.plan import TAGS, Plan, draw_plans
-from earmark.training.datasets.rendering.score import Sounding
-from earmark.training.datasets.split import split_by_group
+from earmark.training.datasets.rendering.plan import TAGS, TrackPlan, draw_plans
+from earmark.training.datasets.splits import split_by_group
 
 NAME = "rendered"
 LICENCE = "CC0-1.0: made by earmark from random numbers."
@@ -40,7 +39,7 @@ LONGEST_SECONDS = 600.0
 
 _FORMAT = "earmark-rendered"
 _VERSION = 1
-"""Counts up with every change that makes other sound from the same seed."""
+"""The version of the composer: it rises with every change that makes other sound from the same seed."""
 
 
 def load(root: Path, tracks: int = 200, seed: int = 0, seconds: float = 30.0) -> Dataset:
@@ -64,7 +63,7 @@ def load(root: Path, tracks: int = 200, seed: int = 0, seconds: float = 30.0) ->
     if different := [key for key, value in asked.items() if manifest[key] != value]:
         holds, wants = ({key: source[key] for key in different} for source in (manifest, asked))
         raise DatasetError(
-            f"{root} holds tracks rendered with {_worded(holds)}; asked was {_worded(wants)}. "
+            f"{root} holds tracks rendered with {_worded(holds)}; expected {_worded(wants)}. "
             "Ask for what it holds, name another root, or delete it to have it rendered again."
         )
     entries = manifest["tracks"]
@@ -96,7 +95,7 @@ def _check_options(tracks: int, seed: int, seconds: float) -> None:
     for what, number, least in (("tracks", tracks, 3), ("seed", seed, 0)):
         if not isinstance(number, int) or isinstance(number, bool) or number < least:
             raise DatasetError(f"The option {what} is {number!r}; expected a whole number from {least} on.")
-    # Written so that NaN, which compares with nothing, is refused too.
+    # This form of the comparison refuses NaN too.
     if not isinstance(seconds, int | float) or not SHORTEST_SECONDS <= seconds <= LONGEST_SECONDS:
         raise DatasetError(
             f"The option seconds is {seconds!r}; "
@@ -130,7 +129,7 @@ def _render(root: Path, tracks: int, seed: int, seconds: float) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _render_track(folder: Path, index: int, plan: Plan, seed: int, seconds: float) -> dict[str, Any]:
+def _render_track(folder: Path, index: int, plan: TrackPlan, seed: int, seconds: float) -> dict[str, Any]:
     rng = np.random.default_rng([seed, index])
     score = compose(plan, seconds, rng)
     file = f"audio/{index:04d}.flac"
@@ -168,6 +167,6 @@ def _worded(values: Mapping[str, object]) -> str:
     return ", ".join(f"{key} {value}" for key, value in values.items())
 
 
-def _track(root: Path, entry: Mapping[str, Any]) -> Track:
+def _track(root: Path, entry: Mapping[str, Any]) -> DatasetTrack:
     targets = tuple(float(tag.label in entry["tags"]) for tag in TAGS)
-    return Track(entry["identifier"], root / entry["file"], targets, entry["identifier"])
+    return DatasetTrack(entry["identifier"], root / entry["file"], targets, entry["identifier"])

@@ -1,6 +1,6 @@
-"""Pickles of other people's making, read without running anything that they say.
+"""Reads pickles from others without running anything in them.
 
-A pickle is a program: what it names, it can call. Here it can name only what builds plain containers, strings and
+A pickle is a program that can call whatever it names. Here it can name only what builds plain containers, strings and
 numbers, and stand-ins for NumPy's arrays, whose bytes are then read with a type that was checked. NumPy's own
 unpickling is never called.
 """
@@ -30,11 +30,11 @@ _FAULTS = (
     MemoryError,
     RecursionError,
 )
-"""What a damaged pickle makes the unpickler raise."""
+"""The exceptions that a damaged pickle raises in the unpickler."""
 
 
 def read_pickle(path: Path) -> Any:
-    """Return what a pickle holds: lists, tuples, dicts, sets, strings, numbers, None, and `PickledArray`.
+    """Read a pickle of lists, tuples, dicts, sets, strings, numbers, None, and `PickledArray`.
 
     Text written by Python 2 is read as Latin-1.
 

@@ -2,19 +2,136 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence, Set
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePath
 from typing import Literal, get_args
 
 from earmark.errors import DatasetError
 from earmark.tagging.bundle.card import TagName
-from earmark.training.datasets.base import SIDES, Dataset, Report, Split, Task, Track
-from earmark.training.datasets.inspection import inspect_files
-from earmark.training.datasets.listing import Entry, list_csv, list_folders
-from earmark.training.datasets.nearest import did_you_mean, listed
-from earmark.training.datasets.split import FRACTIONS, checked_fractions
-from earmark.training.datasets.stored_split import keep_split, read_split
+from earmark.training.datasets.base import SIDES, Dataset, DatasetTrack, Report, Split, Task
+from earmark.training.datasets.catalogue import AUDIO_SUFFIXES, inspect_files, is_audio
+from earmark.training.datasets.csv_file import CsvFile, CsvRow, read_csv
+from earmark.training.datasets.options import did_you_mean, listed
+from earmark.training.datasets.splits import FRACTIONS, checked_fractions, keep_split, read_split
+
+SEPARATOR = ";"
+"""The separator of two tags in a cell."""
+
+
+@dataclass(frozen=True)
+class ListedTrack:
+    """One listed track.
+
+    `identifier` is the path as listed, with `/` between folders. `group` and `side` are None where the
+    listing has no such column. `line` is that of the CSV, 0 for a folder tree.
+    """
+
+    identifier: str
+    path: Path
+    tags: tuple[str, ...]
+    group: str | None = None
+    side: str | None = None
+    line: int = 0
+
+
+def list_csv(path: Path) -> tuple[ListedTrack, ...]:
+    """Return the rows of a CSV with the columns path, tags and, if there, group (or artist) and split.
+
+    Raises DatasetError for a row without a path, tags or group, and a path listed twice.
+    """
+    table = read_csv(path, ("path", "tags"))
+    group_column = next((column for column in ("group", "artist") if column in table.columns), None)
+    entries = tuple(_entry(table, row, group_column) for row in table.rows)
+    first_line: dict[str, int] = {}
+    for entry in entries:
+        place = os.path.normpath(entry.path)
+        if place in first_line:
+            raise DatasetError(
+                f"{path} lists {entry.identifier!r} twice, "
+                f"in the lines {first_line[place]} and {entry.line}; write all tags of a track into one row."
+            )
+        first_line[place] = entry.line
+    return entries
+
+
+def _entry(table: CsvFile, row: CsvRow, group_column: str | None) -> ListedTrack:
+    listed_path = row.cells["path"]
+    if not listed_path:
+        raise DatasetError(f"Line {row.line} of {table.path} has no path.")
+    tags = _split_tags(row.cells["tags"])
+    if not tags:
+        raise DatasetError(
+            f"Line {row.line} of {table.path} ({listed_path!r}) has no tags; "
+            f"write them into the column 'tags', separated by {SEPARATOR!r}, or take the row out."
+        )
+    group = None if group_column is None else row.cells[group_column]
+    if group == "":
+        raise DatasetError(
+            f"Line {row.line} of {table.path} ({listed_path!r}) has nothing in the column {group_column!r}; "
+            "give every track its group, or take the column out."
+        )
+    return ListedTrack(
+        identifier=PurePath(listed_path).as_posix(),
+        path=table.path.parent / listed_path,
+        tags=tags,
+        group=group,
+        side=row.cells.get("split"),
+        line=row.line,
+    )
+
+
+def _split_tags(cell: str) -> tuple[str, ...]:
+    tags = (tag.strip() for tag in cell.split(SEPARATOR))
+    return tuple(dict.fromkeys(tag for tag in tags if tag))
+
+
+def list_folders(root: Path) -> tuple[ListedTrack, ...]:
+    """Return the audio files of a folder whose subfolders are the tags; hidden ones are passed over.
+
+    Raises DatasetError for audio beside the subfolders, a subfolder without audio, fewer than two
+    subfolders, and a name that is not UTF-8.
+    """
+    children = sorted(child for child in root.iterdir() if not child.name.startswith("."))
+    folders = [child for child in children if child.is_dir()]
+    if len(folders) < 2:
+        raise DatasetError(
+            f"{root} has {len(folders)} subfolders ({listed(folder.name for folder in folders)}); "
+            "expected one a tag, at least two, or a CSV file in its place."
+        )
+    beside = [child.name for child in children if is_audio(child)]
+    if beside:
+        raise DatasetError(f"{root} holds audio beside its tag folders ({listed(beside)}); move it into one.")
+    entries: list[ListedTrack] = []
+    for folder in folders:
+        paths = _audio_below(folder)
+        if not paths:
+            raise DatasetError(
+                f"The tag folder {folder} holds no audio ({listed(sorted(AUDIO_SUFFIXES), most=20)}); "
+                "fill it or take it away."
+            )
+        entries += [_folder_entry(root, path) for path in paths]
+    return tuple(entries)
+
+
+def _audio_below(folder: Path) -> Sequence[Path]:
+    paths: list[Path] = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        paths += [path for path in (Path(parent, name) for name in sorted(names)) if is_audio(path)]
+    return paths
+
+
+def _folder_entry(root: Path, path: Path) -> ListedTrack:
+    inside = path.relative_to(root)
+    try:
+        str(inside).encode()
+    except UnicodeEncodeError as error:
+        raise DatasetError(f"The file name {str(inside)!r} in {root} is not UTF-8; rename it.") from error
+    return ListedTrack(identifier=inside.as_posix(), path=path, tags=(inside.parts[0],))
+
 
 NAME = "table"
 LICENCE = "Yours to state: earmark does not know the licence of your own music."
@@ -31,7 +148,7 @@ SPLIT = "default"
 GROUP = "tags"
 
 GroupBy = Literal["column", "folder", "track"]
-Entries = Sequence[Entry]
+ListedTracks = Sequence[ListedTrack]
 
 
 def load(
@@ -103,7 +220,7 @@ def check(root: Path, split_file: str | Path | None = None) -> Report:
     expected = {entry.identifier: entry.path for entry in entries}
     stored = _split_file(root, split_file)
     if root.is_dir() and stored.exists():
-        # A folder alone cannot say what has left it; the split that was made when it was whole can.
+        # The stored split names the tracks that have been removed from the folder since.
         expected = {name: root / name for name in read_split(stored).identifiers}
     return inspect_files(expected)
 
@@ -120,20 +237,20 @@ def _checked_options(
     return train, valid, test
 
 
-def _entries(root: Path) -> tuple[Entry, ...]:
+def _entries(root: Path) -> tuple[ListedTrack, ...]:
     if not root.exists():
         raise DatasetError(f"There is nothing at {root}; expected a CSV file or a folder:\n{LAYOUT}")
     return list_folders(root) if root.is_dir() else list_csv(root)
 
 
 def _split_file(root: Path, split_file: str | Path | None) -> Path:
-    # Resolved, since a root such as "." or ".." has no name of its own to put the ending to.
+    # Resolved, since a root such as "." has no name that the ending can be added to.
     if split_file is not None and not isinstance(split_file, str | Path):
         raise DatasetError(f"The option split_file is {split_file!r}; expected a path.")
     return Path(split_file) if split_file is not None else Path(f"{root.resolve()}.split.json")
 
 
-def _natural_grouping(root: Path, entries: Entries) -> GroupBy:
+def _natural_grouping(root: Path, entries: ListedTracks) -> GroupBy:
     if entries[0].group is not None:
         return "column"
     if entries[0].side is not None:
@@ -143,9 +260,9 @@ def _natural_grouping(root: Path, entries: Entries) -> GroupBy:
     return "folder"
 
 
-def _tracks(root: Path, entries: Entries, labels: Sequence[str], grouped_by: GroupBy) -> tuple[Track, ...]:
+def _tracks(root: Path, entries: ListedTracks, labels: Sequence[str], grouped_by: GroupBy) -> tuple[DatasetTrack, ...]:
     return tuple(
-        Track(
+        DatasetTrack(
             entry.identifier,
             entry.path,
             tuple(float(label in entry.tags) for label in labels),
@@ -155,18 +272,18 @@ def _tracks(root: Path, entries: Entries, labels: Sequence[str], grouped_by: Gro
     )
 
 
-def _group(root: Path, entry: Entry, grouped_by: GroupBy) -> str:
+def _group(root: Path, entry: ListedTrack, grouped_by: GroupBy) -> str:
     if grouped_by == "track":
         return entry.identifier
     if grouped_by == "folder":
         parts = Path(entry.identifier).parts
         if root.is_dir():
-            # The first folder is the tag: grouped by it, each tag would be in one side. The artist's is next.
+            # The first folder is the tag, which every side needs; the second is the artist.
             return parts[1] if len(parts) > 2 else entry.identifier
         return Path(*parts[:-1]).as_posix()
     if grouped_by == "column":
         if entry.group is None:
-            raise DatasetError(f"{root} has no column 'group' or 'artist' ; group by 'folder' or 'track'.")
+            raise DatasetError(f"{root} has no column 'group' or 'artist'; group by 'folder' or 'track'.")
         return entry.group
     raise DatasetError(
         f"The option group_by is {grouped_by!r}; expected {listed(get_args(GroupBy))}."
@@ -174,7 +291,7 @@ def _group(root: Path, entry: Entry, grouped_by: GroupBy) -> str:
     )
 
 
-def _labels(root: Path, entries: Entries, tags: Sequence[str] | None, minimum_count: int) -> tuple[str, ...]:
+def _labels(root: Path, entries: ListedTracks, tags: Sequence[str] | None, minimum_count: int) -> tuple[str, ...]:
     counts = Counter(label for entry in entries for label in entry.tags)
     if tags is None:
         wanted = sorted(counts)
@@ -197,7 +314,7 @@ def _labels(root: Path, entries: Entries, tags: Sequence[str] | None, minimum_co
     return labels
 
 
-def _split_of_column(root: Path, entries: Entries) -> Split:
+def _split_of_column(root: Path, entries: ListedTracks) -> Split:
     members: dict[str, list[str]] = {side: [] for side in SIDES}
     for entry in entries:
         if entry.side not in members:

@@ -10,13 +10,19 @@ import numpy as np
 
 from earmark.errors import DatasetError
 from earmark.tagging.bundle.card import TagName
-from earmark.training.datasets.base import Dataset, Report, Split, Track
+from earmark.training.datasets.base import Dataset, DatasetTrack, Report, Split
 from earmark.training.datasets.catalogue import Catalogue
-from earmark.training.datasets.million_song_audio import PREVIEW, preview_paths
-from earmark.training.datasets.nearest import did_you_mean, listed
-from earmark.training.datasets.official_split import OfficialSide, OfficialSplit
-from earmark.training.datasets.options import check_counts, check_root, check_switches, folder_below
-from earmark.training.datasets.track_list import MSD_IDENTIFIER, find_list, read_lines, read_msd_list
+from earmark.training.datasets.csv_file import read_lines
+from earmark.training.datasets.million_song import MSD_IDENTIFIER, PREVIEW, find_list, preview_paths, read_msd_list
+from earmark.training.datasets.options import (
+    check_counts,
+    check_root,
+    check_switches,
+    did_you_mean,
+    folder_below,
+    listed,
+)
+from earmark.training.datasets.splits import OfficialSide, OfficialSplit
 
 NAME = "tagtraum"
 LICENCE = "Annotations: for research (tagtraum industries). Audio: 7digital's previews, which may not be passed on."
@@ -43,9 +49,9 @@ OFFICIAL: Mapping[str, OfficialSplit] = {
     )
 }
 LEARNT_SHARE = 0.8
-"""Of each genre, the share that trains or validates in the stratified split; the rest tests."""
+"""The share of each genre that trains or validates in the stratified split; the rest tests."""
 VALID_SHARE = 0.1
-"""Choice: of what is learnt from, the share that validates."""
+"""Choice: the share of these tracks that validates."""
 
 SplitName = Literal["cd2c-lee", "cd2c-stratified"]
 _TABLE = "msd_tagtraum_cd2c.cls"
@@ -124,7 +130,7 @@ def _catalogue(
         )
     paths = preview_paths(root, audio, identifiers)
     tracks = tuple(
-        Track(name, paths[name], tuple(float(genre_of[name] == label) for label in labels), name)
+        DatasetTrack(name, paths[name], tuple(float(genre_of[name] == label) for label in labels), name)
         for name in identifiers
     )
     return Catalogue(NAME, root, tracks, {split.name: split}, OFFICIAL, empty_is_known=True, others=PREVIEW), labels

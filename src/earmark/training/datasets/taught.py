@@ -3,26 +3,147 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
+from earmark.audio.write import write_flac
 from earmark.errors import DatasetError
 from earmark.tagging.bundle.card import TagName
 from earmark.training.datasets import emotify, teacher
-from earmark.training.datasets.base import Dataset, Report, Split, Track
-from earmark.training.datasets.blanks import blank_files
+from earmark.training.datasets.base import Dataset, DatasetTrack, Report, Split, WindowTargets
+from earmark.training.datasets.catalogue import inspect_files
 from earmark.training.datasets.copies import copy_files, copy_names, read_others, with_copies
 from earmark.training.datasets.csv_file import CsvRow, read_csv
-from earmark.training.datasets.folds import fold_splits
-from earmark.training.datasets.inspection import inspect_files
-from earmark.training.datasets.listeners import LISTENERS, heard_by_listeners
-from earmark.training.datasets.nearest import listed
-from earmark.training.datasets.options import check_counts, check_switches, folder_below
+from earmark.training.datasets.magnatagatune import TAGS as MAGNATAGATUNE
+from earmark.training.datasets.options import check_counts, check_switches, did_you_mean, folder_below, listed
+from earmark.training.datasets.splits import fold_splits
 from earmark.training.datasets.vocabulary import Vocabulary, read_vocabulary
-from earmark.training.datasets.windowed import WindowTargets
+
+KNOWN_OF_TRAINING_CLIPS = 20
+"""How many of the most frequent tags, which come first, are known to be absent from clips of MagnaTagATune's training
+side."""
+
+LISTENERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"magnatagatune": MAGNATAGATUNE, "emotify-genre": emotify.GENRES, "emotify-emotions": emotify.EMOTIONS}
+)
+"""The labels of each source, in order."""
+
+_SPELLINGS = MappingProxyType({label.replace(" ", "").lower(): label for label in MAGNATAGATUNE})
+
+
+def heard_by_listeners(cells: Mapping[str, str] | None) -> dict[str, tuple[float, ...]]:
+    """Read the targets in one row of Emotify's tracks.csv by source, NaN where unknown; all unknown without a row.
+
+    Raises DatasetError for a tag that MagnaTagATune's fifty do not hold.
+    """
+    unknown = float("nan")
+    if cells is None:
+        return {source: (unknown,) * len(labels) for source, labels in LISTENERS.items()}
+    return {
+        "magnatagatune": magnatagatune_tags(cells["mtat_tags"], cells["mtat_split"]),
+        "emotify-genre": tuple(float(cells["genre"] == genre) for genre in emotify.GENRES),
+        "emotify-emotions": tuple(float(cells[emotion]) for emotion in emotify.EMOTIONS),
+    }
+
+
+def magnatagatune_tags(said: str, split: str) -> tuple[float, ...]:
+    """Turn MagnaTagATune's tags of a recording into targets 1, 0 or NaN.
+
+    `said` is a list such as "guitar;noVocals", `split` the side of the recording.
+
+    The absence of a rarer tag is unknown where the clips are in the training side. A recording without any tag is not
+    in MagnaTagATune, and all of its tags are unknown.
+    """
+    if not said:
+        return (float("nan"),) * len(MAGNATAGATUNE)
+    labels = set()
+    for word in said.split(";"):
+        label = _SPELLINGS.get(word.strip().replace(" ", "").lower())
+        if label is None:
+            raise DatasetError(
+                f"MagnaTagATune has no tag {word!r} among its fifty.{did_you_mean(word, tuple(_SPELLINGS))}"
+            )
+        labels.add(label)
+    known = KNOWN_OF_TRAINING_CLIPS if split == "train" else len(MAGNATAGATUNE)
+    return tuple(
+        1.0 if label in labels else 0.0 if place < known else float("nan") for place, label in enumerate(MAGNATAGATUNE)
+    )
+
+
+RATE_HZ = 22_050
+SECONDS = 20.0
+KINDS = ("silence", "noise", "hum", "tone", "glide", "clicks")
+
+Samples = npt.NDArray[np.float32]
+
+
+def blank_files(folder: Path, count: int) -> tuple[Path, ...]:
+    """Return the files of `count` sounds without music in a folder, made on the first call; kinds take turns.
+
+    Raises DatasetError where the folder holds something else.
+    """
+    expected = tuple(folder / f"{index:03d}-{KINDS[index % len(KINDS)]}.flac" for index in range(count))
+    if folder.is_dir() and any(folder.iterdir()):
+        missing = [path.name for path in expected if not path.is_file()]
+        if missing:
+            raise DatasetError(f"{folder} lacks {missing[0]} and {len(missing) - 1} more; remove it to have it made.")
+        return expected
+    unfinished = folder.with_name(f".{folder.name}.unfinished-{os.getpid()}")
+    try:
+        unfinished.mkdir(parents=True, exist_ok=True)
+        for index, path in enumerate(expected):
+            write_flac(unfinished / path.name, blank(KINDS[index % len(KINDS)], index), RATE_HZ)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.replace(folder)
+    except OSError as error:
+        raise DatasetError(f"Sounds without music cannot be written to {folder} ({error.strerror}).") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return expected
+
+
+def blank(kind: str, seed: int) -> Samples:
+    """Make one sound of a kind, drawn by a seed: (samples,) float32 in -1..1, `SECONDS` long at `RATE_HZ`."""
+    generator = np.random.default_rng([seed, KINDS.index(kind)])
+    count = int(SECONDS * RATE_HZ)
+    seconds = np.arange(count) / RATE_HZ
+    level = 10 ** generator.uniform(-3, -0.3)
+    low_hz, high_hz = np.sort(np.exp(generator.uniform(np.log(60), np.log(6000), 2)))
+    if kind == "silence":
+        # Every other one gets the noise of a converter's last bit.
+        sound = generator.integers(-1, 2, count) * (generator.uniform() < 0.5) / 32_768
+    elif kind == "noise":
+        sound = _coloured(generator, count)
+    elif kind == "hum":
+        mains_hz = generator.choice([50.0, 60.0])
+        harmonics = [np.sin(2 * np.pi * mains_hz * n * seconds) / n for n in (1, 2, 3, 5, 7)]
+        sound = np.sum(harmonics, axis=0) + 0.05 * _coloured(generator, count)
+    elif kind == "tone":
+        sound = np.sin(2 * np.pi * low_hz * seconds)
+    elif kind == "glide":
+        hz = low_hz * (high_hz / low_hz) ** (0.5 - 0.5 * np.cos(2 * np.pi * seconds / generator.uniform(2, SECONDS)))
+        sound = np.sin(2 * np.pi * np.cumsum(hz) / RATE_HZ)
+    else:
+        sound = np.zeros(count)
+        sound[generator.integers(0, count, generator.integers(5, 100))] = generator.choice([-1.0, 1.0])
+    peak = float(np.abs(sound).max()) or 1.0
+    scale = 1.0 if kind == "silence" else level / peak
+    return (sound * scale).astype(np.float32)
+
+
+def _coloured(generator: np.random.Generator, count: int) -> npt.NDArray[np.float64]:
+    """Make noise whose power falls with frequency by a random slope, from white to brown."""
+    spectrum = np.fft.rfft(generator.standard_normal(count))
+    bins = np.arange(1, len(spectrum) + 1)
+    noise: npt.NDArray[np.float64] = np.fft.irfft(spectrum * bins ** -generator.uniform(0.0, 1.0), count)
+    return noise
+
 
 NAME = "taught"
 LICENCE = "Each track's own: see tracks.csv of each folder. Scores of musicnn under ISC."
@@ -36,9 +157,9 @@ teacher/NAME.npz     a teacher's scores: `labels`, its tags in order, and by tra
 FOLDERS = ("free", "emotify")
 TEACHERS = ("musicnn-mtat", "musicnn-msd")
 TAGS_OF = {"musicnn-mtat": "mtat-tags.npz", "musicnn-msd": "msd-tags.npz"}
-"""What `make bench-peers` writes of each teacher."""
+"""The file that `make bench-peers` writes for each teacher."""
 WINDOW_SECONDS = 187 * 256 / 16_000
-"""Of one row of a teacher's scores: 187 frames with a hop of 256 samples at 16 kHz."""
+"""The length of one row of a teacher's scores: 187 frames with a hop of 256 samples at 16 kHz."""
 EMOTIFY_LICENCE = "research only"
 VALIDATION_GROUPS = 12
 """Choice: in the split `ship`, one in so many groups validates, by the hash of its name."""
@@ -62,15 +183,14 @@ def load(
     """Return the tracks of the folders under `root` with the tags of a vocabulary (a path) as targets.
 
     With `sources` the words of every source follow the tags of the vocabulary, in groups named after the sources, such
-    as "guitar (musicnn-mtat)": more to learn from, and to compare with. Without `listeners` only the teachers are
-    heard.
-    With `freely_licensed_only` tracks of `free` whose column `may_ship` does not say yes are left out. `blanks` sounds
-    that are no music (silence, noise, hum, tones; made in `blanks_folder`) are added, without any tag: one in five
-    validates and the others train, in every split; none is in any figure of a test side. `copies` of every track, two
-    at other speeds, all further ones mixed with another track, train wherever all that is in them does, on what the
-    teachers say of them: files in `copies_folder`, scores in `copies_scores`, both made by `make bench-peers`. Choice:
-    what listeners said of a track is taken to hold at another speed, "fast" and "slow" too, and to be unknown of
-    mixtures.
+    as "guitar (musicnn-mtat)": more to learn from and to compare with. Without `listeners` only the teachers' scores
+    are used. With `freely_licensed_only` tracks of `free` whose column `may_ship` does not say yes are left out.
+    `blanks` sounds that are no music (silence, noise, hum, tones; made in `blanks_folder`) are added, without any tag:
+    one in five validates and the others train, in every split; none is in any figure of a test side. `copies` of every
+    track train wherever all of their tracks do, with the teachers' scores of them: two at other speeds, and all further
+    ones mixed with another track. Their files are in `copies_folder` and their scores in `copies_scores`; `make
+    bench-peers` makes both. Choice: what listeners said of a track also holds at another speed, even "fast" and "slow",
+    and is unknown for mixtures.
 
     The splits `fold-0` to `fold-4` share no artist (of emotify) and no source (of free) between their sides:
     `fold-k` tests on fold k, validates on fold (k + 1) mod 5, trains on the other three. `ship` trains on all but about
@@ -105,7 +225,7 @@ def load(
             windows = targets[track]
             licence = row.cells["licence"] if folder == "free" else EMOTIFY_LICENCE
             path = root / folder / row.cells["file"]
-            tracks.append(Track(track, path, windows.mean(), _group(row, folder), windows, licence))
+            tracks.append(DatasetTrack(track, path, windows.mean(), _group(row, folder), windows, licence))
             fold_of[track] = int(row.cells["fold"])
     names = len(tracks[0].targets)
     music = tuple(tracks)
@@ -123,11 +243,11 @@ def load(
             for copy in names_of[original.identifier]:
                 windows = targets[copy]
                 of_original = original.group, windows, original.licence, original.identifier
-                tracks.append(Track(copy, files[copy], windows.mean(), *of_original))
+                tracks.append(DatasetTrack(copy, files[copy], windows.mean(), *of_original))
     blank_paths = blank_files(folder_below(Path(), "blanks_folder", blanks_folder), blanks)
     for path in blank_paths:
         nothing = WindowTargets(WINDOW_SECONDS, np.zeros((1, names), np.float32))
-        tracks.append(Track(path.stem, path, nothing.mean(), f"blanks/{path.stem}", nothing, "made by earmark"))
+        tracks.append(DatasetTrack(path.stem, path, nothing.mean(), f"blanks/{path.stem}", nothing, "made by earmark"))
     tags = list(words.names)
     if sources:
         of_sources = {name: labels for name, (labels, _) in taught.items()} | (dict(LISTENERS) if listeners else {})
@@ -184,10 +304,10 @@ def _targets(
     sources: bool,
     listeners: bool,
 ) -> dict[str, WindowTargets]:
-    """The targets of tracks: the vocabulary's tags from all who know them, then, with `sources`, their own.
+    """Merge the targets of tracks: the vocabulary's tags, then, with `sources`, the sources' own.
 
-    `cells_of`: by track its row of emotify's table, where listeners heard it. All windows are merged at once: one
-    track after the other takes most of a minute for two thousand.
+    `cells_of` holds the row of Emotify's table of every track that listeners heard. All windows are merged at once,
+    since two thousand tracks one after another take most of a minute.
     """
     by_source: dict[str, list[Scores]] = {name: [] for name in (*taught, *LISTENERS)}
     windows: list[int] = []
@@ -211,8 +331,8 @@ def _with_blanks(split: Split, blanks: Sequence[str]) -> Split:
     return Split(split.name, (*split.train, *training), (*split.valid, *validating), split.test)
 
 
-def _ship(tracks: Sequence[Track]) -> Split:
-    """All groups but one in `VALIDATION_GROUPS`, by the order of their hashed names, train."""
+def _ship(tracks: Sequence[DatasetTrack]) -> Split:
+    """Make the split `ship`: all groups train but one in `VALIDATION_GROUPS`, by the order of their hashed names."""
     groups = sorted({track.group for track in tracks}, key=lambda group: hashlib.sha256(group.encode()).digest())
     validating = frozenset(groups[::VALIDATION_GROUPS])
     sides: dict[bool, list[str]] = {True: [], False: []}

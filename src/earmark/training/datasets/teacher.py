@@ -12,12 +12,11 @@ import numpy.typing as npt
 
 from earmark.errors import DatasetError
 from earmark.tagging.bundle.card import TagName
-from earmark.training.datasets.base import Dataset, Report, Track
+from earmark.training.datasets.base import Dataset, DatasetTrack, Report
+from earmark.training.datasets.catalogue import inspect_files
 from earmark.training.datasets.csv_file import CsvRow, read_csv
-from earmark.training.datasets.folds import fold_splits
-from earmark.training.datasets.inspection import inspect_files
-from earmark.training.datasets.nearest import listed
-from earmark.training.datasets.options import check_switches
+from earmark.training.datasets.options import check_switches, listed
+from earmark.training.datasets.splits import fold_splits
 
 NAME = "teacher"
 LICENCE = "Each track's own, in its tracks.csv; scores of musicnn under ISC."
@@ -29,7 +28,7 @@ teacher/NAME.npz    a teacher's scores: `labels`, its tags in order, and by trac
 
 FOLDS = 5
 POSITIVE_THRESHOLD = 0.2
-"""Choice: the mean score of a track from which on the teacher is taken to say yes; its scores are low throughout."""
+"""Choice: the least mean score of a track that counts as positive; a teacher's scores are low throughout."""
 
 Scores = npt.NDArray[np.float16]
 
@@ -74,7 +73,7 @@ def load(
         for track, windows in scores.items():
             targets[track] += windows.mean(axis=0, dtype=np.float64).tolist()
     tracks = tuple(
-        Track(
+        DatasetTrack(
             row.cells["track"],
             root / folder / row.cells["file"],
             tuple(targets[row.cells["track"]]),
@@ -118,7 +117,7 @@ def _rows(root: Path, folder: str, *columns: str) -> tuple[CsvRow, ...]:
 def read_scores(path: Path, tracks: Collection[str]) -> tuple[tuple[str, ...], dict[str, Scores]]:
     """Return a teacher's labels and its scores of some tracks, (windows, tags) each."""
     try:
-        # numpy gives an array, not an archive, where it finds one alone.
+        # numpy returns an array instead of an archive for a file of one array.
         if not zipfile.is_zipfile(path):
             raise ValueError("no archive of arrays")
         with np.load(path, allow_pickle=False) as archive:

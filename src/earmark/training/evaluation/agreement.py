@@ -1,8 +1,8 @@
-"""Agreement with what a model was taught: where targets are another tagger's scores, not yes or no.
+"""Agreement of scores with targets that are another tagger's scores, not yes or no.
 
-A tagger's scores are as good as the order in which they put tracks, so agreement is Spearman's rank correlation a tag
-over tracks, and the share of a track's three strongest tags that are the same. Against what listeners said it is the
-area under the ROC curve, of the student and of its teacher on the same tracks.
+A tagger's scores are as good as the order in which they put tracks. So agreement is Spearman's rank correlation of each
+tag over tracks, and the share of a track's three strongest tags that are the same. Against listeners it is the area
+under the ROC curve, of the student and of its teacher on the same tracks.
 """
 
 import dataclasses
@@ -15,8 +15,7 @@ from sklearn.metrics import roc_auc_score
 
 from earmark.errors import TrainingError
 from earmark.tagging.bundle.card import TagName
-from earmark.training.evaluation.bootstrap import Difference, paired_bootstrap
-from earmark.training.evaluation.metrics import quick_value
+from earmark.training.evaluation.metrics import Difference, paired_bootstrap, quick_value
 
 Scores = npt.NDArray[np.float32]
 
@@ -46,7 +45,7 @@ class Truth:
 
 
 def agreements(scores: Scores, targets: Scores, tags: tuple[TagName, ...]) -> tuple[Agreement, ...]:
-    """Agreement of scores with targets, both (tracks, tags), group by group; groups of yes and no are left out."""
+    """Measure how scores agree with targets, both (tracks, tags), by group; groups of yes and no are left out."""
     found = []
     for group in dict.fromkeys(tag.group for tag in tags):
         columns = [place for place, tag in enumerate(tags) if tag.group == group]
@@ -64,7 +63,7 @@ def agreements(scores: Scores, targets: Scores, tags: tuple[TagName, ...]) -> tu
 
 
 def rank_correlation(scores: npt.NDArray[np.float32], targets: npt.NDArray[np.float32]) -> float:
-    """Spearman's correlation over the tracks whose target is known; NaN for few tracks, or where nothing differs."""
+    """Compute Spearman's correlation over tracks with a known target; NaN for few tracks, or where nothing differs."""
     known = ~np.isnan(targets)
     if known.sum() < FEWEST_TRACKS:
         return float("nan")

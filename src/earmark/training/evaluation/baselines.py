@@ -1,4 +1,4 @@
-"""Baselines on the same clips and folds: what simple statistics of the sound can tell.
+"""Baselines on the same clips and folds: simple statistics of the sound, and vectors of other systems.
 
     log-mel + SVM     mean and deviation of the 128 log-mel bands over the clip, standardised, an RBF support vector
                       machine (one-label tasks) or one a tag (multi-label)
@@ -7,7 +7,9 @@
 Their regularisation is chosen on the validation side, like everything else.
 """
 
+import zipfile
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -20,8 +22,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from earmark.errors import TrainingError
+from earmark.training.data.clips import TrainingData
 from earmark.training.evaluation.metrics import measure
-from earmark.training.material.material import Material
 
 Baseline = Literal["log-mel + SVM", "MFCC + logistic"]
 BASELINES: tuple[Baseline, ...] = ("log-mel + SVM", "MFCC + logistic")
@@ -33,8 +35,8 @@ REGULARISATIONS: Mapping[Machine, tuple[float, ...]] = MappingProxyType(
 _COEFFICIENTS = 20
 
 
-def baseline_scores(baseline: Baseline, material: Material, split: str) -> npt.NDArray[np.float32]:
-    """The scores of every clip of the dataset by a baseline fitted on the training side: (clips, tags) float32.
+def baseline_scores(baseline: Baseline, data: TrainingData, split: str) -> npt.NDArray[np.float32]:
+    """Score every clip of the dataset by a baseline fitted on the training side: (clips, tags) float32.
 
     Raises:
         TrainingError: a clip's targets are unknown; baselines are for fully labelled datasets.
@@ -42,42 +44,42 @@ def baseline_scores(baseline: Baseline, material: Material, split: str) -> npt.N
     statistics = _log_mel_statistics if baseline == "log-mel + SVM" else mfcc_statistics
     vectors = np.stack(
         [
-            statistics(np.asarray(material.frames[first : first + rows], np.float32))
-            for first, rows in zip(material.clips.first_row, material.clips.rows, strict=True)
+            statistics(np.asarray(data.frames[first : first + rows], np.float32))
+            for first, rows in zip(data.clips.first_row, data.clips.rows, strict=True)
         ]
     )
-    return machine_scores("svm" if baseline == "log-mel + SVM" else "logistic", vectors, material, split)
+    return machine_scores("svm" if baseline == "log-mel + SVM" else "logistic", vectors, data, split)
 
 
 def machine_scores(
-    machine: Machine, vectors: npt.NDArray[np.float32], material: Material, split: str, *, compressed: bool = False
+    machine: Machine, vectors: npt.NDArray[np.float32], data: TrainingData, split: str, *, compressed: bool = False
 ) -> npt.NDArray[np.float32]:
-    """The scores of every clip by a machine on standardised vectors (clips, columns): (clips, tags) float32.
+    """Score every clip by a machine on standardised vectors (clips, columns): (clips, tags) float32.
 
     It is fitted on the training side of the split; its regularisation is chosen on the validation side, and with
     `compressed` also whether it gets the vectors as they are or their logarithms (of 1 and the magnitude, with the
-    sign): activations that are mostly small and sometimes large are more alike then.
+    sign): this suits activations that are mostly small and sometimes large.
 
     Raises:
         TrainingError: a clip's targets are unknown.
     """
-    if np.isnan(material.clips.targets).any():
+    if np.isnan(data.clips.targets).any():
         raise TrainingError(
-            f"{material.dataset.name} has unknown targets; machines on vectors need every target known. "
+            f"{data.dataset.name} has unknown targets; machines on vectors need every target known. "
             'Leave "baselines", "vectors" and "hidden" out of evaluation.compare.'
         )
-    # In float32 the logistic regression's line search can fail on tiny sets.
+    # The line search of the logistic regression can fail in float32 on tiny sets.
     exact = vectors.astype(np.float64)
-    dataset = material.dataset
-    truth = material.by_track(material.clips.targets, split, "valid")
+    dataset = data.dataset
+    truth = data.by_track(data.clips.targets, split, "valid")
 
     def value(scores: npt.NDArray[np.float32]) -> float:
-        valid = material.by_track(scores, split, "valid")
+        valid = data.by_track(scores, split, "valid")
         return measure(valid, truth, dataset.labels, dataset.task, dataset.positive_threshold).value(dataset.task)
 
     forms = [exact, np.sign(exact) * np.log1p(np.abs(exact))] if compressed else [exact]
     candidates = [
-        _fitted_scores(machine, regularisation, form, material, split)
+        _fitted_scores(machine, regularisation, form, data, split)
         for form in forms
         for regularisation in REGULARISATIONS[machine]
     ]
@@ -88,11 +90,11 @@ def _fitted_scores(
     kind: Machine,
     regularisation: float,
     vectors: npt.NDArray[np.float64],
-    material: Material,
+    data: TrainingData,
     split: str,
 ) -> npt.NDArray[np.float32]:
-    train = material.clips_of(split, "train")
-    dataset, targets = material.dataset, material.clips.targets[train]
+    train = data.clips_of(split, "train")
+    dataset, targets = data.dataset, data.clips.targets[train]
 
     def machine() -> Any:
         if kind == "svm":
@@ -109,9 +111,9 @@ def _fitted_scores(
         fitted = machine().fit(vectors[train], classes)
         confidence = _confidence(fitted)(vectors)
         if confidence.ndim == 1:
-            # Of two classes only the second's distance is given.
+            # With two classes scikit-learn gives the distance of the second only.
             confidence = np.stack([-confidence, confidence], axis=1)
-        # A tag that no training track has comes after all others.
+        # A tag without training tracks ranks below all others.
         scores = np.full((len(vectors), len(dataset.labels)), confidence.min() - 1.0, np.float32)
         scores[:, fitted.classes_] = confidence
         return scores
@@ -125,7 +127,7 @@ def _fitted_scores(
 
 
 def _confidence(fitted: Any) -> Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]:
-    """What a fitted machine ranks by: probabilities where it has them, else distances from the boundary."""
+    """Return what a fitted machine ranks by: probabilities where it has them, else distances from the boundary."""
     if hasattr(fitted, "predict_proba"):
         binary = len(fitted.classes_) == 2 and fitted.classes_.dtype == bool
         return lambda vectors: fitted.predict_proba(vectors)[:, 1] if binary else fitted.predict_proba(vectors)
@@ -138,7 +140,7 @@ def _log_mel_statistics(frames: npt.NDArray[np.float32]) -> npt.NDArray[np.float
 
 
 def mfcc_statistics(frames: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Mean and deviation of 20 MFCCs and of their first differences over frames (frames, mel_bands): (80,) float32."""
+    """Compute mean and deviation of 20 MFCCs and of their differences: (frames, mel_bands) to (80,) float32."""
     coefficients = dct(frames, axis=1, norm="ortho")[:, :_COEFFICIENTS]
     differences = np.diff(coefficients, axis=0)
     return np.concatenate(
@@ -149,3 +151,23 @@ def mfcc_statistics(frames: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
             differences.std(axis=0),
         ]
     ).astype(np.float32)
+
+
+def peer_vectors(path: Path, tracks: tuple[str, ...]) -> npt.NDArray[np.float32]:
+    """Read the vectors of some tracks from an .npz file with one array a track: (tracks, columns) float32.
+
+    Raises:
+        TrainingError: there is no such file, it lacks a track, or its vectors have different lengths.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            missing = [track for track in tracks if track not in archive.files]
+            if missing:
+                raise TrainingError(f"{path} has no vector of {len(missing)} tracks, such as {missing[0]!r}.")
+            vectors = [np.asarray(archive[track], np.float32) for track in tracks]
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise TrainingError(f"{path} cannot be read as vectors of a peer ({error}); expected an .npz file.") from error
+    shapes = {vector.shape for vector in vectors}
+    if len(shapes) != 1 or len(next(iter(shapes))) != 1:
+        raise TrainingError(f"The vectors in {path} have the shapes {sorted(shapes)}; expected one row of one length.")
+    return np.stack(vectors)

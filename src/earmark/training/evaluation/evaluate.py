@@ -7,28 +7,37 @@ knows neither it nor its artist; the pooled value ranks all tracks' out-of-fold 
 import dataclasses
 from collections.abc import Callable, Iterator
 from itertools import chain, combinations
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from earmark.errors import TrainingError
-from earmark.training.evaluation.baselines import BASELINES, Machine, baseline_scores, machine_scores
-from earmark.training.evaluation.bootstrap import Difference, paired_bootstrap
-from earmark.training.evaluation.metrics import Metrics, measure, quick_value
-from earmark.training.evaluation.peers import peer_vectors
-from earmark.training.recipe.data import Side
+from earmark.training.evaluation.baselines import BASELINES, Machine, baseline_scores, machine_scores, peer_vectors
+from earmark.training.evaluation.metrics import Difference, TaggingMetrics, measure, paired_bootstrap, quick_value
+from earmark.training.recipe.sections import Side
 from earmark.training.steps.experiment import Experiment
 from earmark.training.steps.features import Selection
 
 Scores = npt.NDArray[np.float32]
+Kind = Literal["baseline", "local", "global", "vectors", "hidden", "joint", "peer"]
+
+NONE = Selection(())
+"""The selection of a method that reads no level of any scale."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """One way to tag, such as "local 27" or "global 18+27+54": scores of all clips for a split and a seed."""
+    """One way to tag, such as "local 27" or "global 18+27+54".
+
+    Attributes:
+        selection: the scales and levels that it reads; none for baselines and for vectors of other systems.
+        clip_scores: takes a split and a seed, and gives the scores of all clips, (clips, tags).
+    """
 
     name: str
-    kind: str
+    kind: Kind
+    selection: Selection
     clip_scores: Callable[[str, int], Scores]
     seeds: tuple[int, ...]
 
@@ -38,15 +47,17 @@ class Result:
     """How well one method did.
 
     Attributes:
+        name, kind, selection: those of the method.
         values: the task's number (accuracy, or macro ROC-AUC) a seed and split, (seeds, splits).
         pooled: metrics over all tested tracks together, scores averaged over seeds.
         scores: those scores, (tracks, tags).
     """
 
     name: str
-    kind: str
+    kind: Kind
+    selection: Selection
     values: npt.NDArray[np.float64]
-    pooled: Metrics
+    pooled: TaggingMetrics
     scores: Scores
 
     @property
@@ -74,17 +85,21 @@ class Evaluation:
     targets: Scores
     results: tuple[Result, ...]
 
-    def result(self, name: str) -> Result:
-        """The result of a method by its name."""
-        return {result.name: result for result in self.results}[name]
+    def find(self, kind: Kind, scales: tuple[int, ...], levels: tuple[int, ...] = ()) -> Result | None:
+        """Return the result of a kind of method on these scales and levels (empty: all); None where it is not there."""
+        wanted = (kind, Selection(scales, levels))
+        return next((result for result in self.results if (result.kind, result.selection) == wanted), None)
 
-    def compare(self, first: str, second: str, resamples: int = 500) -> Difference:
-        """Paired bootstrap over tracks of the pooled value of two methods."""
-        dataset = self.experiment.material.dataset
-        one, two = self.result(first).scores, self.result(second).scores
+    def of_kind(self, kind: Kind) -> tuple[Result, ...]:
+        """Return the results of one kind of methods, in order."""
+        return tuple(result for result in self.results if result.kind == kind)
+
+    def compare(self, first: Result, second: Result, resamples: int = 500) -> Difference:
+        """Resample tracks and compare the pooled value of two methods."""
+        dataset = self.experiment.data.dataset
 
         def value(chosen: npt.NDArray[np.int64], is_first: bool) -> float:
-            scores = (one if is_first else two)[chosen]
+            scores = (first if is_first else second).scores[chosen]
             return quick_value(scores, self.targets[chosen], dataset.task, dataset.positive_threshold)
 
         return paired_bootstrap(value, len(self.targets), resamples)
@@ -92,17 +107,17 @@ class Evaluation:
 
 def evaluate(experiment: Experiment, side: Side, say: Callable[[str], None]) -> Evaluation:
     """Train what is not trained yet and measure every method of the recipe on one side of its splits."""
-    recipe, material = experiment.recipe, experiment.material
-    dataset = material.dataset
+    recipe, data = experiment.recipe, experiment.data
+    dataset = data.dataset
     splits = recipe.data.splits
-    targets = np.concatenate([material.by_track(material.clips.targets, split, side) for split in splits])
+    targets = np.concatenate([data.by_track(data.clips.targets, split, side) for split in splits])
     results = []
     for method in methods(experiment):
         say(method.name)
         values, pooled = [], []
         for seed in method.seeds:
-            by_split = [material.by_track(method.clip_scores(split, seed), split, side) for split in splits]
-            truths = [material.by_track(material.clips.targets, split, side) for split in splits]
+            by_split = [data.by_track(method.clip_scores(split, seed), split, side) for split in splits]
+            truths = [data.by_track(data.clips.targets, split, side) for split in splits]
             values.append(
                 [
                     measure(scores, truth, dataset.labels, dataset.task, dataset.positive_threshold).value(dataset.task)
@@ -115,6 +130,7 @@ def evaluate(experiment: Experiment, side: Side, say: Callable[[str], None]) -> 
             Result(
                 method.name,
                 method.kind,
+                method.selection,
                 np.array(values),
                 measure(scores, targets, dataset.labels, dataset.task, dataset.positive_threshold),
                 scores,
@@ -124,15 +140,16 @@ def evaluate(experiment: Experiment, side: Side, say: Callable[[str], None]) -> 
 
 
 def methods(experiment: Experiment) -> Iterator[Method]:
-    """The methods that a recipe compares, simplest first."""
-    recipe, material = experiment.recipe, experiment.material
+    """Yield the methods that a recipe compares, simplest first."""
+    recipe, data = experiment.recipe, experiment.data
     wanted, scales, seeds = recipe.evaluation.compare, recipe.local.scales, recipe.evaluation.seeds
     if "baselines" in wanted:
         for baseline in BASELINES:
             yield Method(
                 baseline,
                 "baseline",
-                lambda split, _, baseline=baseline: baseline_scores(baseline, material, split),  # type: ignore[misc]
+                NONE,
+                lambda split, _, baseline=baseline: baseline_scores(baseline, data, split),  # type: ignore[misc]
                 seeds[:1],
             )
     if "local" in wanted:
@@ -140,6 +157,7 @@ def methods(experiment: Experiment) -> Iterator[Method]:
             yield Method(
                 f"local {Selection(chosen).label}",
                 "local",
+                Selection(chosen),
                 lambda split, _, chosen=chosen: _local_scores(experiment, split, chosen),  # type: ignore[misc]
                 seeds[:1],
             )
@@ -147,6 +165,7 @@ def methods(experiment: Experiment) -> Iterator[Method]:
         yield Method(
             f"global {selection.label}",
             "global",
+            selection,
             lambda split, seed, selection=selection: experiment.global_scores(split, selection, seed),  # type: ignore[misc]
             seeds,
         )
@@ -157,22 +176,24 @@ def methods(experiment: Experiment) -> Iterator[Method]:
         yield Method(
             f"hidden layer + {machine}",
             "hidden",
+            experiment.selection(),
             lambda split, seed: machine_scores(
-                machine, experiment.hidden_vectors(split, seed), material, split, compressed=True
+                machine, experiment.hidden_vectors(split, seed), data, split, compressed=True
             ),
             seeds,
         )
     if "joint" in wanted:
-        yield Method(f"joint {experiment.selection().label}", "joint", experiment.joint_scores, seeds)
+        selection = experiment.selection()
+        yield Method(f"joint {selection.label}", "joint", selection, experiment.joint_scores, seeds)
 
 
 def _machine(experiment: Experiment) -> Machine:
-    return "svm" if experiment.material.dataset.task == "one-label" else "logistic"
+    return "svm" if experiment.data.dataset.task == "one-label" else "logistic"
 
 
 def _machines(experiment: Experiment) -> Iterator[Method]:
-    """A plain machine on the vectors of all scales, of each, of each level, and of peers: what vectors alone tell."""
-    recipe, material = experiment.recipe, experiment.material
+    """Yield a plain machine on the vectors of all scales, of each scale, of each level, and of peers."""
+    recipe, data = experiment.recipe, experiment.data
     machine = _machine(experiment)
     scales, seeds = recipe.local.scales, recipe.evaluation.seeds[:1]
     levels = experiment.selection().levels
@@ -182,24 +203,26 @@ def _machines(experiment: Experiment) -> Iterator[Method]:
         yield Method(
             f"vectors {selection.label} + {machine}",
             "vectors",
+            selection,
             lambda split, _, selection=selection: machine_scores(  # type: ignore[misc]
-                machine, experiment.vectors(split, selection), material, split, compressed=True
+                machine, experiment.vectors(split, selection), data, split, compressed=True
             ),
             seeds,
         )
     for name, path in recipe.evaluation.peers.items():
-        vectors = peer_vectors(path, material.clips.tracks)
+        vectors = peer_vectors(path, data.clips.tracks)
         yield Method(
             f"{name} + {machine}",
             "peer",
-            lambda split, _, vectors=vectors: machine_scores(machine, vectors, material, split, compressed=True),  # type: ignore[misc]
+            NONE,
+            lambda split, _, vectors=vectors: machine_scores(machine, vectors, data, split, compressed=True),  # type: ignore[misc]
             seeds,
         )
 
 
 def _local_scores(experiment: Experiment, split: str, scales: tuple[int, ...]) -> Scores:
-    """Mean over the segments of a clip, then over scales ([SPL] section II-A); tags of the local CNNs found by name."""
-    labels = experiment.material.dataset.labels
+    """Average local scores over the segments of a clip, then over scales ([SPL] II-A); tags are found by name."""
+    labels = experiment.data.dataset.labels
     scores = []
     for scale in scales:
         features = experiment.features(split, scale)
@@ -235,5 +258,5 @@ def _selections(experiment: Experiment, kind: str) -> list[Selection]:
 
 
 def _subsets(items: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """All subsets but the empty one, small ones first."""
+    """Return all subsets but the empty one, small ones first."""
     return [subset for size in range(1, len(items) + 1) for subset in combinations(items, size)]

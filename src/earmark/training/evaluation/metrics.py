@@ -1,6 +1,7 @@
-"""Metrics of tags: ROC-AUC, PR-AUC, accuracy, through scikit-learn; one number at once for resampling."""
+"""Metrics of tags: ROC-AUC, PR-AUC and accuracy, and the paired bootstrap of a difference."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,7 @@ class TagMetrics:
 
 
 @dataclasses.dataclass(frozen=True)
-class Metrics:
+class TaggingMetrics:
     """How well a set of tracks was tagged.
 
     Attributes:
@@ -43,13 +44,13 @@ class Metrics:
     left_out: tuple[str, ...]
 
     def value(self, task: Task) -> float:
-        """The number that a task is judged by: accuracy where a track has one label, ROC-AUC elsewhere."""
+        """Return the number that a task is judged by: accuracy where a track has one label, ROC-AUC elsewhere."""
         return self.accuracy if task == "one-label" else self.roc_auc
 
 
 def measure(
     scores: Scores, targets: Scores, labels: tuple[str, ...], task: Task, positive_threshold: float = 0.5
-) -> Metrics:
+) -> TaggingMetrics:
     """Compare scores with targets: both (tracks, tags); targets at or above the threshold are positive, NaN unknown.
 
     Raises:
@@ -78,7 +79,7 @@ def measure(
             "expected at least one. Evaluate on a larger split."
         )
     hits = scores.argmax(axis=1) == targets.argmax(axis=1)
-    return Metrics(
+    return TaggingMetrics(
         float(np.mean([tag.roc_auc for tag in tags])),
         float(np.mean([tag.pr_auc for tag in tags])),
         float(hits.mean()) if task == "one-label" else float("nan"),
@@ -88,7 +89,7 @@ def measure(
 
 
 def quick_value(scores: Scores, targets: Scores, task: Task, positive_threshold: float = 0.5) -> float:
-    """What `measure(...).value(task)` gives, all tags at once and some hundred times as fast, for resampling.
+    """Compute `measure(...).value(task)` for all tags at once, some hundred times as fast, for resampling.
 
     The area under a ROC curve is the share of pairs in the right order, which is a sum of ranks. NaN where no tag has
     both positives and negatives.
@@ -101,7 +102,54 @@ def quick_value(scores: Scores, targets: Scores, task: Task, positive_threshold:
     there = (positives > 0) & (negatives > 0)
     if not there.any():
         return float("nan")
-    # Unknown ones rank above all others, where they change no other rank.
+    # Unknown scores rank above all others, so that they change no other rank.
     ranks = rankdata(np.where(known, scores, np.inf), axis=0)
     right = np.where(positive, ranks, 0.0).sum(axis=0) - positives * (positives + 1) / 2
     return float((right[there] / (positives * negatives)[there]).mean())
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """A difference between two methods on the same tracks, with a 95 % interval over resampled tracks."""
+
+    mean: float
+    low: float
+    high: float
+    share_above_zero: float
+
+    @property
+    def text(self) -> str:
+        """Such as "+0.012 [-0.003, +0.027]"."""
+        return f"{self.mean:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
+
+
+def paired_bootstrap(
+    metric: Callable[[npt.NDArray[np.int64], bool], float], tracks: int, resamples: int = 500, seed: int = 0
+) -> Difference:
+    """Resample tracks with replacement and compare two methods on each resample.
+
+    `metric(chosen, first)` gives the value of the first or second method on the chosen tracks, (n,) positions; a
+    resample on which it is NaN is left out.
+
+    Raises:
+        TrainingError: it is NaN on every resample.
+    """
+    generator = np.random.default_rng(seed)
+    everything = np.arange(tracks)
+    differences = []
+    for _ in range(resamples):
+        chosen = generator.integers(0, tracks, tracks)
+        differences.append(metric(chosen, True) - metric(chosen, False))
+    valid = np.array(differences)[~np.isnan(differences)]
+    if not len(valid):
+        raise TrainingError(
+            f"None of {resamples} resamples of {tracks} tracks can be measured; expected at least one. "
+            "Compare on more tracks."
+        )
+    low, high = np.quantile(valid, [0.025, 0.975])
+    return Difference(
+        metric(everything, True) - metric(everything, False),
+        float(low),
+        float(high),
+        float((valid > 0).mean()),
+    )

@@ -1,4 +1,4 @@
-"""Where numbers come from: machine and versions."""
+"""Describes where numbers come from: machine and versions."""
 
 import platform
 from importlib.metadata import version
@@ -7,12 +7,12 @@ import torch
 
 
 def machine() -> str:
-    """The machine in words: processor, cores that torch uses, GPU."""
+    """Describe the machine: processor, cores that torch uses, GPU."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     return f"{platform.machine()}, {torch.get_num_threads()} threads, {gpu}"
 
 
 def versions() -> dict[str, str]:
-    """Versions of what the numbers depend on."""
+    """Return the versions of the packages that the numbers depend on."""
     packages = ("numpy", "torch", "lightning", "scikit-learn", "soundfile", "soxr", "av")
     return {"python": platform.python_version(), **{package: version(package) for package in packages}}

@@ -1,7 +1,6 @@
-"""What an evaluation says: a table for a person, and JSON for a program."""
+"""Writes an evaluation: a table for a person, and JSON for a program."""
 
 import json
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,9 +15,9 @@ from earmark.training.networks.scales import seconds_of, unit_of
 
 
 def evaluation_text(evaluation: Evaluation) -> str:
-    """The evaluation as Markdown: what was measured on what, a row a method, and the differences that matter."""
+    """Write the evaluation as Markdown: what was measured, a row a method, and the differences that matter."""
     experiment = evaluation.experiment
-    dataset, recipe = experiment.material.dataset, experiment.recipe
+    dataset, recipe = experiment.data.dataset, experiment.recipe
     number = "accuracy" if dataset.task == "one-label" else "ROC-AUC"
     lines = [
         f"Recipe {recipe.name}, dataset {dataset.name} ({dataset.hash[:12]}), side {evaluation.side}, "
@@ -46,15 +45,15 @@ def evaluation_text(evaluation: Evaluation) -> str:
     if left_out:
         lines += ["", f"Without positives or negatives, and in no mean: {', '.join(left_out)}."]
     lines += _agreement(evaluation)
-    if experiment.material.unreadable:
-        lines += ["", "Left out, as they could not be read:", *experiment.material.unreadable]
+    if experiment.data.unreadable:
+        lines += ["", "Left out, as they could not be read:", *experiment.data.unreadable]
     return "\n".join(lines)
 
 
 def evaluation_json(evaluation: Evaluation) -> str:
-    """The evaluation as JSON, tag by tag."""
+    """Write the evaluation as JSON, tag by tag."""
     experiment = evaluation.experiment
-    dataset, local = experiment.material.dataset, experiment.local_material.dataset
+    dataset, local = experiment.data.dataset, experiment.local_data.dataset
     document: dict[str, Any] = {
         "recipe": experiment.recipe.model_dump(mode="json", by_alias=True),
         "dataset": {
@@ -72,6 +71,8 @@ def evaluation_json(evaluation: Evaluation) -> str:
             {
                 "name": result.name,
                 "kind": result.kind,
+                "scales": result.selection.scales,
+                "levels": result.selection.levels,
                 "values": result.values.tolist(),
                 "mean": result.mean,
                 "split_deviation": result.split_deviation,
@@ -90,20 +91,18 @@ def evaluation_json(evaluation: Evaluation) -> str:
     return json.dumps(document, indent=1)
 
 
-def best_of(evaluation: Evaluation, names: Iterable[str]) -> Result | None:
-    """The method with the highest mean among those named that were measured; None where none was."""
-    wanted = set(names)
-    candidates = [result for result in evaluation.results if result.name in wanted]
-    return max(candidates, key=lambda result: result.mean, default=None)
+def best_of(results: Iterable[Result | None]) -> Result | None:
+    """Return the result with the highest mean; None where nothing was measured."""
+    return max((result for result in results if result is not None), key=lambda result: result.mean, default=None)
 
 
 def left_out_by_split(evaluation: Evaluation) -> dict[str, list[str]]:
-    """The tags that a split's own mean leaves out, since all or none of its tracks have them."""
-    material, side = evaluation.experiment.material, evaluation.side
-    dataset = material.dataset
+    """Find the tags that a split's own mean leaves out, since all or none of its tracks have them."""
+    data, side = evaluation.experiment.data, evaluation.side
+    dataset = data.dataset
     found: dict[str, list[str]] = {}
     for split in evaluation.experiment.recipe.data.splits:
-        targets = material.by_track(material.clips.targets, split, side)
+        targets = data.by_track(data.clips.targets, split, side)
         for label, column in zip(dataset.labels, targets.T, strict=True):
             positive = column[~np.isnan(column)] >= dataset.positive_threshold
             if positive.all() or not positive.any():
@@ -112,8 +111,8 @@ def left_out_by_split(evaluation: Evaluation) -> dict[str, list[str]]:
 
 
 def _agreement(evaluation: Evaluation) -> list[str]:
-    """Where targets are another tagger's scores: how far each method agrees with them, and with listeners."""
-    dataset = evaluation.experiment.material.dataset
+    """Say, where targets are another tagger's scores, how far each method agrees with them and with listeners."""
+    dataset = evaluation.experiment.data.dataset
     if dataset.task == "one-label":
         return []
     found = {
@@ -147,12 +146,8 @@ def _agreement(evaluation: Evaluation) -> list[str]:
     return lines
 
 
-_ON_VECTORS = ("hidden", "vectors", "peer")
-"""Kinds of methods that are a machine on vectors."""
-
-
 def _legend(evaluation: Evaluation) -> list[str]:
-    """What the rows mean, and the letter's claim in one line of these numbers."""
+    """Say what the rows mean, and give the letter's claim in one line of these numbers."""
     recipe = evaluation.experiment.recipe
     scales = recipe.local.scales
     units = dict.fromkeys(unit_of(scale) for scale in scales)
@@ -161,14 +156,16 @@ def _legend(evaluation: Evaluation) -> list[str]:
         + f" {unit}"
         for unit in units
     )
-    names = [result.name for result in evaluation.results]
-    levels = [name for name in names if re.fullmatch(r"global \d+ L\d+", name)]
-    everything = "+".join(str(scale) for scale in scales)
+    single_levels = [
+        result
+        for result in evaluation.of_kind("global")
+        if len(result.selection.scales) == 1 and len(result.selection.levels) == 1
+    ]
     steps = (
-        ("local, all scales", best_of(evaluation, [f"local {everything}"])),
-        ("best single level", best_of(evaluation, levels)),
-        ("all levels of the best scale", best_of(evaluation, [f"global {scale}" for scale in scales])),
-        ("all levels and scales", best_of(evaluation, [f"global {everything}"])),
+        ("local, all scales", evaluation.find("local", scales)),
+        ("best single level", best_of(single_levels)),
+        ("all levels of the best scale", best_of(evaluation.find("global", (scale,)) for scale in scales)),
+        ("all levels and scales", evaluation.find("global", scales)),
     )
     story = " -> ".join(f"{what} {result.mean:.3f}" for what, result in steps if result is not None)
     return [
@@ -178,9 +175,9 @@ def _legend(evaluation: Evaluation) -> list[str]:
         *(
             [
                 "hidden layer: the first of a classifier that was trained where the local CNNs were, on "
-                f"{evaluation.experiment.local_material.dataset.name}."
+                f"{evaluation.experiment.local_data.dataset.name}."
             ]
-            if any(result.kind == "hidden" for result in evaluation.results)
+            if evaluation.of_kind("hidden")
             else []
         ),
         *([f"In one line: {story}."] if story else []),
@@ -188,33 +185,38 @@ def _legend(evaluation: Evaluation) -> list[str]:
 
 
 def _differences(evaluation: Evaluation) -> list[str]:
-    """The letter's claims as paired differences on these tracks."""
+    """Test the letter's claims as paired differences on these tracks."""
     scales = evaluation.experiment.recipe.local.scales
-    everything = "global " + "+".join(str(scale) for scale in scales)
-    names = {result.name for result in evaluation.results}
-    single_levels = [name for name in names if name.startswith("global ") and "+" not in name and " L" in name]
-    pairs = [
-        ("global against local, all scales", everything, everything.replace("global", "local")),
-        *((f"global against local, {scale}", f"global {scale}", f"local {scale}") for scale in scales),
-        *(
-            (f"all levels against {name.rsplit(' ', 1)[1]}, {scale}", f"global {scale}", name)
-            for scale in scales
-            for name in sorted(single_levels)
-            if name.startswith(f"global {scale} ")
-        ),
-        *((f"all scales against {scale}", everything, f"global {scale}") for scale in scales if len(scales) > 1),
-        *((f"all scales against {name}", everything, name) for name in ("log-mel + SVM", "MFCC + logistic")),
+    whole = evaluation.find("global", scales)
+    one_scale = {scale: evaluation.find("global", (scale,)) for scale in scales}
+    pairs: list[tuple[str, Result | None, Result | None]] = [
+        ("global against local, all scales", whole, evaluation.find("local", scales))
     ]
-    kinds = {kind: [result.name for result in evaluation.results if result.kind == kind] for kind in _ON_VECTORS}
-    # Of the machines on vectors the first reads all scales and levels.
-    own = [*kinds["hidden"], *kinds["vectors"][:1]]
-    others = [(one, other) for one in kinds["hidden"] for other in kinds["vectors"][:1]]
-    others += [(one, peer) for one in own for peer in kinds["peer"]]
-    pairs += [(f"{one} against {other}", one, other) for one, other in others]
+    pairs += [
+        (f"global against local, {scale}", one_scale[scale], evaluation.find("local", (scale,))) for scale in scales
+    ]
+    for scale in scales:
+        levels = [
+            result
+            for result in evaluation.of_kind("global")
+            if result.selection.scales == (scale,) and len(result.selection.levels) == 1
+        ]
+        pairs += [
+            (f"all levels against L{result.selection.levels[0]}, {scale}", one_scale[scale], result)
+            for result in sorted(levels, key=lambda result: result.selection.levels)
+        ]
+    if len(scales) > 1:
+        pairs += [(f"all scales against {scale}", whole, one_scale[scale]) for scale in scales]
+    pairs += [(f"all scales against {result.name}", whole, result) for result in evaluation.of_kind("baseline")]
+    # The first machine on vectors reads all scales and levels.
+    hidden, vectors = evaluation.of_kind("hidden"), evaluation.of_kind("vectors")[:1]
+    others = [(one, other) for one in hidden for other in vectors]
+    others += [(one, peer) for one in (*hidden, *vectors) for peer in evaluation.of_kind("peer")]
+    pairs += [(f"{one.name} against {other.name}", one, other) for one, other in others]
     rows = [
         f"| {what} | {evaluation.compare(first, second).text} |"
         for what, first, second in pairs
-        if first in names and second in names
+        if first is not None and second is not None
     ]
     if not rows:
         return []

@@ -7,11 +7,11 @@ from earmark.audio.logmel import LogMelSettings
 from earmark.plots import style
 from earmark.tagging.bundle.card import Convolution
 from earmark.training.figures.measured import MeasuredRun
-from earmark.training.networks.sample_level import is_raw
 from earmark.training.networks.scales import (
     HIDDEN_UNITS,
     blocks_of,
     frames_seconds,
+    is_raw,
     levels_of,
     seconds_of,
     segments_of,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Everything below is in inches, from the lower left.
+# All lengths below are in inches, from the lower left.
 _LOCAL, _AGGREGATE, _GLOBAL = (0.08, 4.30), (4.37, 5.55), (5.62, 7.08)
 _HEADING, _ROW_GAP, _CELL = 0.46, 0.16, 0.115
 _LOWEST_ROW = 0.62
@@ -36,7 +36,7 @@ _KEY = (
 
 @dataclass(frozen=True)
 class Row:
-    """One scale of the figure: its network, the levels that enter the vector, and where it is drawn."""
+    """One scale of the figure: its network, the levels that enter the vector, and its place."""
 
     scale: int
     blocks: tuple[Convolution, ...]
@@ -51,7 +51,7 @@ class Row:
 
     @property
     def columns(self) -> int:
-        """How many values of the vector are this scale's."""
+        """The number of values of the vector that are this scale's."""
         return sum(self.blocks[level - 1].channels for level in self.used)
 
 
@@ -85,7 +85,7 @@ def draw_architecture(run: MeasuredRun) -> "Figure":
 
 
 def _rows(run: MeasuredRun) -> list[Row]:
-    """The recipe's scales from the top down."""
+    """Place the recipe's scales from the top down."""
     rows: list[Row] = []
     bottom = 0.14
     for scale in reversed(run.recipe.local.scales):
@@ -99,7 +99,7 @@ def _rows(run: MeasuredRun) -> list[Row]:
 
 
 def _draw_network(axes: "Axes", run: MeasuredRun, row: Row, marks: tuple[style.Mark, ...], deepest: int) -> None:
-    """One local CNN from left to right, and the line that gathers its levels."""
+    """Draw one local CNN from left to right, and the line that gathers its levels."""
     middle, half = row.middle, 0.2
     _box(axes, 0.15, middle - half, 0.62, 2 * half, "#ffffff")
     _say(
@@ -126,7 +126,7 @@ def _draw_network(axes: "Axes", run: MeasuredRun, row: Row, marks: tuple[style.M
         ink = style.ink_on(colour)
         _box(axes, x, middle - half, width, 2 * half, colour)
         if deep:
-            # Too narrow for lines: one text, upright; the level's number above it.
+            # The block is too narrow for lines: one upright text, with the level's number above it.
             _say(axes, x + width / 2, middle + half + 0.06, f"L{level}", 4.5, weight="bold")
             _say(axes, x + width / 2, middle, _short(block), 4.5, colour=ink, turn=90)
         else:
@@ -151,7 +151,7 @@ def _draw_network(axes: "Axes", run: MeasuredRun, row: Row, marks: tuple[style.M
 
 
 def _short(block: Convolution) -> str:
-    """A block in a few signs: filter × channels, and its pool or stride if it has one."""
+    """Abbreviate a block: filter × channels, and its pool or stride if it has one."""
     text = f"{block.filter_length}×{block.channels}"
     if block.stride > 1:
         return f"{text} /{block.stride}"
@@ -159,7 +159,7 @@ def _short(block: Convolution) -> str:
 
 
 def _draw_vector_part(axes: "Axes", run: MeasuredRun, row: Row, marks: tuple[style.Mark, ...]) -> None:
-    """The part of the vector that is one scale's, a cell a level, and what is done to get it."""
+    """Draw the part of the vector that is one scale's, a cell a level, and how it is made."""
     segments = segments_of(row.scale, run.recipe.data.clip_frames)
     gather, cells = row.bottom - 0.01, 4.99
     middle = row.bottom + row.height / 2
@@ -177,7 +177,7 @@ def _draw_vector_part(axes: "Axes", run: MeasuredRun, row: Row, marks: tuple[sty
 
 
 def _draw_classifier(axes: "Axes", run: MeasuredRun, rows: list[Row]) -> None:
-    """The whole vector, the hidden layers and the tags."""
+    """Draw the whole vector, the hidden layers and the tags."""
     top, bottom = rows[0].bottom + rows[0].height, rows[-1].bottom
     middle = (top + bottom) / 2
     brace = 5.47
@@ -200,7 +200,7 @@ def _draw_classifier(axes: "Axes", run: MeasuredRun, rows: list[Row]) -> None:
 
 
 def _draw_tags(axes: "Axes", run: MeasuredRun, middle: float, room: float) -> None:
-    """The first tags by name, as many as fit, and how many there are."""
+    """Draw the first tags by name, as many as fit, and how many there are."""
     line = 0.105
     fitting = max(2, min(_TAGS_SHOWN, int(room / line) - 3))
     shown = run.tags if len(run.tags) <= fitting else run.tags[: fitting - 1]

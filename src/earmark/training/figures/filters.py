@@ -20,7 +20,7 @@ _FLOOR_DECIBELS = -40.0
 
 
 def draw_filters(run: MeasuredRun, scale: int) -> "Figure":
-    """Draw, a panel a layer, the spectrum of what every filter of a trained raw scale answers most to.
+    """Draw the spectrum that every filter of a trained raw scale answers most to, one panel for each layer.
 
     The network is that of the run's model, as `earmark train` writes it.
 
@@ -39,7 +39,7 @@ def draw_filters(run: MeasuredRun, scale: int) -> "Figure":
     if not extractors:
         names = ", ".join(extractor.name for extractor in bundle.card.extractors)
         raise TrainingError(f"the model in {folder} has the scales {names}, not {scale}. Train the recipe again.")
-    # Here, as it loads torch, which no other figure needs.
+    # Imported here, since it loads torch, which no other figure needs.
     from earmark.training.networks.filter_spectra import filter_spectra
 
     spectra = filter_spectra(extractors[0], bundle.weights)[:_LAYERS_SHOWN]
@@ -72,7 +72,7 @@ def draw_filters(run: MeasuredRun, scale: int) -> "Figure":
 
 
 def _draw_layer(axes: "Axes", layer: "FilterSpectra") -> "AxesImage":
-    """One layer as a picture: filters from left to right, frequency from below."""
+    """Draw one layer as a picture: filters from left to right, frequency from below."""
     import numpy as np
 
     decibels = 20.0 * np.log10(np.maximum(layer.magnitudes, 10.0 ** (_FLOOR_DECIBELS / 20.0)))

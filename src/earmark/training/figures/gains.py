@@ -1,4 +1,4 @@
-"""Figure 5: what each level and each scale gains, tag by tag."""
+"""Figure 5: the gain of each level and each scale, tag by tag."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from earmark.errors import TrainingError
 from earmark.plots import style
-from earmark.training.figures.levels import LETTER_SCALE
+from earmark.training.figures.combinations import LETTER_SCALE
 from earmark.training.figures.measured import MeasuredRow, MeasuredRun
 from earmark.training.networks.scales import levels_of, unit_of
 
@@ -20,28 +20,28 @@ _ROUND_IT_INCHES = 0.95
 
 @dataclass(frozen=True)
 class Panel:
-    """One comparison: its title, and a method's name to its row; the last is everything together."""
+    """One comparison: its title, and the rows of methods by name, of which the last is everything together."""
 
     title: str
     methods: Mapping[str, MeasuredRow]
 
     def gains(self, tag: str) -> dict[str, float]:
-        """ROC-AUC of a tag by each method, over the weakest of them."""
+        """Compute the ROC-AUC of a tag by each method, over that of the weakest of them."""
         values = {name: row.tag_auc[tag] for name, row in self.methods.items()}
         weakest = min(values.values())
         return {name: value - weakest for name, value in values.items()}
 
     @property
     def whole(self) -> MeasuredRow:
-        """Everything together."""
+        """The row of everything together."""
         return list(self.methods.values())[-1]
 
 
 def draw_gains(run: MeasuredRun, level_scale: int | None = None) -> "Figure":
-    """Draw, a row a tag, the gain of single and all levels and of single and all scales, beside the ROC-AUC.
+    """Draw the gain of single and all levels and of single and all scales beside the ROC-AUC, a row for each tag.
 
-    Tags are sorted by ROC-AUC, within their groups where the run tells them. Without `level_scale` the levels are
-    those of the letter's 27 frames, or of the first scale of which they were measured.
+    Tags are sorted by ROC-AUC within their groups. Without `level_scale` the levels are those of the letter's 27
+    frames, or of the first scale of which they were measured.
 
     Raises:
         TrainingError: neither comparison was measured, or not that of the levels of the scale asked for.
@@ -82,7 +82,7 @@ def draw_gains(run: MeasuredRun, level_scale: int | None = None) -> "Figure":
 
 
 def _levels_panel(run: MeasuredRun, wanted: int | None) -> list[Panel]:
-    """Single levels of one scale and all of them; none where they were not measured."""
+    """Compare single levels of one scale with all of them; none where they were not measured."""
     scales = sorted(run.recipe.local.scales, key=lambda scale: scale != LETTER_SCALE)
     for scale in scales if wanted is None else [wanted]:
         whole = run.rows_of("global", (scale,), run.levels)
@@ -95,7 +95,7 @@ def _levels_panel(run: MeasuredRun, wanted: int | None) -> list[Panel]:
 
 
 def _scales_panel(run: MeasuredRun) -> list[Panel]:
-    """Single scales and all of them; none where they were not measured, or there is only one."""
+    """Compare single scales with all of them; none where they were not measured, or there is only one."""
     scales = run.recipe.local.scales
     whole = run.rows_of("global", scales, run.levels)
     single = [(scale, run.rows_of("global", (scale,), run.levels)) for scale in scales]
@@ -106,7 +106,7 @@ def _scales_panel(run: MeasuredRun) -> list[Panel]:
 
 
 def _lines(run: MeasuredRun, judged: MeasuredRow, panels: Sequence[Panel]) -> list[str]:
-    """Tags by falling ROC-AUC; where there are groups, group by group under a heading that starts with a break."""
+    """Sort tags by falling ROC-AUC, group by group under a heading that starts with a break."""
     tags = [
         tag
         for tag in sorted(judged.tag_auc, key=lambda tag: -judged.tag_auc[tag])
@@ -121,7 +121,7 @@ def _lines(run: MeasuredRun, judged: MeasuredRow, panels: Sequence[Panel]) -> li
 
 
 def _draw_panel(axes: "Axes", panel: Panel, lines: Sequence[str], letter: str) -> None:
-    """A mark a method on every tag's line, the weakest at 0."""
+    """Draw a mark a method on every tag's line, the weakest at 0."""
     marks = (*style.ordered_marks(len(panel.methods) - 1), style.ALL)
     rows = [(row, panel.gains(line)) for row, line in enumerate(lines) if not line.startswith("\n")]
     for row, gains in rows:
@@ -153,7 +153,7 @@ def _draw_panel(axes: "Axes", panel: Panel, lines: Sequence[str], letter: str) -
 
 
 def _draw_auc(axes: "Axes", judged: MeasuredRow, lines: Sequence[str], letter: str) -> None:
-    """The absolute number of every tag, as a mark and in digits."""
+    """Draw the absolute number of every tag, as a mark and in digits."""
     tags = {row: judged.tag_auc[line] for row, line in enumerate(lines) if not line.startswith("\n")}
     axes.scatter(list(tags.values()), list(tags), s=14, color=style.INK, linewidths=0, zorder=3)
     for row, value in tags.items():
@@ -173,7 +173,7 @@ def _draw_auc(axes: "Axes", judged: MeasuredRow, lines: Sequence[str], letter: s
 
 
 def _dress(axes: "Axes", lines: Sequence[str]) -> None:
-    """Grey ground behind every other tag, and what all panels share."""
+    """Draw what all panels share, and grey ground behind every other tag."""
     for row, line in enumerate(lines):
         if row % 2 == 0 and not line.startswith("\n"):
             axes.axhspan(row - 0.5, row + 0.5, color=style.GROUND, linewidth=0, zorder=0)

@@ -15,7 +15,7 @@ _NEEDED = ("local", "multi-level")
 
 
 def draw_local_and_global(run: MeasuredRun) -> "Figure":
-    """Draw both predictions against the segment length, a point a scale of the recipe that has both.
+    """Draw both predictions against the segment length, one point for each scale of the recipe that has both.
 
     Raises:
         TrainingError: no scale has both.
@@ -56,7 +56,7 @@ def draw_local_and_global(run: MeasuredRun) -> "Figure":
 def _draw_line(
     axes: "Axes", places: list[float], rows: list[MeasuredRow], mark: style.Mark, line: str, label: str
 ) -> None:
-    """Means joined by a line, with a bar where something was repeated."""
+    """Draw means joined by a line, with a bar where something was repeated."""
     deviations = [row.deviation or float("nan") for row in rows]
     axes.errorbar(
         places,

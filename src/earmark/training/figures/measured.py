@@ -1,19 +1,15 @@
-"""A measured run, read from what `earmark evaluate` kept of it."""
+"""Reads a measured run as `earmark evaluate` kept it."""
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
 from earmark.errors import TrainingError
-from earmark.training.recipe.data import Side
 from earmark.training.recipe.recipe import Recipe
-
-_NETWORKS = re.compile(r"(?:local|global) (\d+(?:\+\d+)*)(?: (L\d+(?:\+L\d+)*))?")
+from earmark.training.recipe.sections import Side
 
 
 class _Tag(BaseModel):
@@ -23,12 +19,13 @@ class _Tag(BaseModel):
 
 class _Pooled(BaseModel):
     tags: list[_Tag]
-    left_out: list[str]
 
 
 class _Result(BaseModel):
     name: str
     kind: str
+    scales: tuple[int, ...]
+    levels: tuple[int, ...]
     values: list[list[FiniteFloat]] = Field(min_length=1)
     mean: FiniteFloat
     split_deviation: FiniteFloat
@@ -40,7 +37,7 @@ class _Dataset(BaseModel):
     name: str
     hash: str
     task: str
-    groups: dict[str, str] = {}
+    groups: dict[str, str] = Field(min_length=1)
 
 
 class _LocalOutputs(BaseModel):
@@ -54,14 +51,14 @@ class _Provenance(BaseModel):
 
 
 class _Document(BaseModel):
-    """What the figures need of an evaluation; whatever else it holds is left alone."""
+    """The parts of an evaluation that figures need; anything else is ignored."""
 
     recipe: Recipe
     dataset: _Dataset
     splits: dict[str, str]
     side: Side
     tracks: int
-    local: _LocalOutputs | None = None
+    local: _LocalOutputs
     provenance: _Provenance
     results: list[_Result] = Field(min_length=1)
 
@@ -94,7 +91,7 @@ class MeasuredRun:
 
     Attributes:
         tags: labels in order, those without a number too.
-        groups: label to group of tags; empty where the run does not tell.
+        groups: label to group of tags.
         local_tags, local_one_label: what the local CNNs put out, which in transfer is of another dataset.
     """
 
@@ -116,7 +113,7 @@ class MeasuredRun:
 
     @property
     def number(self) -> str:
-        """What the task is judged by."""
+        """The name of the number that the task is judged by."""
         return "accuracy" if self.one_label else "ROC-AUC"
 
     @property
@@ -130,13 +127,13 @@ class MeasuredRun:
         return "+".join(f"L{level}" for level in self.levels) or "all levels"
 
     def rows_of(self, kind: str, scales: tuple[int, ...], levels: tuple[int, ...] = ()) -> tuple[MeasuredRow, ...]:
-        """The row of these scales and levels: one, or none where it was not measured."""
+        """Return the row of these scales and levels: one, or none where it was not measured."""
         wanted = (kind, scales, levels)
         return tuple(row for row in self.rows if (row.kind, row.scales, row.levels) == wanted)
 
     @property
     def footer(self) -> str:
-        """Where the numbers come from: data, splits, seeds, tracks, commit."""
+        """The origin of the numbers: data, splits, seeds, tracks, commit."""
         recipe = self.recipe
         splits = ", ".join(f"{name}\N{NO-BREAK SPACE}{split_hash[:12]}" for name, split_hash in self.splits.items())
         seeds = ", ".join(str(seed) for seed in recipe.evaluation.seeds)
@@ -148,7 +145,7 @@ class MeasuredRun:
 
     @property
     def spread(self) -> str:
-        """What a plotted mean and its bar are, in words."""
+        """The meaning of a plotted mean and its bar, in words."""
         splits, seeds = len(self.splits), len(self.recipe.evaluation.seeds)
         over = " and ".join(
             f"{count} {what}" for count, what in ((splits, "splits"), (seeds, "seeds of the global step")) if count > 1
@@ -188,7 +185,7 @@ def read_run(folder: Path, side: Side = "test") -> MeasuredRun:
 
 
 def quoted(names: tuple[str, ...]) -> str:
-    """Names as a recipe writes them, such as `"local", "multi-level"`."""
+    """Write names as a recipe does, such as `"local", "multi-level"`."""
     return ", ".join(json.dumps(name) for name in names)
 
 
@@ -201,8 +198,6 @@ def _how_to_get(folder: Path, side: Side) -> str:
 
 
 def _run_of(folder: Path, document: _Document) -> MeasuredRun:
-    first = document.results[0].pooled
-    tags = tuple(document.dataset.groups) or (*(tag.label for tag in first.tags), *first.left_out)
     return MeasuredRun(
         folder=folder,
         recipe=document.recipe,
@@ -214,33 +209,22 @@ def _run_of(folder: Path, document: _Document) -> MeasuredRun:
         tracks=document.tracks,
         earmark=document.provenance.earmark,
         commit=document.provenance.commit,
-        tags=tags,
+        tags=tuple(document.dataset.groups),
         groups=document.dataset.groups,
-        local_tags=len(tags) if document.local is None else document.local.tags,
-        local_one_label=(document.dataset if document.local is None else document.local).task == "one-label",
+        local_tags=document.local.tags,
+        local_one_label=document.local.task == "one-label",
         rows=tuple(_row_of(result) for result in document.results),
     )
 
 
 def _row_of(result: _Result) -> MeasuredRow:
-    scales, levels = _networks_of(result.name)
     several_splits = len(result.values[0]) > 1
     return MeasuredRow(
         name=result.name,
         kind=result.kind,
-        scales=scales,
-        levels=levels,
+        scales=result.scales,
+        levels=result.levels,
         mean=result.mean,
         deviation=result.split_deviation if several_splits else result.seed_deviation,
         tag_auc={tag.label: tag.roc_auc for tag in result.pooled.tags},
     )
-
-
-def _networks_of(name: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Scales and levels of "global 18+27 L1+L2"; none of a baseline."""
-    found = _NETWORKS.fullmatch(name)
-    if found is None:
-        return (), ()
-    parts: tuple[Any, ...] = found.groups(default="")
-    scales, levels = ([part for part in text.replace("L", "").split("+") if part] for text in parts)
-    return tuple(int(scale) for scale in scales), tuple(int(level) for level in levels)

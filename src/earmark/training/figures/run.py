@@ -1,6 +1,6 @@
-"""All figures of a measured run: what was measured is drawn, and of the rest it is said what is missing.
+"""Draws all figures of a measured run, and says what is missing for those that cannot be drawn.
 
-Beside the letter's five there is one a raw scale: its filters.
+Beside the letter's five figures there is one of the filters of every raw scale.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 from earmark.errors import TrainingError
 from earmark.plots import style
 from earmark.training.figures.architecture import draw_architecture
+from earmark.training.figures.combinations import draw_levels, draw_scale_combinations
 from earmark.training.figures.filters import draw_filters
 from earmark.training.figures.gains import draw_gains
-from earmark.training.figures.levels import draw_levels
 from earmark.training.figures.local_and_global import draw_local_and_global
 from earmark.training.figures.measured import MeasuredRun, read_run
-from earmark.training.figures.scale_combinations import draw_scale_combinations
-from earmark.training.networks.sample_level import is_raw
-from earmark.training.recipe.data import Side
+from earmark.training.networks.scales import is_raw
+from earmark.training.recipe.sections import Side
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,7 +66,7 @@ def draw_run(
 
 
 def _figures(run: MeasuredRun, level_scale: int | None) -> Mapping[str, "Callable[[], Figure]"]:
-    """The figures by the names of their files."""
+    """Return the figures by the names of their files."""
     return {
         "figure-1-architecture": lambda: draw_architecture(run),
         "figure-2-local-and-global": lambda: draw_local_and_global(run),

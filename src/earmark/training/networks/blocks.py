@@ -1,4 +1,4 @@
-"""The blocks of networks: a convolution's, those of the sample-level family's follow-up, and a dense layer's.
+"""The blocks of networks: convolution, dense layer, and those of the sample-level family's follow-up.
 
 Segments are (segments, channels, time, 1), channels-last in memory: convolutions are 2-D ones of width 1 (see
 `local_cnn.py`). The follow-up (Kim, Lee, Nam, "Sample-level CNN Architectures for Music Auto-tagging Using Raw
@@ -7,16 +7,80 @@ Res-2), or both (ReSE-1, ReSE-2).
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.nn import functional
 
 from earmark.tagging.bundle.card import Convolution
-from earmark.training.networks.norms import BatchNorm1d, BatchNorm2d
+
+
+class BatchNorm1d(nn.BatchNorm1d):
+    """A batch norm over (n, features) that counts the batches of all processes together."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  torch's name
+        """Normalise features: (n, features) to the same."""
+        return _normalise(self, input) if _shared(self) else super().forward(input)
+
+
+class BatchNorm2d(nn.BatchNorm2d):
+    """A batch norm over (n, channels, rows, columns) that counts the batches of all processes together."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  torch's name
+        """Normalise channels: (n, channels, rows, columns) to the same."""
+        return _normalise(self, input) if _shared(self) else super().forward(input)
+
+
+def _shared(norm: nn.Module) -> bool:
+    """Whether this is a training of several processes; torch's own synchronised batch norm needs a GPU."""
+    return (
+        norm.training
+        and distributed.is_available()
+        and distributed.is_initialized()
+        and (distributed.get_world_size() > 1)
+    )
+
+
+def _normalise(norm: BatchNorm1d | BatchNorm2d, rows: Tensor) -> Tensor:
+    """Normalise by the mean and variance over every process's rows, which are equally many."""
+    processes = distributed.get_world_size()
+    dimensions = [0, *range(2, rows.ndim)]
+    # Computed in float32, since a difference of squares would lose the precision of bfloat16.
+    exact = rows.float()
+    moments = torch.cat([exact.mean(dimensions), exact.square().mean(dimensions)])
+    moments = _Sum.apply(moments)  # type: ignore[no-untyped-call]
+    mean, square = (moments / processes).chunk(2)
+    variance = (square - mean.square()).clamp(min=0)
+    if norm.running_mean is not None and norm.running_var is not None and norm.momentum is not None:
+        count = rows.numel() // rows.shape[1] * processes
+        with torch.no_grad():
+            norm.running_mean.lerp_(mean, norm.momentum)
+            norm.running_var.lerp_(variance * count / max(count - 1, 1), norm.momentum)
+    shape = [1, -1, *[1] * (rows.ndim - 2)]
+    scale = norm.weight * torch.rsqrt(variance + norm.eps)
+    normalised: Tensor = (exact - mean.reshape(shape)) * scale.reshape(shape) + norm.bias.reshape(shape)
+    return normalised.to(rows.dtype)
+
+
+class _Sum(torch.autograd.Function):
+    """The sum of a tensor over all processes, with the sum of all gradients on the way back."""
+
+    @staticmethod
+    def forward(_: Any, part: Tensor) -> Tensor:
+        total = part.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_: Any, gradient: Tensor) -> Tensor:
+        total = gradient.clone()
+        distributed.all_reduce(total)
+        return total
+
 
 RESIDUAL_DROPOUT = 0.2
-"""Between the two convolutions of a residual block (authors' code)."""
+"""The dropout between the two convolutions of a residual block (authors' code)."""
 
 
 class SameConvolution(nn.Conv2d):
@@ -29,26 +93,26 @@ class SameConvolution(nn.Conv2d):
         same = stride == 1
         before = (filter_length - 1) // 2 if same else 0
         super().__init__(inputs, channels, (filter_length, 1), stride=(stride, 1), padding=(before, 0))
-        # torch pads both ends alike; what an even filter wants more is added at the end by hand.
+        # torch pads both ends alike, so the additional zero of an even filter is added by hand.
         self._zeros_after = filter_length - 1 - 2 * before if same else 0
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  torch's name
-        """(segments, inputs, time, 1) -> (segments, channels, time / stride, 1)."""
+        """Convolve over time: (segments, inputs, time, 1) to (segments, channels, time / stride, 1)."""
         if self.stride[0] > 1:
             return self._of_pieces(input)
         if self._zeros_after:
             input = functional.pad(input, (0, 0, 0, self._zeros_after))  # noqa: A001
-        # The same numbers in memory, with time as what torch calls width: its backward pass is then up to twice as fast
-        # on a processor (measured, `docs/explanation/sample-level.md`).
+        # With time as torch's width, the backward pass is up to twice as fast on a CPU (measured,
+        # `docs/explanation/sample-level.md`); the memory is the same.
         padding = (0, int(self.padding[0]))
         return _turned(functional.conv2d(_turned(input), _turned(self.weight), self.bias, padding=padding))
 
     def _of_pieces(self, rows: Tensor) -> Tensor:
-        """A stride as long as the filter is one matrix product on pieces of the input: faster than as a convolution."""
+        """Convolve with a stride as long as the filter: one matrix product on pieces, faster than a convolution."""
         count, inputs, length, _ = rows.shape
         pieces = rows.permute(0, 2, 3, 1).reshape(count, length // self.stride[0], self.stride[0] * inputs)
-        # Multiplied from the right, laid out row by row: the gradient of the weight is then the product that is fast.
+        # In this layout the gradient of the weight is the faster kind of matrix product.
         weight = self.weight.squeeze(-1).permute(2, 1, 0).flatten(0, 1).contiguous()
         outputs = pieces.flatten(0, 1) @ weight
         if self.bias is not None:
@@ -57,9 +121,9 @@ class SameConvolution(nn.Conv2d):
 
 
 class ChannelScaling(nn.Module):
-    """Every channel times a factor, 0 to 1, that two dense layers make of all channels' means over time (SE).
+    """A factor in 0..1 on every channel, which two dense layers make of all channels' means over time (SE).
 
-    Unlike in other nets the layers widen in between, 16-fold, and come back (the follow-up, section 2.2).
+    Unlike in other networks, the layer in between is 16 times as wide (the follow-up, section 2.2).
     """
 
     def __init__(self, channels: int, units: int) -> None:
@@ -68,12 +132,12 @@ class ChannelScaling(nn.Module):
         self.excite = nn.Linear(units, channels)
 
     def initialise(self) -> None:
-        """Glorot-uniform weights (authors' code)."""
+        """Draw Glorot-uniform weights (authors' code)."""
         for layer in (self.squeeze, self.excite):
             nn.init.xavier_uniform_(layer.weight)
 
     def forward(self, rows: Tensor) -> Tensor:
-        """(segments, channels, time, 1) -> the same."""
+        """Scale channels: (segments, channels, time, 1) to the same."""
         means = rows.mean(dim=(2, 3))
         factors = torch.sigmoid(self.excite(torch.relu(self.squeeze(means))))
         scaled: Tensor = rows * factors[:, :, None, None]
@@ -81,7 +145,7 @@ class ChannelScaling(nn.Module):
 
 
 class ConvolutionBlock(nn.Module):
-    """Convolution, batch norm, ReLU, max-pool with stride equal to its length ([SPL] section II-A).
+    """A convolution, batch norm, ReLU, and a max-pool with stride equal to its length ([SPL] II-A).
 
     A stride of 1 pads with zeros to "same" length (an even filter pads one more at the end); a larger one, the first
     layer of the sample-level family, pads nothing. With `squeeze_units` what the pool leaves is scaled (SE).
@@ -95,7 +159,7 @@ class ConvolutionBlock(nn.Module):
         self.scaling = _scaling(shape)
 
     def forward(self, rows: Tensor) -> Tensor:
-        """(segments, inputs, time, 1) -> (segments, channels, shorter time, 1)."""
+        """Run the block: (segments, inputs, time, 1) to (segments, channels, shorter time, 1)."""
         pooled: Tensor = self.scaling(self.pool(torch.relu(self.norm(self.convolution(rows)))))
         return pooled
 
@@ -119,7 +183,7 @@ class ResidualBlock(nn.Module):
         self.pool = _pool(shape)
 
     def forward(self, rows: Tensor) -> Tensor:
-        """(segments, inputs, time, 1) -> (segments, channels, shorter time, 1)."""
+        """Run the block: (segments, inputs, time, 1) to (segments, channels, shorter time, 1)."""
         inside = self.norm(self.convolution(rows))
         if self.second is not None:
             inside = self.second(self.dropout(torch.relu(inside)))
@@ -129,7 +193,7 @@ class ResidualBlock(nn.Module):
 
 
 class DenseBlock(nn.Module):
-    """Dense layer, batch norm, ReLU, dropout."""
+    """A dense layer, batch norm, ReLU, dropout."""
 
     def __init__(self, inputs: int, units: int, dropout: float) -> None:
         super().__init__()
@@ -138,13 +202,13 @@ class DenseBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """(n, inputs) -> (n, units)."""
+        """Run the layer: (n, inputs) to (n, units)."""
         active: Tensor = self.dropout(torch.relu(self.norm(self.dense(vectors))))
         return active
 
 
 def first_outputs(layer: nn.Linear, outputs: int) -> nn.Linear:
-    """A layer with the first outputs alone, those of the tags, once hints (`material.hints`) have done their work."""
+    """Make a layer that has the first outputs of another alone."""
     kept = nn.Linear(layer.in_features, outputs)
     with torch.no_grad():
         kept.weight.copy_(layer.weight[:outputs])
@@ -153,12 +217,12 @@ def first_outputs(layer: nn.Linear, outputs: int) -> nn.Linear:
 
 
 def block_of(inputs: int, shape: Convolution) -> ConvolutionBlock | ResidualBlock:
-    """The block that a card describes."""
+    """Make the block that a card describes."""
     return ResidualBlock(inputs, shape) if shape.residual_convolutions else ConvolutionBlock(inputs, shape)
 
 
 def initialise(modules: Iterable[nn.Module]) -> None:
-    """He-uniform weights, zero biases (authors' code); layers that scale channels as they initialise themselves."""
+    """Draw he-uniform weights and set biases to zero (authors' code); channel scalings initialise themselves."""
     scalings = []
     for module in modules:
         if isinstance(module, ChannelScaling):
@@ -185,7 +249,7 @@ class _NormedConvolution(nn.Module):
 
 
 def _turned(tensor: Tensor) -> Tensor:
-    """(n, channels, time, 1) as (n, channels, 1, time), or back: a view, where channels are last in memory."""
+    """View (n, channels, time, 1) as (n, channels, 1, time), or back, where channels are last in memory."""
     count, channels, height, width = tensor.shape
     return tensor.permute(0, 2, 3, 1).reshape(count, width, height, channels).permute(0, 3, 1, 2)
 

@@ -1,4 +1,4 @@
-"""Trained networks -> the arrays of a bundle: batch norms folded in, every result checked against torch."""
+"""Exports trained networks as the arrays of a bundle: batch norms folded in, every result checked against torch."""
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +15,11 @@ from earmark.training.networks.local_cnn import LocalCNN
 Arrays = dict[str, npt.NDArray[np.float32]]
 
 TOLERANCE = 1e-5
-"""How far numpy may be from torch, relative to the largest value."""
+"""The largest difference of numpy from torch, relative to the largest value."""
 
 
 def local_arrays(network: LocalCNN) -> Arrays:
-    """The weights of a local CNN under their names in a bundle, batch norms folded into the layers before them."""
+    """Return the weights of a local CNN under their names in a bundle, batch norms folded in."""
     prefix = f"extractor.{network.extractor.name}"
     arrays: Arrays = {}
     for index, block in enumerate(network.blocks, start=1):
@@ -37,7 +37,7 @@ def local_arrays(network: LocalCNN) -> Arrays:
 
 
 def _block_arrays(block: ConvolutionBlock | ResidualBlock, name: str) -> Arrays:
-    """The weights of one block, by the names of `tagging/tensors.py`."""
+    """Return the weights of one block, by the names of `tagging/tensors.py`."""
     convolutions = {name: (block.convolution, block.norm)}
     if isinstance(block, ResidualBlock):
         for part, module in (("second", block.second), ("shortcut", block.shortcut)):
@@ -54,7 +54,7 @@ def _block_arrays(block: ConvolutionBlock | ResidualBlock, name: str) -> Arrays:
 
 
 def classifier_arrays(network: GlobalClassifier) -> Arrays:
-    """The weights of a global classifier under their names in a bundle, batch norms folded in."""
+    """Return the weights of a global classifier under their names in a bundle, batch norms folded in."""
     arrays: Arrays = {"head.mean": _array(network.mean), "head.deviation": _array(network.deviation)}
     layers = [_fold(block.dense.weight, block.dense.bias, block.norm) for block in network.hidden]  # type: ignore[union-attr,arg-type]
     layers.append((network.output.weight, network.output.bias))
@@ -105,7 +105,7 @@ def _compare(what: str, found: npt.NDArray[np.float32], expected: npt.NDArray[np
 
 
 def _fold(weight: Tensor, bias: Tensor | None, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """A layer and the batch norm behind it as one layer, computed in float64."""
+    """Fold the batch norm behind a layer into the layer, in float64."""
     if norm.running_mean is None or norm.running_var is None or bias is None:
         raise TrainingError("Found a layer without bias or running statistics; expected both in a trained network.")
     scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
@@ -114,6 +114,6 @@ def _fold(weight: Tensor, bias: Tensor | None, norm: nn.BatchNorm1d | nn.BatchNo
 
 
 def _array(tensor: Tensor) -> npt.NDArray[np.float32]:
-    # A copy, as numpy would else look into the weights that torch goes on training.
+    # A copy, since numpy would otherwise share the weights that torch goes on training.
     array: npt.NDArray[np.float32] = np.array(tensor.detach().cpu().float().numpy(), order="C")
     return array

@@ -1,8 +1,8 @@
-"""What the filters of a sample-level network listen for: the spectrum of the sound that each answers most to.
+"""The spectra of the sounds that each filter of a sample-level network answers most to.
 
-The papers' analysis ([SMC]): a short noise is changed by gradient ascent until a filter answers it as strongly as it
-can, and the spectrum of what comes out is looked at; filters are put in order of the frequency where it is highest. The
-first layer's filters have two or three taps, so that their spectrum is known without that.
+This is the papers' analysis ([SMC]): gradient ascent changes a short noise until a filter answers it as strongly as it
+can. Filters are put in the order of the frequency at which the spectrum of the result is highest. The first layer's
+filters have two or three taps, so that their spectrum is known without that.
 """
 
 import copy
@@ -13,19 +13,24 @@ import numpy.typing as npt
 import torch
 
 from earmark.tagging.bundle.card import Extractor, Weights
-from earmark.training.networks.blocks import ChannelScaling, ConvolutionBlock, ResidualBlock, SameConvolution
+from earmark.training.networks.blocks import (
+    BatchNorm2d,
+    ChannelScaling,
+    ConvolutionBlock,
+    ResidualBlock,
+    SameConvolution,
+)
 from earmark.training.networks.local_cnn import LocalCNN
-from earmark.training.networks.norms import BatchNorm2d
 
 SHORTEST_NOISE = 700
-"""The noise has the first length from here on that strides and pools tile: 729 samples, as in the paper, or 1024."""
+"""The least length of the noise: the next one that strides and pools tile is 729 samples, as in the paper, or 1024."""
 ASCENT_STEPS = 16
 STEP = 0.35
-"""Of the noise's own level, a step."""
+"""The length of a step, as a share of the noise's own level."""
 SMOOTH_BINS = 9
-"""Choice: power is averaged over so many bins, 270 Hz, as what is left of the noise has a spectrum of single peaks."""
+"""Choice: power is averaged over so many bins, 270 Hz, since what is left of the noise has single peaks."""
 LEVEL = 0.1
-"""Choice: the noise stays at this root mean square, about that of music, where a paper lets it grow."""
+"""Choice: the noise keeps this root mean square, about that of music; in the paper it may grow."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class FilterSpectra:
 
 
 def filter_spectra(extractor: Extractor, weights: Weights, seed: int = 0) -> tuple[FilterSpectra, ...]:
-    """The spectra of every layer that a short noise reaches: six layers of 3s, ten of 2s."""
+    """Compute the spectra of every layer that a short noise reaches: six layers of 3s, ten of 2s."""
     network = network_of(extractor, weights)
     samples, layers = _noise_length(extractor)
     deeper = (
@@ -58,14 +63,14 @@ def filter_spectra(extractor: Extractor, weights: Weights, seed: int = 0) -> tup
 
 
 def first_layer_spectra(extractor: Extractor, weights: Weights, bins: int = 365) -> FilterSpectra:
-    """The spectra of the first layer's taps themselves."""
+    """Compute the spectra of the first layer's taps themselves."""
     taps = np.asarray(weights[f"extractor.{extractor.name}.convolution.1.weight"][:, 0], np.float64)
     spectra = np.abs(np.fft.rfft(taps, 2 * (bins - 1), axis=1))
     return _ordered(1, spectra, np.ones(len(spectra), np.bool_), extractor.rate_hz)
 
 
 def network_of(extractor: Extractor, weights: Weights) -> LocalCNN:
-    """A bundle's network in torch again, in evaluation; its batch norms, folded away, do nothing."""
+    """Load a bundle's network into torch again, in evaluation; its batch norms, folded away, do nothing."""
     network = LocalCNN(extractor, 0.0).eval()
     prefix = f"extractor.{extractor.name}"
     with torch.no_grad():
@@ -100,7 +105,7 @@ def _tensor(weights: Weights, name: str) -> torch.Tensor:
 
 
 def _noise_length(extractor: Extractor) -> tuple[int, int]:
-    """How long the noise is, and how many layers then have at least one output of it."""
+    """Return the length of the noise, and how many layers then have at least one output of it."""
     length = 1
     for layer, shape in enumerate(extractor.convolutions, start=1):
         length *= shape.stride * shape.pool_length
@@ -112,9 +117,9 @@ def _noise_length(extractor: Extractor) -> tuple[int, int]:
 def _answered_most(
     network: LocalCNN, level: int, samples: int, seed: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """The spectra, (filters, bins), of the sounds that every filter of a layer answers most to, and which answer."""
+    """Compute the spectra (filters, bins) of the sounds that each filter answers most to, and which answer."""
     filters = network.extractor.convolutions[level - 1].channels
-    # What a filter answers is what it says before its pool, which would let it be silent elsewhere.
+    # The pool is left out, since it would let a filter be silent at other places.
     last = copy.deepcopy(network.blocks[level - 1])
     last.pool = torch.nn.Identity()
     blocks = [*network.blocks[: level - 1], last]
@@ -124,11 +129,11 @@ def _answered_most(
         rows = sound.transpose(1, 2).unsqueeze(-1)
         for block in blocks:
             rows = block(rows)
-        # Each item of the batch is for one filter: the mean of its own answer over time.
+        # Each item of the batch belongs to one filter; its answer is a mean over time.
         answers = rows[:, :, :, 0].mean(dim=2).diagonal()
         (gradient,) = torch.autograd.grad(answers.sum(), sound)
         with torch.no_grad():
-            # A filter that answers nothing to the noise has no gradient: it keeps the noise, and counts as silent.
+            # A filter that does not answer to the noise has no gradient: it keeps the noise, and counts as silent.
             direction = gradient / gradient.square().mean(dim=1, keepdim=True).sqrt().clamp(min=1e-12)
             sound += STEP * LEVEL * direction
             sound *= LEVEL / sound.square().mean(dim=1, keepdim=True).sqrt()

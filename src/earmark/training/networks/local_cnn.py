@@ -1,8 +1,8 @@
-"""The local CNN: a small network that tags one segment, one a scale; its blocks are in `blocks.py`.
+"""The local CNN: a small network that tags one segment of a scale; its blocks are in `blocks.py`.
 
-Segments are rows: (segments, length, inputs), with the mel bands (or the one waveform) last. In memory that is
-what torch calls channels-last, so the convolutions are written as 2-D ones of width 1 with weights in that order: the
-same arithmetic as Conv1d, and faster in training on a CPU (`benchmarks/convolutions.py`).
+Segments are rows: (segments, length, inputs), with the mel bands (or the one waveform) last. In memory this is what
+torch calls channels-last. So convolutions are 2-D ones of width 1 with weights in that order: the same arithmetic as
+Conv1d, and faster in training on a CPU (`benchmarks/convolutions.py`).
 """
 
 import torch
@@ -20,7 +20,7 @@ from earmark.training.networks.blocks import (
 
 
 class LocalCNN(nn.Module):
-    """A small CNN that tags one segment; its blocks are data ([SPL] section II-A, Table of `method.md` section 3).
+    """A small CNN that tags one segment ([SPL] II-A, method section 3); its extractor describes its blocks.
 
     The standardisation of the input, one scalar mean and deviation, is a buffer: it travels with the weights.
     """
@@ -28,8 +28,11 @@ class LocalCNN(nn.Module):
     input_mean: Tensor
     input_deviation: Tensor
 
-    def __init__(self, extractor: Extractor, dropout: float = 0.5, hints: int = 0) -> None:
-        """`hints`: how many outputs follow those of the tags while it trains (`material.hints`)."""
+    def __init__(self, extractor: Extractor, dropout: float = 0.5, further_outputs: int = 0) -> None:
+        """Make an untrained network.
+
+        `further_outputs` follow those of the tags while it trains (`extras.distillation`).
+        """
         super().__init__()
         self.extractor = extractor
         self.register_buffer("input_mean", torch.tensor(extractor.input_mean))
@@ -44,11 +47,11 @@ class LocalCNN(nn.Module):
         self.hidden = (
             DenseBlock(inputs, extractor.hidden_units, dropout) if extractor.hidden_units else nn.Dropout(dropout)
         )
-        self.output = nn.Linear(extractor.hidden_units or inputs, len(extractor.output_tags) + hints)
+        self.output = nn.Linear(extractor.hidden_units or inputs, len(extractor.output_tags) + further_outputs)
         initialise(self.modules())
 
     def activations(self, segments: Tensor) -> list[Tensor]:
-        """The output of every block, pooled: (segments, length, inputs) -> a list of (segments, channels, time)."""
+        """Return every pooled level: (segments, length, inputs) to one (segments, channels, time) each."""
         rows = (segments - self.input_mean) / self.input_deviation
         rows = rows.transpose(1, 2).unsqueeze(-1)
         levels = []
@@ -57,12 +60,7 @@ class LocalCNN(nn.Module):
             levels.append(rows.squeeze(-1))
         return levels
 
-    def start_at(self, logits: Tensor) -> None:
-        """Let untrained outputs lie around given log odds, (tags,)."""
-        with torch.no_grad():
-            self.output.bias.copy_(logits)
-
-    def drop_hints(self) -> None:
+    def drop_further_outputs(self) -> None:
         """Keep the outputs of the tags alone."""
         self.output = first_outputs(self.output, len(self.extractor.output_tags))
 
@@ -73,7 +71,7 @@ class LocalCNN(nn.Module):
 
 
 def output_length(extractor: Extractor) -> int:
-    """How many time steps the last block leaves of a segment."""
+    """Count the time steps that the last block leaves of a segment."""
     length = extractor.segment_length
     for shape in extractor.convolutions:
         length = length // shape.stride // shape.pool_length

@@ -1,4 +1,4 @@
-"""What a local CNN costs, reckoned from its description: layers, parameters, multiply-adds, receptive lengths.
+"""Counts what a local CNN costs, from its description: layers, parameters, multiply-adds, receptive lengths.
 
 The parameters of a network at hand are counted too.
 """
@@ -16,7 +16,7 @@ class LayerCost:
 
     Attributes:
         rows: the outputs that its convolution has of a segment, before its pool.
-        receptive_rows: how many input rows (frames or samples) one of those outputs hears, the edges left aside.
+        receptive_rows: how many input rows (frames or samples) one of those outputs depends on, away from the edges.
         parameters: weights, biases, and the batch norms' scale and shift.
         multiply_adds: of one segment; those of pools, norms and sums are not counted.
     """
@@ -38,17 +38,17 @@ class NetworkCost:
 
 
 def network_cost(extractor: Extractor) -> NetworkCost:
-    """Reckon a network's cost; parameters are those that are trained, multiply-adds those of one segment."""
+    """Count a network's trained parameters, and the multiply-adds of one segment."""
     layers: list[LayerCost] = []
     length, columns = extractor.segment_length, extractor.input_columns
-    heard, step = 1, 1
+    receptive, step = 1, 1
     for shape in extractor.convolutions:
         rows = length // shape.stride
-        heard += (shape.filter_length - 1) * step * max(1, shape.residual_convolutions)
+        receptive += (shape.filter_length - 1) * step * max(1, shape.residual_convolutions)
         step *= shape.stride
         parameters, multiply_adds = _block_cost(shape, rows, columns)
-        layers.append(LayerCost(shape, rows, heard, parameters, multiply_adds))
-        heard += (shape.pool_length - 1) * step
+        layers.append(LayerCost(shape, rows, receptive, parameters, multiply_adds))
+        receptive += (shape.pool_length - 1) * step
         step *= shape.pool_length
         length, columns = rows // shape.pool_length, shape.channels
     inputs, tags, hidden = columns * length, len(extractor.output_tags), extractor.hidden_units
@@ -62,12 +62,12 @@ def network_cost(extractor: Extractor) -> NetworkCost:
 
 
 def parameter_count(network: nn.Module) -> int:
-    """Trainable parameters: convolution and dense weights and biases, batch norms' scale and shift."""
+    """Count trainable parameters: weights, biases, batch norms' scale and shift."""
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
 
 
 def _block_cost(shape: Convolution, rows: int, columns: int) -> tuple[int, int]:
-    """Parameters and multiply-adds of one block."""
+    """Count the parameters and multiply-adds of one block."""
     channels = shape.channels
     convolutions = [shape.filter_length * columns * channels]
     if shape.residual_convolutions == 2:

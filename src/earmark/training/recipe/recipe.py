@@ -1,7 +1,7 @@
-"""A recipe: the whole of an experiment, as one TOML file, and how it is read.
+"""A recipe: the whole of an experiment as one TOML file, and how it is read.
 
-An unknown key is refused with the nearest known one named. A recipe knows nothing of folds' results or of files on
-disk: it can be hashed, stored in a bundle and read again to the same value.
+An unknown key is refused, and the nearest known one is named. A recipe does not depend on results or on other files: it
+can be hashed, stored in a bundle and read again to the same value.
 """
 
 import difflib
@@ -12,25 +12,30 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from earmark.errors import RecipeError
-from earmark.training.networks.sample_level import is_raw
-from earmark.training.recipe.augmentation import AugmentationSection
-from earmark.training.recipe.bundle import BundleSection
-from earmark.training.recipe.classifier import GlobalSection, WindowSection
-from earmark.training.recipe.data import DataSection
-from earmark.training.recipe.evaluation import EvaluationSection
-from earmark.training.recipe.front_end import FrontEndSection
-from earmark.training.recipe.joint import JointSection
-from earmark.training.recipe.local import LocalSection, RawSection
-from earmark.training.recipe.pooling import PoolingSection
-from earmark.training.recipe.schedule import OneCycleSchedule, StagedSchedule
-from earmark.training.recipe.section import Section
+from earmark.training.networks.scales import is_raw
+from earmark.training.recipe.sections import (
+    AugmentationSection,
+    BundleSection,
+    DataSection,
+    EvaluationSection,
+    FrontEndSection,
+    GlobalSection,
+    JointSection,
+    LocalSection,
+    OneCycleSchedule,
+    PoolingSection,
+    RawSection,
+    Section,
+    StagedSchedule,
+    WindowSection,
+)
 
 
 class Recipe(Section):
     """The whole of an experiment.
 
-    name: lower case letters, digits, dots and dashes; results go to runs/NAME. licence: of the trained model. seed: of
-    the local step. model: what `train` writes.
+    name: lower case letters, digits, dots and dashes; results go to runs/NAME. licence: that of the trained model.
+    seed: that of the local step. model: the model that `train` writes.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
@@ -48,12 +53,12 @@ class Recipe(Section):
 
     @property
     def needs_waveforms(self) -> bool:
-        """Whether a local CNN hears raw sound."""
+        """Whether a local CNN reads raw sound."""
         return any(is_raw(scale) for scale in self.local.scales)
 
     @property
     def needs_frames(self) -> bool:
-        """Whether anything looks at log-mel frames."""
+        """Whether anything reads log-mel frames."""
         return not all(is_raw(scale) for scale in self.local.scales) or "baselines" in self.evaluation.compare
 
     @model_validator(mode="after")
@@ -62,13 +67,13 @@ class Recipe(Section):
             raise ValueError(f"global.windows takes means over windows, but pooling.track is {self.pooling.track!r}")
         windows = self.global_.windows
         if windows is not None and windows.gains_decibels and self.front_end.level_seconds:
-            raise ValueError("global.windows.gains_decibels are loudnesses, which front_end.level_seconds takes away")
+            raise ValueError("global.windows.gains_decibels varies the loudness, which front_end.level_seconds removes")
         joint = self.model == "joint" or "joint" in self.evaluation.compare
         if joint and self.needs_waveforms:
-            raise ValueError("joint training is of log-mel scales; local.scales has raw ones too")
+            raise ValueError("joint training takes log-mel scales alone, but local.scales has raw ones too")
         if all(is_raw(scale) for scale in self.local.scales) and self.local.augmentation != AugmentationSection():
             raise ValueError(
-                "local.augmentation is of log-mel segments, but local.scales has none; raw ones have gain_deviation"
+                "local.augmentation varies log-mel segments, but local.scales has none; raw ones have gain_deviation"
             )
         if joint and self.pooling != PoolingSection():
             raise ValueError(
@@ -90,7 +95,7 @@ class Recipe(Section):
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Read and check a recipe; paths in it are taken from the folder in which the command runs.
+    """Read and check a recipe; its paths are relative to the folder in which the command runs.
 
     Raises:
         RecipeError: the file is absent, is no TOML, or holds a key or value that a recipe does not have.
@@ -105,7 +110,7 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def parse_recipe(text: str, name: str = "the recipe") -> Recipe:
-    """Read and check a recipe from TOML text; `name` stands in error messages.
+    """Read and check a recipe from TOML text; error messages call it `name`.
 
     Raises:
         RecipeError: the text is no TOML, or holds a key or value that a recipe does not have.
@@ -122,7 +127,7 @@ def parse_recipe(text: str, name: str = "the recipe") -> Recipe:
 
 
 def _explain(problem: Any) -> str:
-    """One sentence for one problem, with the nearest known key where a key is unknown."""
+    """Explain one problem in a sentence, with the nearest known key where a key is unknown."""
     where = ".".join(str(part) for part in problem["loc"])
     if problem["type"] in ("union_tag_not_found", "union_tag_invalid"):
         return f"{where}.kind: found {problem['input'].get('kind')!r}; expected 'staged' or 'one-cycle'"
@@ -135,7 +140,7 @@ def _explain(problem: Any) -> str:
 
 
 def _known_keys(location: tuple[Any, ...]) -> list[str]:
-    """The keys that the section at a location of the recipe has."""
+    """Return the keys that the section at a location of the recipe has."""
     section: type[Section] = Recipe
     kinds: dict[str, type[Section]] = {"staged": StagedSchedule, "one-cycle": OneCycleSchedule}
     names: dict[str, type[Section]] = {

@@ -1,12 +1,10 @@
-"""An experiment: the steps of the letter, each done once and found again.
+"""An experiment: the letter's steps, each done once and found again.
 
-    local        a CNN a scale, on segments                          -> weights
-    features     every clip through it, every level                  -> vectors
-    global       two dense layers on the vectors of chosen scales and levels
-    joint        all of them together, from where they ended (the letter's future work)
+Step 1 trains a local CNN for every scale. Step 2 runs every clip through it and keeps every level. Step 3 trains a
+classifier on the vectors of chosen scales and levels. A fourth step, joint training, goes on from there.
 
-Everything about data that a step uses stands in its inputs, so that a recipe with other scales, levels or seeds shares
-whatever is the same.
+The inputs of a step hold everything about data that it uses, so that recipes with other scales, levels or seeds share
+what is the same.
 """
 
 import dataclasses
@@ -24,16 +22,16 @@ from earmark.tagging.bundle.card import Activation, Extractor
 from earmark.tagging.bundle.json import to_plain
 from earmark.tagging.bundle.tensors import extractor_hash
 from earmark.tagging.engines.network import Classifier, LocalNetwork
+from earmark.training.data.batches import Share
+from earmark.training.data.clips import TrainingData
 from earmark.training.datasets.base import Task
-from earmark.training.material.hints import hints_hash
-from earmark.training.material.material import Material
+from earmark.training.extras.distillation import files_hash
+from earmark.training.extras.joint import TrainedJoint, read_joint, train_joint
+from earmark.training.extras.parts import extended_classifier_parts, extended_local_parts
 from earmark.training.networks.export import Arrays
-from earmark.training.networks.sample_level import is_raw, raw_extractor
-from earmark.training.networks.scales import levels_of, log_mel_extractor
-from earmark.training.recipe.augmentation import AugmentationSection
-from earmark.training.recipe.classifier import GlobalSection
-from earmark.training.recipe.local import LocalSection
+from earmark.training.networks.scales import is_raw, levels_of, log_mel_extractor, raw_extractor
 from earmark.training.recipe.recipe import Recipe
+from earmark.training.recipe.sections import GlobalSection, LocalSection
 from earmark.training.steps.features import (
     ScaleFeatures,
     Selection,
@@ -42,11 +40,17 @@ from earmark.training.steps.features import (
     read_features,
     with_levels,
 )
-from earmark.training.steps.global_step import TrainedClassifier, read_classifier, train_classifier, write_classifier
-from earmark.training.steps.history import write_history
-from earmark.training.steps.joint_step import TrainedJoint, read_joint, train_joint
+from earmark.training.steps.fit import write_history
+from earmark.training.steps.global_step import (
+    TrainedClassifier,
+    classifier_parts,
+    read_classifier,
+    train_classifier,
+    write_classifier,
+)
 from earmark.training.steps.local_step import (
     TrainedLocal,
+    local_parts,
     read_local,
     read_standardisation,
     train_local,
@@ -56,66 +60,77 @@ from earmark.training.steps.steps import Steps
 
 
 class Experiment:
-    """A recipe on its material, with finished steps kept in a folder.
+    """A recipe on its data, with finished steps kept in a folder.
 
-    `pretraining` is the material of the local CNNs where the recipe names another dataset for them.
+    `pretraining` is the data of the local CNNs where the recipe names another dataset for them.
     """
 
     def __init__(
         self,
         recipe: Recipe,
-        material: Material,
+        data: TrainingData,
         steps: Steps,
         fabric: Fabric,
         say: Callable[[str], None],
-        pretraining: Material | None = None,
+        pretraining: TrainingData | None = None,
     ) -> None:
-        self.recipe, self.material = recipe, material
-        self.local_material = pretraining or material
+        self.recipe, self.data = recipe, data
+        self.local_data = pretraining or data
         self._steps, self._fabric, self._say = steps, fabric, say
 
     @property
     def leads(self) -> bool:
-        """Whether this process is the one that writes and speaks, where several train together."""
+        """Whether this process writes and speaks, where several train together."""
         return bool(self._fabric.is_global_zero)
 
     @property
+    def _share(self) -> Share:
+        return Share(self._fabric.global_rank, self._fabric.world_size)
+
+    @property
     def activation(self) -> Activation:
-        """What turns the classifier's logits into scores."""
-        return activation_of(self.material.dataset.task)
+        """The function that turns the classifier's logits into scores: "sigmoid" or "softmax"."""
+        return activation_of(self.data.dataset.task)
 
     def levels(self, scale: int) -> tuple[int, ...]:
-        """The levels that the local CNN of a scale gives."""
+        """Return the levels that the local CNN of a scale gives."""
         return levels_of(scale, self.recipe.local.raw.shape)
 
     def selection(self) -> Selection:
-        """All scales of the recipe, with the levels that it names."""
+        """Return all scales of the recipe, with the levels that it names."""
         levels = self.recipe.global_.levels
         return Selection(self.recipe.local.scales, () if levels == "all" else levels)
 
     @lru_cache(maxsize=64)  # noqa: B019  an experiment lives as long as its command
     def local(self, split: str, scale: int) -> TrainedLocal:
-        """Step 1: the local CNN of a scale, trained on one side of a split and chosen on another."""
-        material, section = self.local_material, self.recipe.local.for_scale(scale)
+        """Train the local CNN of a scale (step 1) on one side of a split, chosen on another."""
+        data, section = self.local_data, self.recipe.local.for_scale(scale)
         split = self._local_split(split)
-        data = _data_inputs(material, split)
+        known = _data_inputs(data, split)
         extractor = self._untrained(split, scale)
-        # Which of its levels enter a vector is no matter of its training.
+        # The training does not depend on which levels enter a vector.
         whole = dataclasses.replace(extractor, levels=tuple(range(1, len(extractor.convolutions) + 1)))
         inputs = {
-            **data,
+            **known,
             "extractor": to_plain(whole, "extractor"),
-            "local": _settings(section, exclude={"scales", "data"}),
+            "local": _local_settings(section),
             "seed": self.recipe.seed,
         }
-        folder = self._steps.done(
-            "local",
-            inputs,
-            lambda folder: train_local(
-                whole, material, split, section, self.recipe.seed, self._fabric, folder, self._say
-            ),
-            together=True,
-        )
+
+        def make(folder: Path) -> None:
+            compose = local_parts if section.is_plain else extended_local_parts
+            parts = compose(whole, data, split, section, self.recipe.seed, self._share)
+            what = f"{split} local {whole.name}"
+            train_local(
+                parts,
+                section.schedule,
+                self.recipe.seed,
+                self._fabric,
+                folder,
+                lambda epoch: self._say(f"{what}  {epoch.line}"),
+            )
+
+        folder = self._steps.done("local", inputs, make, together=True)
         pooling = self.recipe.pooling
         pooled = dataclasses.replace(extractor, segment_statistic=pooling.segment, track_statistic=pooling.track)
         trained = read_local(pooled, folder)
@@ -123,26 +138,26 @@ class Experiment:
         return dataclasses.replace(trained, extractor=described)
 
     def _untrained(self, split: str, scale: int) -> Extractor:
-        """What the local CNN of a scale is before it is trained; raw sound is not standardised (authors' code)."""
-        material = self.local_material
-        labels = material.dataset.labels
+        """Describe the local CNN of a scale before it is trained; raw sound is not standardised (authors' code)."""
+        data = self.local_data
+        labels = data.dataset.labels
         if is_raw(scale):
             return raw_extractor(scale, labels, self.recipe.local.raw.shape)
         values = self._steps.done(
             "standardisation",
-            _data_inputs(material, split),
-            lambda folder: write_standardisation(material, split, folder),
+            _data_inputs(data, split),
+            lambda folder: write_standardisation(data, split, folder),
         )
         return log_mel_extractor(scale, labels, *read_standardisation(values), self.recipe.front_end.settings)
 
     @lru_cache(maxsize=64)  # noqa: B019  an experiment lives as long as its command
     def features(self, split: str, scale: int, gain_decibels: float = 0.0) -> ScaleFeatures:
-        """Step 2: every clip of the dataset through the local CNN of a scale."""
+        """Run every clip of the dataset through the local CNN of a scale (step 2)."""
         trained = self.local(split, scale)
         return self._features(trained.extractor, trained.arrays, gain_decibels)
 
     def classifier(self, split: str, selection: Selection, seed: int) -> TrainedClassifier:
-        """Step 3: the global classifier on chosen scales and levels, kept whole, to tag with or to train on."""
+        """Train the global classifier on chosen scales and levels (step 3), and keep it whole."""
 
         def make(folder: Path) -> None:
             trained = self._train_classifier(split, selection, seed)
@@ -153,7 +168,7 @@ class Experiment:
         return read_classifier(self.recipe.global_, self._steps.done("classifier", inputs, make, together=True))
 
     def global_scores(self, split: str, selection: Selection, seed: int) -> npt.NDArray[np.float32]:
-        """Step 3 where only its scores are wanted, as in comparisons: of every clip of the dataset, (clips, tags).
+        """Score every clip by the global classifier (step 3) and keep only its scores: (clips, tags).
 
         Where the recipe makes a bundle, the classifiers of its own selection are kept whole all the same:
         probabilities are fitted on them, and other recipes may read their hidden layers.
@@ -173,26 +188,33 @@ class Experiment:
         return scores
 
     def model_scores(self, split: str, seed: int) -> npt.NDArray[np.float32]:
-        """The scores of every clip by the very model that the recipe makes a bundle of: (clips, tags)."""
+        """Score every clip by the model that the recipe makes a bundle of: (clips, tags)."""
         if self.recipe.model == "joint":
             return self.joint_scores(split, seed)
         selection = self.selection()
         return self._scores(self.classifier(split, selection, seed), self.vectors(split, selection))
 
     def _train_classifier(self, split: str, selection: Selection, seed: int) -> TrainedClassifier:
-        section = self.recipe.global_
-        gains = (0.0, *(() if section.windows is None else section.windows.gains_decibels))
-        features = [[self.features(split, scale, gain) for scale in selection.scales] for gain in gains]
-        return train_classifier(self.material, split, features, selection.levels, section, seed, self._fabric)
+        section, levels = self.recipe.global_, selection.levels
+        features = [self.features(split, scale) for scale in selection.scales]
+        if section.is_plain:
+            parts = classifier_parts(self.data, split, features, levels, section, seed, self._share)
+        else:
+            gains = () if section.windows is None else section.windows.gains_decibels
+            louder = [[self.features(split, scale, gain) for scale in selection.scales] for gain in gains]
+            every = [features, *louder]
+            parts = extended_classifier_parts(self.data, split, every, levels, section, seed, self._share)
+        vectors, training = clip_vectors(features, levels), self.data.clips_of(split, "train")
+        return train_classifier(parts, vectors, training, section.schedule, seed, self._fabric)
 
     def vectors(self, split: str, selection: Selection) -> npt.NDArray[np.float32]:
-        """The letter's vectors of every clip, by the local CNNs of a split: (clips, columns) float32."""
+        """Return the letter's vectors of every clip, by the local CNNs of a split: (clips, columns) float32."""
         return clip_vectors([self.features(split, scale) for scale in selection.scales], selection.levels)
 
     def hidden_vectors(self, split: str, seed: int) -> npt.NDArray[np.float32]:
-        """What the first hidden layer makes of the vectors of every clip: (clips, units) float32.
+        """Return what the first hidden layer makes of the vectors of every clip: (clips, units) float32.
 
-        Of a classifier that was trained where the local CNNs were, as the recipe's section `global` says.
+        The classifier is trained where the local CNNs were, as the recipe's section `global` says.
         """
         selection = self.selection()
         trained = self._where_local_cnns_trained.classifier(self._local_split(split), selection, seed)
@@ -200,13 +222,13 @@ class Experiment:
 
     @cached_property
     def _where_local_cnns_trained(self) -> "Experiment":
-        """This experiment on the dataset of its local CNNs."""
+        """The same experiment on the dataset of its local CNNs."""
         recipe = self.recipe.model_copy(update={"local": self.recipe.local.model_copy(update={"data": None})})
-        return Experiment(recipe, self.local_material, self._steps, self._fabric, self._say)
+        return Experiment(recipe, self.local_data, self._steps, self._fabric, self._say)
 
     def _global_inputs(self, split: str, selection: Selection, seed: int) -> Mapping[str, Any]:
         return {
-            **_data_inputs(self.material, split),
+            **_data_inputs(self.data, split),
             "extractors": [self.local(split, scale).extractor.hash for scale in selection.scales],
             "levels": selection.levels,
             "global": _global_settings(self.recipe.global_),
@@ -214,14 +236,14 @@ class Experiment:
         }
 
     def joint(self, split: str, seed: int) -> TrainedJoint:
-        """Step 4: all networks of the recipe together, from where the three steps ended; trained once."""
+        """Train all networks of the recipe together (step 4), from where the three steps ended."""
         selection = self.selection()
         trained = [self.local(split, scale) for scale in selection.scales]
         used = [
             dataclasses.replace(local, extractor=with_levels(local.extractor, selection.levels)) for local in trained
         ]
         inputs = {
-            **_data_inputs(self.material, split),
+            **_data_inputs(self.data, split),
             "extractors": [local.extractor.hash for local in trained],
             "global": _global_settings(self.recipe.global_),
             "joint": self.recipe.joint.model_dump(mode="json"),
@@ -230,17 +252,17 @@ class Experiment:
 
         def make(folder: Path) -> None:
             classifier = self.classifier(split, selection, seed)
-            train_joint(self.recipe, self.material, split, used, classifier, seed, self._fabric, folder, self._say)
+            train_joint(self.recipe, self.data, split, used, classifier, seed, self._fabric, folder, self._say)
 
         folder = self._steps.done("joint", inputs, make, together=True)
         joint = read_joint([local.extractor for local in used], self.recipe.global_.hidden_units, folder)
-        # The networks moved, and with them the mean of every column.
-        train = self.material.clips_of(split, "train")
+        # The mean of every column has changed with the networks.
+        train = self.data.clips_of(split, "train")
         mean = self._joint_vectors(joint)[train].mean(axis=0)
         return dataclasses.replace(joint, arrays={**joint.arrays, "vector.mean": mean})
 
     def joint_scores(self, split: str, seed: int) -> npt.NDArray[np.float32]:
-        """The scores of every clip after joint training: (clips, tags)."""
+        """Score every clip after joint training: (clips, tags)."""
         joint = self.joint(split, seed)
         return self._scores(joint, self._joint_vectors(joint))
 
@@ -252,16 +274,21 @@ class Experiment:
         return clip_vectors(features, ())
 
     def _features(self, extractor: Extractor, arrays: Arrays, gain_decibels: float = 0.0) -> ScaleFeatures:
-        activation = activation_of(self.local_material.dataset.task)
+        activation = activation_of(self.local_data.dataset.task)
         network = LocalNetwork(extractor, arrays)
-        inputs = {"material": self.material.hash, "extractor": extractor.hash, "activation": activation}
+        inputs = {
+            "data": self.data.hash,
+            "extractor": extractor.hash,
+            "activation": activation,
+            "gain_decibels": gain_decibels,
+        }
         folder = self._steps.done(
             "features",
-            {**inputs, "gain_decibels": gain_decibels} if gain_decibels else inputs,
+            inputs,
             lambda folder: extract_features(
                 network,
                 lambda logits: activate(logits, activation),
-                self.material.clip_rows(extractor.family, 10 ** (gain_decibels / 20)),
+                self.data.clip_rows(extractor.family, 10 ** (gain_decibels / 20)),
                 folder,
             ),
         )
@@ -273,7 +300,7 @@ class Experiment:
         return activate(Classifier(trained.head, trained.arrays)(vectors), self.activation)
 
     def _local_split(self, split: str) -> str:
-        """Which split of their own dataset the local CNNs of one of the recipe's splits are trained on."""
+        """Return the split of their own dataset on which the local CNNs of one of the recipe's splits are trained."""
         pretraining = self.recipe.local.data
         if pretraining is None:
             return split
@@ -282,37 +309,27 @@ class Experiment:
 
 
 def activation_of(task: Task) -> Activation:
-    """Softmax where a track has one label, sigmoid elsewhere."""
+    """Return softmax where a track has one label, sigmoid elsewhere."""
     return "softmax" if task == "one-label" else "sigmoid"
 
 
-def _settings(section: LocalSection, exclude: set[str]) -> Mapping[str, Any]:
-    """A section as an input of a step: what came to recipes later is left out where it is off.
-
-    So steps that were done before it came are found again. The shape of raw networks is in their extractors.
-    """
-    off = {"augmentation"} if section.augmentation == AugmentationSection() else set()
-    off |= {"raw", "hints"}
-    settings = _with_loss(section.model_dump(mode="json", exclude=exclude | off))
-    return {**settings, "hints": hints_hash(section.hints)} if section.hints else settings
+def _local_settings(section: LocalSection) -> Mapping[str, Any]:
+    """Return a local section as an input of a step; the shape of raw networks is in their extractors."""
+    settings = section.model_dump(mode="json", exclude={"scales", "data", "raw", "distillation"})
+    return {**settings, "distillation": files_hash(section.distillation)}
 
 
 def _global_settings(section: GlobalSection) -> Mapping[str, Any]:
-    """The same of the classifier's section."""
-    settings = _with_loss(section.model_dump(mode="json", exclude={"hints"}))
-    return {**settings, "hints": hints_hash(section.hints)} if section.hints else settings
+    """Return the classifier's section as an input of a step."""
+    settings = section.model_dump(mode="json", exclude={"distillation"})
+    return {**settings, "distillation": files_hash(section.distillation)}
 
 
-def _with_loss(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings with the name of the loss where it is not the papers'."""
-    return settings | {"loss": "smooth, of standardised log odds"} if settings.pop("balance_tags") else settings
-
-
-def _data_inputs(material: Material, split: str) -> Mapping[str, Any]:
-    """What a step knows of its data."""
+def _data_inputs(data: TrainingData, split: str) -> Mapping[str, Any]:
+    """Return what the inputs of a step say of its data."""
     return {
-        "material": material.hash,
-        "train": material.dataset.split(split).hash,
-        "task": material.dataset.task,
-        "tags": material.dataset.labels,
+        "data": data.hash,
+        "train": data.dataset.split(split).hash,
+        "task": data.dataset.task,
+        "tags": data.dataset.labels,
     }

@@ -1,7 +1,7 @@
-"""Features of clips: what trained local CNNs make of them, a segment at a time.
+"""The features of clips: the levels of trained local CNNs, segment by segment.
 
-The letter's aggregation (section II-B) is the maximum of every level over a segment (done in the network), then the
-mean over the segments of a clip, or of a window of it; a recipe may choose other statistics.
+The letter aggregates them ([SPL] II-B) by the maximum of every level over a segment, which the network takes, and then
+by the mean over the segments of a clip, or of a window of it. A recipe may choose other statistics.
 """
 
 import dataclasses
@@ -20,23 +20,23 @@ from earmark.tagging.engines.network import LocalNetwork
 
 @dataclasses.dataclass(frozen=True)
 class Selection:
-    """Which scales and which of their levels make a vector; empty levels mean all."""
+    """The scales and levels that make a vector; empty levels mean all."""
 
     scales: tuple[int, ...]
     levels: tuple[int, ...] = ()
 
     @property
     def label(self) -> str:
-        """Such as "18+27 L1+L2", or "18+27" with all levels."""
+        """The selection in words, such as "18+27 L1+L2", or "18+27" with all levels."""
         scales = "+".join(str(scale) for scale in self.scales)
         levels = "+".join(f"L{level}" for level in self.levels)
         return f"{scales} {levels}".strip()
 
 
 def with_levels(extractor: Extractor, levels: tuple[int, ...]) -> Extractor:
-    """An extractor that gives only some levels (empty: all), of those that it has, as `ScaleFeatures.columns` does.
+    """Reduce an extractor to some of its levels (empty: all), as `ScaleFeatures.columns` does.
 
-    The hash stays empty: it is another extractor now.
+    The hash stays empty, since this is another extractor.
     """
     used = tuple(level for level in extractor.levels if not levels or level in levels)
     return dataclasses.replace(extractor, levels=used, hash="")
@@ -44,7 +44,7 @@ def with_levels(extractor: Extractor, levels: tuple[int, ...]) -> Extractor:
 
 @dataclasses.dataclass(frozen=True)
 class ScaleFeatures:
-    """All clips of a dataset through one local CNN.
+    """The features of all clips of a dataset by one local CNN.
 
     Attributes:
         extractor: the network's description.
@@ -61,7 +61,7 @@ class ScaleFeatures:
     local_scores: npt.NDArray[np.float32]
 
     def columns(self, levels: tuple[int, ...]) -> npt.NDArray[np.int64]:
-        """The columns of some levels (empty: all), in the order of the layout.
+        """Return the columns of some levels (empty: all), in the order of the layout.
 
         Raises:
             TrainingError: the network has none of these levels.
@@ -83,9 +83,10 @@ def extract_features(
     clips: Iterable[npt.NDArray[np.float32]],
     folder: Path,
 ) -> None:
-    """Run every clip through a local CNN and keep the features in a folder; the numpy network is the one that tags.
+    """Run every clip through a local CNN and keep the features in a folder.
 
-    `scores_of` turns logits (n, tags) into scores; `clips` are the rows of every clip, (rows, columns) float32.
+    The numpy network is the one that tags. `scores_of` turns logits (n, tags) into scores; `clips` are the rows of
+    every clip, (rows, columns) float32.
     """
     extractor = network.extractor
     rule = SegmentRule(extractor.segment_length, extractor.segment_hop)
@@ -121,5 +122,5 @@ def read_features(extractor: Extractor, folder: Path) -> ScaleFeatures:
 
 
 def clip_vectors(features: Sequence[ScaleFeatures], levels: tuple[int, ...]) -> npt.NDArray[np.float32]:
-    """The letter's vectors: those of all scales side by side, (clips, columns) float32."""
+    """Return the letter's vectors: those of all scales side by side, (clips, columns) float32."""
     return np.concatenate([scale.vectors[:, scale.columns(levels)] for scale in features], axis=1)

@@ -1,16 +1,17 @@
-"""The training loop: one for local CNNs and global classifiers.
+"""The training loop of local CNNs and global classifiers.
 
-Lightning Fabric sees to device, precision and processes; the loop itself is ours. All randomness of an epoch (order,
-augmentation, dropout) follows from the seed and the epoch's number, so a training that was interrupted goes on from
-its last finished epoch and ends with the same weights.
+Lightning Fabric handles device, precision and processes; the loop itself is ours. All randomness of an epoch (order,
+augmentation, dropout) follows from the seed and the epoch's number. So an interrupted training goes on from its last
+finished epoch and ends with the same weights.
 """
 
 import dataclasses
+import json
 import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from lightning.fabric import Fabric
@@ -20,7 +21,7 @@ from torch.nn import functional
 
 from earmark.errors import TrainingError
 from earmark.training.datasets.base import Task
-from earmark.training.recipe.schedule import Schedule
+from earmark.training.recipe.sections import Schedule
 from earmark.training.steps.schedule import plan_of
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -28,24 +29,45 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 _LONGEST_WAIT = timedelta(days=7)
 
 
-class Batches(Protocol):
+class BatchSource(Protocol):
     """A source of batches for one side of a split."""
 
     def __len__(self) -> int:
-        """Batches an epoch."""
+        """Return the number of batches an epoch."""
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of an epoch: (n, ...) inputs and (n, tags) targets in 0..1, NaN where unknown."""
+        """Yield the batches of an epoch: (n, ...) inputs and (n, tags) targets in 0..1, NaN where unknown."""
+
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+@dataclasses.dataclass(frozen=True)
+class FitParts(Generic[Network]):
+    """The parts of a training: a network, its batches and its loss."""
+
+    network: Network
+    training: BatchSource
+    validation: BatchSource
+    loss: Loss
 
 
 @dataclasses.dataclass(frozen=True)
 class Epoch:
-    """What one pass over the training data came to."""
+    """The result of one pass over the training data."""
 
     number: int
     learning_rate: float
     training_loss: float
     validation_loss: float
+
+    @property
+    def line(self) -> str:
+        """The epoch in one line for a person."""
+        return (
+            f"epoch {self.number:3d}  rate {self.learning_rate:.2e}  "
+            f"loss {self.training_loss:.4f} training, {self.validation_loss:.4f} validation"
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,8 +84,8 @@ class History:
 
 def fit(
     network: nn.Module,
-    training: Batches,
-    validation: Batches,
+    training: BatchSource,
+    validation: BatchSource,
     schedule: Schedule,
     loss: Loss,
     seed: int,
@@ -112,7 +134,7 @@ def fit(
             wrapped_optimiser.step()
             total += value.detach()
         training_loss = float(fabric.all_reduce(total, reduce_op="mean")) / len(training)  # type: ignore[arg-type]
-        # All processes go by the leader's figure, so that they agree on when to stop.
+        # All processes use the leader's number, so that they stop together.
         validation_loss = fabric.broadcast(_validate(network, validation, loss, fabric))
         epoch = Epoch(number, rate, training_loss, validation_loss)
         if not (torch.isfinite(torch.tensor([epoch.training_loss, epoch.validation_loss]))).all():
@@ -135,15 +157,16 @@ def fit(
 
 
 def fabric_of(accelerator: str, precision: str) -> Fabric:
-    """The device, precision and processes to train with, such as "cpu" or "cuda", "32-true" or "bf16-mixed".
+    """Set up the device, precision and processes to train with, such as "cpu" or "cuda", "32-true" or "bf16-mixed".
 
-    Under `torchrun` all its processes train together, each on its share of every batch; else this one does alone.
+    Under `torchrun` all its processes train together, each on its share of every batch; otherwise this one trains
+    alone.
 
     Raises:
         TrainingError: there is no such device or precision here.
     """
     processes, here = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
-    # The others wait while the leader decodes a dataset or extracts its features: longer than torch's half hour.
+    # The leader may decode a dataset or extract features for longer than torch's default of half an hour.
     strategy = DDPStrategy(timeout=_LONGEST_WAIT) if processes > 1 else "auto"
     try:
         fabric = Fabric(
@@ -160,7 +183,7 @@ def fabric_of(accelerator: str, precision: str) -> Fabric:
 
 
 def tag_loss(task: Task) -> Loss:
-    """The loss of a task: binary cross-entropy over known tags, or cross-entropy over one-label targets.
+    """Return the loss of a task: binary cross-entropy over known tags, or cross-entropy over one-label targets.
 
     Both take logits (n, tags) and targets (n, tags) in 0..1; NaN targets of a multi-label task are left out.
     """
@@ -175,14 +198,14 @@ def _masked_binary_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     return (losses * known).sum() / known.sum().clamp(min=1)
 
 
-def _validate(network: nn.Module, validation: Batches, loss: Loss, fabric: Fabric) -> float:
-    """The mean loss over all known targets of the validation batches, however they are cut into batches."""
+def _validate(network: nn.Module, validation: BatchSource, loss: Loss, fabric: Fabric) -> float:
+    """Compute the mean loss over all known targets of the validation batches, however they are cut into batches."""
     network.eval()
     total, known = 0.0, 0
     with torch.inference_mode():
         for inputs, targets in validation.epoch(0):
             value = loss(network(fabric.to_device(inputs)), fabric.to_device(targets))
-            # Each batch's value is a mean over its known targets, so that it counts as much as it has of them.
+            # The value is a mean over the known targets of the batch, so it is weighted by their number.
             here = int((~torch.isnan(targets)).sum())
             total += float(value) * here
             known += here
@@ -212,3 +235,15 @@ def _keep(
     fresh = checkpoint.with_suffix(".fresh")
     torch.save(state, fresh)
     fresh.replace(checkpoint)
+
+
+def write_history(history: History, folder: Path) -> None:
+    """Keep a history as history.json."""
+    rows = [dataclasses.asdict(epoch) for epoch in history.epochs]
+    (folder / "history.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
+
+
+def read_history(folder: Path) -> History:
+    """Read the history that `write_history` kept."""
+    rows = json.loads((folder / "history.json").read_text(encoding="utf-8"))
+    return History(tuple(Epoch(**row) for row in rows))

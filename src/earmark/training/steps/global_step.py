@@ -1,4 +1,4 @@
-"""Step 3: the global classifier, on the vectors of clips or of random windows."""
+"""Trains the global classifier (step 3) on the vectors of clips."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -12,22 +12,18 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from earmark.tagging.bundle.card import Head
-from earmark.training.material.batches import Share, VectorBatches
-from earmark.training.material.hints import with_hints
-from earmark.training.material.material import Material
+from earmark.training.data.batches import Share, VectorBatches
+from earmark.training.data.clips import TrainingData
 from earmark.training.networks.classifier import GlobalClassifier
 from earmark.training.networks.export import Arrays, check_classifier, classifier_arrays
-from earmark.training.recipe.classifier import GlobalSection
-from earmark.training.steps.balanced import BalancedLoss
+from earmark.training.recipe.sections import GlobalSection, Schedule
 from earmark.training.steps.features import ScaleFeatures, clip_vectors
-from earmark.training.steps.fit import Batches, History, fit, tag_loss
-from earmark.training.steps.history import read_history, write_history
-from earmark.training.steps.window_batches import WindowBatches
+from earmark.training.steps.fit import FitParts, History, fit, read_history, tag_loss, write_history
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainedClassifier:
-    """A global classifier, the same as a bundle will hold it (not sealed yet), and how it was trained."""
+    """A global classifier as a bundle will hold it (not sealed yet), and how it was trained."""
 
     network: GlobalClassifier
     head: Head
@@ -35,55 +31,49 @@ class TrainedClassifier:
     history: History
 
 
-def train_classifier(
-    material: Material,
+def classifier_parts(
+    data: TrainingData,
     split: str,
-    features: Sequence[Sequence[ScaleFeatures]],
+    features: Sequence[ScaleFeatures],
     levels: tuple[int, ...],
     section: GlobalSection,
     seed: int,
+    share: Share,
+) -> FitParts[GlobalClassifier]:
+    """Put together the letter's training of the global classifier, on the vectors of clips.
+
+    `features` are those of the chosen scales, `levels` the chosen levels (empty: all). Where the targets have more
+    columns than the dataset has tags (`extras.distillation`), the classifier has outputs for these too.
+    """
+    vectors = torch.from_numpy(clip_vectors(features, levels))
+    targets = torch.from_numpy(data.clips.targets)
+    train, valid = (torch.from_numpy(data.clips_of(split, side)) for side in ("train", "valid"))
+    torch.manual_seed(seed)
+    tags = len(data.dataset.tags)
+    further_outputs = targets.shape[1] - tags
+    network = GlobalClassifier(vectors.shape[1], tags, section.hidden_units, section.dropout, further_outputs)
+    _standardise(network, vectors[train], section)
+    training = VectorBatches(vectors[train], targets[train], section.batch_clips, shuffle=True, seed=seed, share=share)
+    validation = VectorBatches(vectors[valid], targets[valid], 1024, shuffle=False)
+    return FitParts(network, training, validation, tag_loss(data.dataset.task))
+
+
+def train_classifier(
+    parts: FitParts[GlobalClassifier],
+    vectors: npt.NDArray[np.float32],
+    training: npt.NDArray[np.int64],
+    schedule: Schedule,
+    seed: int,
     fabric: Fabric,
 ) -> TrainedClassifier:
-    """Train the classifier on chosen scales and levels (empty: all) of one side, choose its weights on another.
+    """Train the classifier and check its export against torch.
 
-    `features` are those of all scales, first as the clips are, then as they would be at other loudnesses.
+    `vectors` are those of all clips, (clips, columns), and `training` the positions of the clips that train.
     """
-    material = with_hints(material, section.hints, split)
-    vectors = torch.from_numpy(clip_vectors(features[0], levels))
-    targets = torch.from_numpy(material.clips.targets)
-    train, valid = (material.clips_of(split, side) for side in ("train", "valid"))
-    chosen = vectors[torch.from_numpy(train)]
-    torch.manual_seed(seed)
-    tags = len(material.dataset.tags)
-    hints = targets.shape[1] - tags
-    network = GlobalClassifier(vectors.shape[1], tags, section.hidden_units, section.dropout, hints)
-    _standardise(network, chosen, section)
-    share = Share(fabric.global_rank, fabric.world_size)
-    training: Batches
-    if section.windows is None:
-        training = VectorBatches(
-            chosen, targets[torch.from_numpy(train)], section.batch_clips, shuffle=True, seed=seed, share=share
-        )
-    else:
-        training = WindowBatches(
-            features,
-            levels,
-            train,
-            material.clips,
-            section.windows,
-            section.batch_clips,
-            seed,
-            share,
-        )
-    validation = VectorBatches(vectors[torch.from_numpy(valid)], targets[torch.from_numpy(valid)], 1024, shuffle=False)
-    loss = tag_loss(material.dataset.task)
-    if section.balance_tags:
-        balanced = BalancedLoss(targets[torch.from_numpy(train)])
-        network.start_at(balanced.mean)
-        loss = balanced
-    history = fit(network, training, validation, section.schedule, loss, seed, fabric)
-    network.drop_hints()
-    return finished_classifier(network, history, vectors[:64].numpy(), chosen.mean(dim=0).numpy())
+    history = fit(parts.network, parts.training, parts.validation, schedule, parts.loss, seed, fabric)
+    parts.network.drop_further_outputs()
+    mean = torch.from_numpy(vectors)[torch.from_numpy(training)].mean(dim=0).numpy()
+    return finished_classifier(parts.network, history, vectors[:64], mean)
 
 
 def write_classifier(trained: TrainedClassifier, folder: Path) -> None:
@@ -94,7 +84,7 @@ def write_classifier(trained: TrainedClassifier, folder: Path) -> None:
 
 
 def read_classifier(section: GlobalSection, folder: Path) -> TrainedClassifier:
-    """The classifier that `write_classifier` kept, to tag with or to train on."""
+    """Read the classifier that `write_classifier` kept, to tag with or to train on."""
     arrays = load_file(folder / "weights.safetensors")
     tags = len(arrays[f"head.layer.{len(section.hidden_units) + 1}.bias"])
     network = GlobalClassifier(len(arrays["head.mean"]), tags, section.hidden_units, section.dropout)
@@ -119,7 +109,7 @@ def finished_classifier(
 def _standardise(network: GlobalClassifier, training_vectors: Tensor, section: GlobalSection) -> None:
     """Set the classifier's standardisation from its training vectors: one scalar (authors' code), or by column."""
     if section.standardise == "column":
-        # A column that never changes says nothing; a deviation of 1 keeps it at 0.
+        # A deviation of 1 keeps a constant column at 0.
         deviation = training_vectors.std(dim=0)
         network.mean.copy_(training_vectors.mean(dim=0))
         network.deviation.copy_(torch.where(deviation > 1e-6, deviation, 1.0))

@@ -1,4 +1,4 @@
-"""Schedules: which optimiser, which learning rate at which update, and when to stop."""
+"""Schedules: the optimiser, the learning rate of every update, and the end of a training."""
 
 import math
 from collections.abc import Iterable
@@ -6,17 +6,17 @@ from typing import Protocol
 
 from torch import nn, optim
 
-from earmark.training.recipe.schedule import OneCycleSchedule, Schedule, StagedSchedule
+from earmark.training.recipe.sections import OneCycleSchedule, Schedule, StagedSchedule
 
 
-class Plan(Protocol):
-    """What the training loop asks of a schedule."""
+class LearningPlan(Protocol):
+    """The part of a schedule that the training loop calls."""
 
     def optimiser(self, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
-        """The optimiser of the schedule over some parameters."""
+        """Make the optimiser of the schedule over some parameters."""
 
     def learning_rate(self, update: int, updates_an_epoch: int) -> float:
-        """The learning rate of an update, counted from 0 over the whole training."""
+        """Return the learning rate of an update, counted from 0 over the whole training."""
 
     def epoch_ended(self, improved: bool) -> bool:
         """Take note of an epoch; true where the next one starts again from the best weights."""
@@ -26,14 +26,14 @@ class Plan(Protocol):
         """Whether training is over."""
 
     def state(self) -> dict[str, int]:
-        """What an interrupted training needs to go on."""
+        """Return what an interrupted training needs to go on."""
 
     def restore(self, state: dict[str, int]) -> None:
         """Take up the state of an interrupted training."""
 
 
 class StagedPlan:
-    """The authors' schedule: a stage a learning rate, each until the validation loss has not fallen for some epochs.
+    """The authors' schedule: a stage for each learning rate, which ends when the validation loss has stalled.
 
     Each stage starts from the best weights so far (authors' code).
     """
@@ -46,7 +46,7 @@ class StagedPlan:
         self._stalled_epochs = 0
 
     def optimiser(self, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
-        """SGD with Nesterov momentum."""
+        """Make SGD with Nesterov momentum."""
         return optim.SGD(
             parameters,
             lr=self._schedule.learning_rates[0],
@@ -55,7 +55,7 @@ class StagedPlan:
         )
 
     def learning_rate(self, update: int, updates_an_epoch: int) -> float:
-        """The stage's rate, over 1 + decay · updates of the stage (authors' code)."""
+        """Return the stage's rate over 1 + decay · updates of the stage (authors' code)."""
         in_stage = update - self._epochs_before_stage * updates_an_epoch
         rate = self._schedule.learning_rates[min(self._stage, len(self._schedule.learning_rates) - 1)]
         return rate / (1 + self._schedule.decay_per_update * in_stage)
@@ -80,7 +80,7 @@ class StagedPlan:
         return self._stage >= len(self._schedule.learning_rates)
 
     def state(self) -> dict[str, int]:
-        """Stage, epochs before and in it, epochs without progress."""
+        """Return the stage, the epochs before and in it, and the epochs without progress."""
         return {
             "stage": self._stage,
             "before": self._epochs_before_stage,
@@ -104,7 +104,7 @@ class OneCyclePlan:
         self._epochs = 0
 
     def optimiser(self, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
-        """AdamW; weight decay on matrices only, not on biases and batch norms."""
+        """Make AdamW with weight decay on matrices only, not on biases and batch norms."""
         parameters = list(parameters)
         matrices = [parameter for parameter in parameters if parameter.ndim > 1]
         others = [parameter for parameter in parameters if parameter.ndim <= 1]
@@ -117,7 +117,7 @@ class OneCyclePlan:
         )
 
     def learning_rate(self, update: int, updates_an_epoch: int) -> float:
-        """Cosine from a 25th of the peak up to it, then down to nothing."""
+        """Return a cosine rise from a 25th of the peak up to it, then a cosine fall to nothing."""
         progress = (update + 0.5) / (self._schedule.epochs * updates_an_epoch)
         warm_up = self._schedule.warm_up_share
         if progress < warm_up:
@@ -138,7 +138,7 @@ class OneCyclePlan:
         return self._epochs >= self._schedule.epochs
 
     def state(self) -> dict[str, int]:
-        """Epochs done."""
+        """Return the number of epochs done."""
         return {"epochs": self._epochs}
 
     def restore(self, state: dict[str, int]) -> None:
@@ -146,8 +146,8 @@ class OneCyclePlan:
         self._epochs = state["epochs"]
 
 
-def plan_of(schedule: Schedule) -> Plan:
-    """A fresh plan for a recipe's schedule."""
+def plan_of(schedule: Schedule) -> LearningPlan:
+    """Make a fresh plan for a recipe's schedule."""
     if isinstance(schedule, StagedSchedule):
         return StagedPlan(schedule)
     return OneCyclePlan(schedule)

@@ -1,4 +1,4 @@
-"""Steps: work that is done once for given inputs and found again afterwards."""
+"""Keeps steps: work that is done once for given inputs and found again afterwards."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from lightning.fabric import Fabric
 
 
 class Steps:
-    """Finished steps under one folder, each in a folder of its own, named by its kind and a hash of its inputs.
+    """Finished steps under one folder, each in its own folder, named by its kind and a hash of its inputs.
 
     Two experiments that need the same step, such as a local CNN with the same data, schedule and seed, share it. A step
     counts as done once its `inputs.json` is there; it is written last. Where several processes train together, one of
@@ -26,7 +26,7 @@ class Steps:
     def done(
         self, kind: str, inputs: Mapping[str, Any], make: Callable[[Path], None], *, together: bool = False
     ) -> Path:
-        """The folder of a step, made now by `make(folder)` unless it was made before.
+        """Return the folder of a step, made now by `make(folder)` unless it was made before.
 
         `make` may find what an interrupted run left in the folder, such as a checkpoint, and go on from there. It is
         called by the leading process alone, or by all of them with `together`; then only the leader may write.
@@ -38,7 +38,7 @@ class Steps:
         folder.mkdir(parents=True, exist_ok=True)
         # Another program that works in the same folder waits here, and finds the step done.
         with FileLock(folder / "lock") if leads else nullcontext():
-            # All go by what the leader saw: who looks later may see it done already, and would stay away.
+            # All processes use what the leader found, since one that looks later may find the step done and stay away.
             missing = self._fabric.broadcast(not finished.exists())
             if missing and (together or leads):
                 make(folder)

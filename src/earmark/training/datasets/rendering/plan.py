@@ -1,4 +1,4 @@
-"""Which tags each rendered track gets: every property balanced over tracks, and drawn by itself."""
+"""Draws the tags of each rendered track: every property is balanced over tracks and independent of the others."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ TAGS = (
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What one track is to be, before any note of it is chosen."""
+class TrackPlan:
+    """The properties of one track, before any note of it is chosen."""
 
     instruments: tuple[Instrument, ...]
     drums: DrumPatternName
@@ -54,7 +54,7 @@ class Plan:
         return tuple(tag.label for tag in TAGS if tag.label in true)
 
 
-def draw_plans(tracks: int, seed: int) -> tuple[Plan, ...]:
+def draw_plans(tracks: int, seed: int) -> tuple[TrackPlan, ...]:
     """Return a plan a track: every property takes its values equally often, in a random order of its own."""
     rng = np.random.default_rng([seed, tracks])
 
@@ -65,7 +65,7 @@ def draw_plans(tracks: int, seed: int) -> tuple[Plan, ...]:
     drums, tempi, modes = column(len(DRUM_PATTERNS)), column(len(TEMPI)), column(len(MODES))
     build_ups, contrasts = column(2), column(2)
     return tuple(
-        Plan(
+        TrackPlan(
             instruments=tuple(name for name, played in zip(INSTRUMENTS, plays, strict=True) if played[index]),
             drums=DRUM_PATTERNS[drums[index]],
             tempo=TEMPI[tempi[index]],
