@@ -20,6 +20,11 @@ BURSTS = 3
 BURST_SAMPLES = (256, 1 << 15)
 """The shortest and the longest distance of two frames; a loud square wave has these samples too, but side by side."""
 CHECKED_BLOCKS = 2
+AC3_SYNC_WORD: Final = 0x0B77
+AC3_KILOBITS: Final = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
+"""The bit rates of AC-3, by the number in a frame's header."""
+LAST_AC3_VERSION: Final = 10
+"""Later ones are E-AC-3, whose header says the length of its frame itself."""
 
 
 class BitstreamCheck:
@@ -29,13 +34,18 @@ class BitstreamCheck:
         self._left = CHECKED_BLOCKS
 
     def __call__(self, block: npt.NDArray[np.float32]) -> str:
-        """Return what (samples, 2) float32 hold in place of samples; empty where they are sound, or not stereo."""
-        if not self._left or block.shape[1] != 2:
-            return ""
-        first, second = block[:, 0], block[:, 1]
-        if not first.any():
+        """Return what (samples, channels) float32 hold in place of samples; empty where they are sound.
+
+        All but bare AC-3 is looked for in stereo alone.
+        """
+        if not self._left or not block.any():
             return ""
         self._left -= 1
+        if _holds_ac3(block):
+            return "AC-3"
+        if block.shape[1] != 2:
+            return ""
+        first, second = block[:, 0], block[:, 1]
         for (word, next_word), kind in SYNC_WORDS.items():
             starts = np.flatnonzero(first == np.float32(word / 32_768))
             starts = starts[second[starts] == np.float32(next_word / 32_768)]
@@ -52,3 +62,35 @@ def _are_regular(starts: list[int]) -> bool:
         and BURST_SAMPLES[0] <= distances[place] <= BURST_SAMPLES[1]
         for place in range(len(distances) - BURSTS + 2)
     )
+
+
+def _holds_ac3(block: npt.NDArray[np.float32]) -> bool:
+    """Do frames of AC-3 or E-AC-3 stand here one behind the other, each as long as its header says?"""
+    samples = np.nan_to_num(block.reshape(-1) * np.float32(32_768))
+    words = np.clip(samples, -32_768, 32_767).astype(np.int16).view(np.uint16)
+    return any(_are_ac3_frames(ordered) for ordered in (words, words.byteswap()))
+
+
+def _are_ac3_frames(words: npt.NDArray[np.uint16]) -> bool:
+    """Do so many frames follow each other in (words,), whose bytes are in AC-3's order?"""
+    marked = words == AC3_SYNC_WORD
+    starts = set(np.flatnonzero(marked[:-2] & ~marked[1:-1]).tolist())  # side by side they are a level that is held
+    following = {start: start + _ac3_frame_words(int(words[start + 1]), int(words[start + 2])) for start in starts}
+    for start in starts:
+        frames, place = 0, start
+        while frames < BURSTS and place in starts and following[place] > place:
+            frames, place = frames + 1, following[place]
+        if frames == BURSTS:
+            return True
+    return False
+
+
+def _ac3_frame_words(second: int, third: int) -> int:
+    """Return how many words the frame has whose second and third word these are; 0 where there is none."""
+    rate, size, version = third >> 14, third >> 8 & 0x3F, third >> 3 & 0x1F
+    if version > LAST_AC3_VERSION:
+        return (second & 0x7FF) + 1
+    if rate == 3 or size >= 2 * len(AC3_KILOBITS):
+        return 0
+    kilobits = AC3_KILOBITS[size >> 1]
+    return (2 * kilobits, 320 * kilobits // 147 + (size & 1), 3 * kilobits)[rate]

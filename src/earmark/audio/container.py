@@ -42,7 +42,7 @@ def read_container(file: Opened) -> Container:
     head = file.read(HEAD_BYTES)
     kind: Kind = "other"
     cut = False
-    if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
+    if head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:12] == b"WAVE":
         kind, cut = "WAV", _chunk_is_cut(file, total, b"data", "little")
     elif head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
         kind, cut = "AIFF", _chunk_is_cut(file, total, b"SSND", "big")

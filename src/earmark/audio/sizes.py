@@ -31,14 +31,14 @@ class Chunk(NamedTuple):
 def with_true_sizes(file: Opened) -> Opened:
     """Return the same file, whose header says how many bytes of samples there are where it only said that it did not.
 
-    That is WAV, RF64, W64, AIFF, CAF and AU whose size is 0, about 2 or 4 GiB, or about as much as 64 bits hold, with
-    fewer bytes behind it. Libraries take such a size for a file that is cut, or for hours of sound, or refuse it.
+    That is WAV, RF64, BW64, W64, AIFF, CAF and AU whose size is 0, about 2 or 4 GiB, or about as much as 64 bits hold,
+    with fewer bytes behind it. Libraries take such a size for a file that is cut, or for hours of sound, or refuse it.
     """
     file.seek(0)
     head = file.read(16)
     total = file.size()
     repairs: list[Repair] = []
-    if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
+    if head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:12] == b"WAVE":
         repairs = _of_wav(file, total)
     elif head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
         repairs = _of_aiff(file, total)
