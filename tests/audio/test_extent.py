@@ -136,6 +136,16 @@ def test_tags_and_zeros_before_the_sound_are_passed_over(ffmpeg: Any, ending: st
         assert identity(before + data) == identity(data)
 
 
+@pytest.mark.parametrize("ending", ["mp3", "flac", "tta", "wv"])
+def test_an_id3v1_behind_the_sound_is_no_damage(ffmpeg: Any, ending: str) -> None:
+    data = ffmpeg.make(f"behind.{ending}").read_bytes()
+    tagged = data + b"TAG" + bytes(125)
+    samples, truncated = heard(tagged)
+    np.testing.assert_array_equal(samples, heard(data)[0])
+    assert not truncated
+    assert identity(tagged) == identity(data)
+
+
 @pytest.mark.parametrize("ending", ["mp3", "mp2", "flac", "opus"])
 def test_junk_before_the_sound_is_passed_over(ffmpeg: Any, ending: str) -> None:
     data = ffmpeg.make(f"junk.{ending}", "-id3v2_version", "0", "-ar", "48000").read_bytes()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from earmark.audio.extent import leading_bytes
+from earmark.audio.extent import without_tags_around
 from earmark.audio.sizes import with_true_sizes
 from earmark.audio.source import decode_errors, open_source
 from earmark.errors import DecodeError
@@ -26,7 +26,7 @@ def header_duration_seconds(path: str | os.PathLike[str]) -> float:
     from earmark.audio.libav import open_file, sound_stream  # here: a command that reads no length does not wait for it
 
     with open_source(path) as opened, decode_errors(opened):
-        sound = with_true_sizes(opened.stretch(leading_bytes(opened)))
+        sound = with_true_sizes(without_tags_around(opened))
         with open_file(sound) as container:
             stream = sound_stream(container)
             if stream is None:

@@ -11,6 +11,7 @@ PASSED_BYTES = 1 << 19
 """What libav passes over by itself; it looks for a format in the first 1 MiB alone."""
 SEARCHED_BYTES = 1 << 25
 ID3V2_HEADER_BYTES = 10
+ID3V1_BYTES = 128
 FEWEST_ZEROS = 16
 """Of the start of a file; fewer may be its format's own, as MPEG's three and those of a size in MP4."""
 
@@ -33,6 +34,17 @@ KILOBITS = {
     (2, 3): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 """The bit rates of MPEG audio, by version (2 and 2.5 are alike) and layer."""
+
+
+def without_tags_around(file: Opened) -> Opened:
+    """Return a file from where its sound begins, without the ID3v1 behind WavPack, a broken block to libav."""
+    sound = file.stretch(leading_bytes(file))
+    sound.seek(0)
+    end = sound.size() - ID3V1_BYTES
+    if end <= 0 or sound.read(4) != b"wvpk":
+        return sound
+    sound.seek(end)
+    return sound.stretch(0, end) if sound.read(3) == b"TAG" else sound
 
 
 def leading_bytes(file: Opened) -> int:

@@ -9,14 +9,13 @@ from itertools import pairwise
 from typing import Any, BinaryIO, cast
 
 from earmark.audio.container import read_container
-from earmark.audio.extent import leading_bytes, link_starts
+from earmark.audio.extent import ID3V1_BYTES, link_starts, without_tags_around
 from earmark.audio.sizes import with_true_sizes
 from earmark.audio.source import Opened, decode_errors, open_source
 from earmark.errors import DecodeError, StorageError
 
 DIGEST_BYTES = 16
 READ_BYTES = 1 << 16
-ID3V1_BYTES = 128
 MOST_TRIMMED_SAMPLES = 2 * 4095 + 529
 """The encoder's delay and padding, of 12 bits each, and the decoder's own delay."""
 
@@ -40,7 +39,7 @@ def identity(source: str | os.PathLike[str] | bytes | BinaryIO) -> str:
     Raises DecodeError for what cannot be read.
     """
     with open_source(source) as opened, decode_errors(opened):
-        sound = with_true_sizes(opened.stretch(leading_bytes(opened)))
+        sound = with_true_sizes(without_tags_around(opened))
         found = _of_flac(sound) or _of_packets(sound) or _of_bytes(opened)
         opened.check()
     return found

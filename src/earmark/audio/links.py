@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark.audio.container import read_container
-from earmark.audio.extent import leading_bytes, link_starts
+from earmark.audio.extent import link_starts, without_tags_around
 from earmark.audio.sizes import is_empty_wav, with_true_sizes
 from earmark.audio.source import Opened, decode_errors
 from earmark.errors import DecodeError, StorageError
@@ -44,7 +44,7 @@ class Links:
 
     def __init__(self, opened: Opened) -> None:
         with decode_errors(opened):
-            sound = with_true_sizes(opened.stretch(leading_bytes(opened)))
+            sound = with_true_sizes(without_tags_around(opened))
             opened.check()
             if sound.size() == 0:
                 raise DecodeError(opened.label, "it is empty (0 bytes)")
