@@ -118,8 +118,10 @@ def test_a_closed_stdout_takes_everything(place: Path) -> None:
 
 
 @POSIX
-def test_json_is_whole_after_an_interruption(place: Path, tmp_path: Path) -> None:
-    """Ctrl-C while the second file is awaited: the first one's record stands, and the array is closed."""
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_json_is_whole_after_an_interruption(place: Path, tmp_path: Path, name: str, status: int) -> None:
+    """A signal while the second file is awaited: the first one's record stands, and the array is closed."""
+    number = signal.Signals[name]
     pipe = tmp_path / "never.wav"
     os.mkfifo(pipe)
     done = place / "music" / "plain.flac"
@@ -130,15 +132,15 @@ def test_json_is_whole_after_an_interruption(place: Path, tmp_path: Path) -> Non
         stderr=subprocess.PIPE,
         bufsize=0,
         # Where the tests run in the background, their children would not heed it.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )
     assert process.stdout is not None
     first = process.stdout.read(1)
     writer = os.open(pipe, os.O_WRONLY)  # it reads the pipe from here on
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     rest, _ = process.communicate()
     os.close(writer)
-    assert process.returncode == 130
+    assert process.returncode == status
     assert [record["source"] for record in json.loads(first + rest)] == [str(done)]
 
 

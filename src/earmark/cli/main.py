@@ -1,8 +1,9 @@
 """The command `earmark`: one module a command group, gathered here."""
 
 import os
+import signal
 import sys
-from typing import Annotated
+from typing import Annotated, Never
 
 import typer
 
@@ -67,9 +68,29 @@ def main() -> None:
     # machine. It has to be said before numpy is loaded; who sets it is left alone.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     prepare_streams()
+    _end_in_order_when_asked_to()
     try:
         app()
     except EarmarkError as error:
         if not (isinstance(error, OutputError) and error.reader_left):
             typer.echo(f"earmark: {error}", err=True)
         sys.exit(1)
+
+
+def _end_in_order_when_asked_to() -> None:
+    """Let a request to end and a closed terminal end the command as Ctrl-C does, with what it writes made whole.
+
+    The exit status is 128 and the signal's number; a second signal ends the command at once.
+    """
+    ends = [number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None]
+
+    def end(number: int, _frame: object) -> Never:
+        for each in ends:
+            if signal.getsignal(each) is end:
+                signal.signal(each, signal.SIG_DFL)
+        raise SystemExit(128 + number)
+
+    for number in ends:
+        # nohup has it ignored on purpose.
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
