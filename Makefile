@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SONG ?=
 
-.PHONY: help setup demo test test-matrix lint lint-page docs bench clean
+.PHONY: help setup demo test test-matrix lint lint-page docs bench teachers clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made
@@ -55,6 +55,7 @@ docs: setup ## Write the reference from the code, and build the pages into runs/
 	.venv-peers/musicnn/bin/python -m pip install --quiet --disable-pip-version-check \
 	    "tensorflow-cpu==2.15.*" "numpy<2" "librosa<0.11" "setuptools<80"
 	.venv-peers/musicnn/bin/python -m pip install --quiet --disable-pip-version-check --no-deps musicnn==0.1.0
+	.venv-peers/musicnn/bin/python -m pip install --quiet --disable-pip-version-check "numpy<2" --editable .
 	touch $@
 
 .venv-peers/essentia/.installed:
@@ -70,6 +71,21 @@ bench-peers: setup .venv-peers/musicnn/.installed .venv-peers/essentia/.installe
 	        runs/peers/$$(echo $$model | tr MDST mdst | sed s/mtt/mtat/) ../shared/data/emotify/audio \
 	        ../shared/data/free/audio runs/copies || exit 1; \
 	done
+
+# YAMNet runs in a small separate environment.
+.venv-peers/litert/.installed:
+	$(PYTHON) -m venv .venv-peers/litert
+	.venv-peers/litert/bin/python -m pip install --quiet --disable-pip-version-check ai-edge-litert --editable .
+	touch $@
+
+MUSIC ?= ../shared/data/emotify/audio ../shared/data/free/audio
+TORCH_TEACHERS := mtat-musicnn jamendo-fcn jamendo-crnn jamendo-musicnn jamendo-moods mtat-fcn mtat-crnn msd-fcn msd-crnn
+
+teachers: setup .venv-peers/litert/.installed .venv-peers/musicnn/.installed ## Score music with twelve published taggers into runs/teachers; continues where it was stopped
+	$(BIN)/python benchmarks/peers/score_tracks.py $(MUSIC) --pack --teachers $(TORCH_TEACHERS)
+	.venv-peers/litert/bin/python benchmarks/peers/score_tracks.py $(MUSIC) --pack --teachers yamnet
+	.venv-peers/musicnn/bin/python -W ignore benchmarks/peers/score_tracks.py $(MUSIC) --pack \
+	    --teachers musicnn-mtat musicnn-msd
 
 bench: setup ## Measure the front end, the networks, training and the whole path on this machine
 	$(BIN)/python benchmarks/run.py

@@ -26,11 +26,16 @@ MAPPING_FURTHER = {
 VOCABULARY_MEANINGS = {
     "name": "Of the vocabulary, which a model's provenance names.",
     "tags": "A table a tag, `[[tags]]`, in the order of the model's outputs.",
+    "families": "By a name that may stand among the sources of tags, the teachers that have its labels.",
+    "denials": "By source and label the tags that the label denies: what was published as classical is no jazz.",
     "left_out": "What was left out, each with the reason; for readers only.",
     "label": "What the tag is called.",
     "group": "The group that it belongs to, such as `instruments`.",
-    "sources": "By source, a teacher's name or `listeners`, the labels that mean this tag; those of one source are "
-    "synonyms.",
+    "sources": "By source, a teacher's name, a family's or `listeners`, the labels that mean this tag; those of one "
+    "source are synonyms.",
+    "synonyms": "Other words that a person may use for the tag.",
+    "parents": "Tags that it implies, as opera implies vocals. No tag may imply itself, over any others.",
+    "opposites": "Tags that it excludes, as instrumental excludes vocals.",
 }
 LABEL_MEANINGS = {
     "path": "The sound file, absolute or relative to the folder of the CSV.",

@@ -57,3 +57,20 @@ def test_a_dataset_of_ones_own_has_its_splits_printed(tmp_path: Path) -> None:
 def test_unknown_names_are_refused(tmp_path: Path, arguments: tuple[str, ...], sentence: str) -> None:
     result = _run(arguments[0], "--root", str(tmp_path), *arguments[1:])
     assert isinstance(result.exception, DatasetError) and sentence in str(result.exception)
+
+
+def test_what_is_fetched_and_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {}
+
+    def fetch(root: Path, rows: list[object], beside: list[Path], say: object) -> tuple[str, ...]:
+        asked.update(root=root, rows=len(rows), beside=beside)
+        return ("zaz-data_1.deb: one.ogg: it is empty",)
+
+    monkeypatch.setattr("earmark.training.datasets.debian.fetch", fetch)
+    arguments = ["fetch", "--root", str(tmp_path), "--package", "zaz-data", "--beside", "free"]
+    result = CliRunner().invoke(data, arguments)
+    assert result.exit_code == 1
+    assert "not read: zaz-data_1.deb" in result.stderr
+    assert asked == {"root": tmp_path, "rows": 4, "beside": [Path("free")]}
+    assert CliRunner().invoke(data, ["fetch", "gtzan"]).exit_code == 2
+    assert CliRunner().invoke(data, ["fetch", "--package", "nothing-data"]).exit_code == 2

@@ -1,4 +1,4 @@
-"""`earmark data`: is a dataset whole, and is it the one that others mean?"""
+"""`earmark data`: is a dataset whole, is it the one that others mean, and where it can be had."""
 
 import tomllib
 from collections.abc import Sequence
@@ -53,6 +53,45 @@ def check(
         if note not in report.notes:
             typer.echo(f"note: {note}")
     if not report.ok:
+        raise typer.Exit(1)
+
+
+@data.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="The dataset's name; debian is the one that can be fetched.")] = "debian",
+    root: Annotated[Path, typer.Option(help="Where its files go.")] = Path("runs/debian"),
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A folder with a tracks.csv of other music; recordings that are in it are left out. Again for more.",
+            show_default=False,
+        ),
+    ] = None,
+    package: Annotated[
+        list[str] | None,
+        typer.Option(help="Take only the music of this package; again for more.", show_default=False),
+    ] = None,
+) -> None:
+    """Download the free music of Debian's packages, without installing them, and cut it into excerpts.
+
+    It needs a Debian system with apt-get and the program fpcalc (package libchromaprint-tools), 8 GB, and an hour or
+    so. What was fetched before is kept. Exit status 1 when a file of a package could not be read.
+    """
+    from earmark.training.datasets import debian
+
+    if name != debian.NAME:
+        raise typer.BadParameter(f"{name!r} cannot be fetched; {debian.NAME} can.", param_hint="name")
+    rows = debian.music_list()
+    known = {row.cells["package"] for row in rows}
+    unknown = [each for each in package or () if each not in known]
+    if unknown:
+        raise typer.BadParameter(f"{unknown[0]!r} is not on the list of packages with music.", param_hint="--package")
+    wanted = [row for row in rows if not package or row.cells["package"] in package]
+    failed = debian.fetch(root, wanted, beside or (), say)
+    typer.echo(f"{root / 'tracks.csv'} is written; earmark data check debian --root {root} says what is there")
+    for line in failed:
+        typer.echo(f"not read: {line}", err=True)
+    if failed:
         raise typer.Exit(1)
 
 

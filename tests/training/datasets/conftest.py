@@ -152,6 +152,13 @@ def _teacher(folder: Path) -> Miniature:
     return Miniature("teacher", root, root / "free" / "audio" / "m3.flac", wrong, {"teachers": ["one", "two"]})
 
 
+def _debian(folder: Path) -> Miniature:
+    root = _teacher(folder).root
+    for name in ("audio", "tracks.csv"):
+        (root / "free" / name).rename(root / name)
+    return Miniature("debian", root, root / "audio" / "m3.flac", (folder, folder / "nowhere"), {"teachers": ["two"]})
+
+
 VOCABULARY = """
 name = "small"
 [[tags]]
@@ -188,6 +195,7 @@ def _taught(folder: Path, **options: object) -> Miniature:
 
 
 MINIATURES: dict[str, Callable[[Path], Miniature]] = {
+    "debian": _debian,
     "emotify genre": lambda folder: _emotify(folder, target="genre"),
     "emotify emotions": lambda folder: _emotify(folder, target="emotions"),
     "emotify both": _emotify,

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from earmark.errors import DatasetError
 from earmark.training.datasets import (
+    debian,
     emotify,
     fma,
     gtzan,
@@ -55,6 +56,7 @@ DATASETS: Mapping[str, RegisteredDataset] = MappingProxyType(
     {
         module.NAME: RegisteredDataset(module.load, module.check, module.LICENCE, module.CITATION, module.LAYOUT)
         for module in (
+            debian,
             emotify,
             fma,
             gtzan,

@@ -1,0 +1,229 @@
+"""What several teachers say together: one target a tag and window, and how far they disagree.
+
+Teachers are sure to different degrees of the same thing: one says .9 of a guitar where another says .3. So their log
+odds are averaged, as they are or standardised a teacher and tag, and the average is moved, a tag, until its mean
+probability is that of the surest teacher. Where teachers disagree, it lies in the middle.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from earmark.errors import DatasetError
+from earmark.training.datasets.options import listed
+from earmark.training.datasets.vocabulary import Vocabulary
+
+Values = npt.NDArray[np.float64]
+Average = Literal["probabilities", "log odds", "standardised log odds"]
+
+MUSICNN_SECONDS = 187 * 256 / 16_000
+"""Of a window in files of musicnn's scores that do not say it."""
+WINDOW_SECONDS = 3.0
+"""Choice: of a target's window, as the shortest of the teachers hear it well."""
+LEAST = 1e-4
+"""Choice: scores below it, and above 1 less it, count as it; half-precision files hold no finer ones near 1."""
+FARTHEST, HALVINGS = 20.0, 40
+"""How far log odds are moved at most, and how often the interval of what is sought is halved: to 1e-10 or better."""
+SAME = 1e-3
+"""A deviation of log odds below it is none: the teacher says the same of everything."""
+
+
+@dataclass(frozen=True)
+class TeacherScores:
+    """What a teacher says of tracks, window by window.
+
+    scores: by track (windows, labels) in 0..1. starts: by track where its windows start, (windows,) in seconds.
+    """
+
+    labels: tuple[str, ...]
+    window_seconds: float
+    scores: Mapping[str, npt.NDArray[np.float32]]
+    starts: Mapping[str, npt.NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class ConsensusTargets:
+    """What the teachers say of a track together.
+
+    probabilities: (windows, tags) in 0..1, windows of `WINDOW_SECONDS` one after the other; NaN for a tag of no
+    teacher. disagreement: (windows, tags), the standard deviation over teachers of standardised log odds; NaN where
+    fewer than two know the tag.
+    """
+
+    probabilities: npt.NDArray[np.float32]
+    disagreement: npt.NDArray[np.float32]
+
+
+def read_teacher(
+    path: Path, tracks: Iterable[str] | None = None, window_seconds: float = MUSICNN_SECONDS
+) -> TeacherScores:
+    """Read what `benchmarks/peers/score_tracks.py --pack` wrote of a teacher, for some tracks or all it has.
+
+    window_seconds: of a file that does not say it, whose windows then follow one another.
+
+    Raises DatasetError for a file that is no such archive, and for tracks that it lacks.
+    """
+    try:
+        # numpy gives an array, not an archive, where it finds one alone.
+        if not zipfile.is_zipfile(path):
+            raise ValueError("no archive of arrays")
+        with np.load(path, allow_pickle=False) as archive:
+            names = set(archive.files)
+            own = {name for name in names if "/" not in name} - {"labels", "window_seconds"}
+            wanted = sorted(own) if tracks is None else list(tracks)
+            missing = [name for name in ("labels", *wanted) if name not in names]
+            if missing:
+                raise DatasetError(
+                    f"{path} lacks {len(missing)} of {len(wanted)} tracks ({listed(missing)}). Score them."
+                )
+            labels = tuple(str(label) for label in archive["labels"])
+            seconds = float(archive["window_seconds"]) if "window_seconds" in names else window_seconds
+            scores = {track: archive[track].astype(np.float32) for track in wanted}
+            starts = {
+                track: np.asarray(
+                    archive[f"{track}/starts"]
+                    if f"{track}/starts" in names
+                    else seconds * np.arange(len(scores[track])),
+                    np.float64,
+                )
+                for track in wanted
+            }
+    except (OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise DatasetError(f"{path} cannot be read as a teacher's scores ({error}). Pack them anew.") from error
+    return TeacherScores(labels, seconds, scores, starts)
+
+
+class Consensus:
+    """Teachers, put on one scale and one grid of windows."""
+
+    def __init__(self, vocabulary: Vocabulary, teachers: Mapping[str, TeacherScores], tracks: Iterable[str]) -> None:
+        """Hear what the teachers say of some tracks, to know how sure each of them is; others can be asked for later.
+
+        Raises DatasetError where the vocabulary takes labels from a teacher that it does not have, no tag is known to
+        any teacher, or a teacher lacks a track.
+        """
+        self._teachers = dict(teachers)
+        self._members = {name: _members(vocabulary, name, teacher.labels) for name, teacher in teachers.items()}
+        names = tuple(tracks)
+        if not names or not any(np.isfinite(members).any() for members in self._members.values()):
+            raise DatasetError(
+                f"Of {len(names)} tracks, vocabulary {vocabulary.name} knows no tag by {listed(teachers) or 'nobody'}; "
+                "expected tracks, and teachers that stand among its sources."
+            )
+        everything = np.concatenate([self._heard(track) for track in names], axis=1)
+        self.means = everything.mean(axis=1)
+        deviations = everything.std(axis=1)
+        self.deviations: Values = np.where(deviations < SAME, np.nan, deviations)
+        """Of log odds, (teachers, tags); NaN where a teacher does not have a tag, or says the same of everything."""
+        level = np.nan_to_num(_probability(everything).mean(axis=1)).max(axis=0)
+        self._moves = {
+            "log odds": _move_to(_mean(everything), level),
+            "standardised log odds": _move_to(self._unstandardised(_mean(self._standardised(everything))), level),
+        }
+
+    def targets(self, track: str, way: Average = "log odds") -> ConsensusTargets:
+        """Return what the teachers say of a track together.
+
+        Choice: plain log odds; `benchmarks/consensus.py` finds them level with the other ways or a little better.
+        Raises DatasetError for a track that a teacher lacks.
+        """
+        standard = self._standardised(self._heard(track))
+        heard = ~np.isnan(standard)
+        disagreement = np.sqrt(_mean(np.square(standard - _mean(standard)[None]), heard))
+        several = heard.sum(axis=0) > 1
+        return ConsensusTargets(
+            self.averaged(track, way).astype(np.float32),
+            np.where(several, disagreement, np.nan).astype(np.float32),
+        )
+
+    def averaged(self, track: str, way: Average) -> Values:
+        """Return the teachers' average by one of the ways, (windows, tags) in 0..1, NaN for a tag of no teacher."""
+        if way not in get_args(Average):
+            raise DatasetError(f"There is no average of {way!r}; expected {listed(get_args(Average))}.")
+        odds = self._heard(track)
+        if way == "probabilities":
+            return _mean(_probability(odds))
+        mean = _mean(odds) if way == "log odds" else self._unstandardised(_mean(self._standardised(odds)))
+        return _probability(mean + self._moves[way])
+
+    def _standardised(self, odds: Values) -> Values:
+        return np.asarray((odds - self.means[:, None]) / self.deviations[:, None], np.float64)
+
+    def _unstandardised(self, mean: Values) -> Values:
+        scale = ~np.isnan(self.deviations)
+        return _mean(self.means, scale) + _mean(self.deviations, scale) * mean
+
+    def _heard(self, track: str) -> Values:
+        """Log odds of a track, (teachers, windows, tags), NaN where a teacher does not have a tag."""
+        missing = [name for name, teacher in self._teachers.items() if track not in teacher.scores]
+        if missing:
+            raise DatasetError(f"Track {track!r} has no scores by {listed(missing)}; score it, or leave them out.")
+        ends = [teacher.starts[track][-1] + teacher.window_seconds for teacher in self._teachers.values()]
+        windows = max(1, int(max(ends) / WINDOW_SECONDS + 1e-6))
+        odds = []
+        for name, teacher in self._teachers.items():
+            # The chance that at least one of a tag's labels is said, 1 - Π(1 - p), of all tags at once.
+            none = np.log1p(-np.clip(teacher.scores[track].astype(np.float64), 0, 1 - LEAST)) @ self._members[name]
+            share = shares_on_grid(teacher.starts[track], teacher.window_seconds, windows)
+            odds.append(share @ _log_odds(-np.expm1(none)))
+        return np.stack(odds)
+
+
+def _members(vocabulary: Vocabulary, name: str, labels: Sequence[str]) -> Values:
+    """Which labels of a teacher are one with each tag, (labels, tags), 1 or 0; NaN for a tag that it does not have."""
+    members = np.full((len(labels), len(vocabulary.tags)), np.nan)
+    for column, tag in enumerate(vocabulary.tags):
+        if name in vocabulary.sources_of(tag):
+            members[:, column] = 0
+            members[vocabulary.places(tag, name, labels), column] = 1
+    return members
+
+
+def shares_on_grid(starts: npt.NDArray[np.float64], seconds: float, windows: int) -> Values:
+    """Return how much each window of a teacher counts in each of a target: (windows, its windows), rows sum to 1.
+
+    starts: of its windows, in seconds. seconds: their length. By the time that they share; where none shares any, the
+    nearest counts alone.
+    """
+    left = WINDOW_SECONDS * np.arange(windows)[:, None]
+    shared = np.minimum(left + WINDOW_SECONDS, starts + seconds) - np.maximum(left, starts)
+    # The nearest has the largest, though negative, time in common.
+    nearest = np.arange(len(starts)) == shared.argmax(axis=1)[:, None]
+    shared = np.where((shared > 0).any(axis=1, keepdims=True), np.maximum(shared, 0), nearest)
+    return np.asarray(shared / shared.sum(axis=1, keepdims=True), np.float64)
+
+
+def _log_odds(probability: Values) -> Values:
+    clipped = np.clip(probability, LEAST, 1 - LEAST)
+    return np.asarray(np.log(clipped) - np.log1p(-clipped), np.float64)
+
+
+def _probability(odds: Values) -> Values:
+    return np.asarray(1 / (1 + np.exp(-odds)), np.float64)
+
+
+def _move_to(odds: Values, level: Values) -> Values:
+    """By how much to move log odds, (windows, tags), so that the mean probability of each tag is its level, (tags,)."""
+    low, high = np.full(level.shape, -FARTHEST), np.full(level.shape, FARTHEST)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        below = _probability(odds + middle).mean(axis=0) < level
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return np.asarray((low + high) / 2, np.float64)
+
+
+def _mean(values: Values, known: npt.NDArray[np.bool_] | None = None) -> Values:
+    """The mean over the first axis of what is known (by default, of what is not NaN); NaN where nothing is."""
+    known = ~np.isnan(values) if known is None else known
+    count = known.sum(axis=0)
+    total = np.where(known, values, 0).sum(axis=0)
+    mean: Values = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return mean
