@@ -136,6 +136,13 @@ def test_tags_and_zeros_before_the_sound_are_passed_over(ffmpeg: Any, ending: st
         assert identity(before + data) == identity(data)
 
 
+@pytest.mark.parametrize("zeros", [1_000, 31_000, 100_000, 500_000])
+def test_zeros_before_an_mp3_without_tags_hide_no_length(ffmpeg: Any, zeros: int) -> None:
+    data = ffmpeg.make("bare.mp3", "-id3v2_version", "0").read_bytes()
+    assert data[:1] == b"\xff"
+    np.testing.assert_array_equal(heard(bytes(zeros) + data)[0], heard(data)[0])
+
+
 @pytest.mark.parametrize("ending", ["mp3", "flac", "tta", "wv"])
 def test_an_id3v1_behind_the_sound_is_no_damage(ffmpeg: Any, ending: str) -> None:
     data = ffmpeg.make(f"behind.{ending}").read_bytes()

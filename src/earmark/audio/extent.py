@@ -50,15 +50,22 @@ def without_tags_around(file: Opened) -> Opened:
 def leading_bytes(file: Opened) -> int:
     """Return how many bytes of ID3v2 tags and zeros stand before the sound.
 
-    A single tag of ordinary size before MPEG audio is libav's to pass over, since it also says what follows.
+    A single tag of ordinary size before MPEG audio is libav's to pass over, since it also says what follows. Zeros are
+    not: libav would take the first frame, which only holds the length, for sound.
     """
-    position, found = 0, 0
-    while length := _id3v2_bytes(file, position) or _zero_bytes(file, position):
-        found += 1
+    position, tags, zeros = 0, 0, 0
+    while True:
+        if length := _id3v2_bytes(file, position):
+            tags += 1
+        elif length := _zero_bytes(file, position):
+            zeros += 1
+        else:
+            break
         position += length
     file.seek(position)
     first = file.read(1)
-    return 0 if not first or (found == 1 and position <= PASSED_BYTES and first == b"\xff") else position
+    passed_by_libav = tags == 1 and not zeros and position <= PASSED_BYTES and first == b"\xff"
+    return 0 if not first or passed_by_libav else position
 
 
 def link_starts(file: Opened) -> list[int]:
