@@ -50,7 +50,18 @@ def test_public_names_are_documented_and_at_home(name: str) -> None:
         (
             "Library",
             {
-                *("add", "failures", "track", "knows", "over_time", "left_out", "search", "similar", "playlist"),
+                *(
+                    "add",
+                    "verify",
+                    "failures",
+                    "track",
+                    "knows",
+                    "over_time",
+                    "left_out",
+                    "search",
+                    "similar",
+                    "playlist",
+                ),
                 *("map", "map_document", "export_to", "import_from", "close"),
             },
         ),

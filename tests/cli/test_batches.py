@@ -90,16 +90,16 @@ def test_tag_in_the_midst_of_a_file(place: Path, monkeypatch: pytest.MonkeyPatch
         raise raised
         yield
 
-    listening = tagger_module.Listening.push
+    listening = tagger_module.StreamingPass.push
     heard: list[str] = []
 
-    def push(self: tagger_module.Listening, samples: np.ndarray) -> None:
+    def push(self: tagger_module.StreamingPass, samples: np.ndarray) -> None:
         heard.append("")
         if len(heard) == 2:
             next(broken())
         listening(self, samples)
 
-    monkeypatch.setattr(tagger_module.Listening, "push", push)
+    monkeypatch.setattr(tagger_module.StreamingPass, "push", push)
     result = call("tag", "--model", place / "model", place / "music", "--jsonl")
     assert result.exit_code == 1
     assert len(result.stdout.splitlines()) == 2

@@ -269,7 +269,9 @@ def test_an_address_that_is_not_there_is_exit_1_with_the_reason(place: Path) -> 
     result = add(place, "file:///nowhere/at/all", place / "music")
     assert result.exit_code == 1
     lines = result.stderr.splitlines()
-    assert lines[0] == "earmark: file:///nowhere/at/all: found nothing at this address, expected files. Check it."
+    assert (
+        lines[0] == "earmark: file:///nowhere/at/all: found nothing at this address, expected files. Check the address."
+    )
     assert lines[-1].startswith("6 files: 5 known"), "and the others are done"
 
 

@@ -44,8 +44,11 @@ def test_an_unknown_one_is_told_with_where_the_names_are() -> None:
 
 def test_what_is_copied_lies_as_in_the_repository(tmp_path: Path) -> None:
     result = call("--copy", tmp_path / "all")
+    named = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "recipes").rglob("*.toml"))
     for folder in ("recipes", "vocabularies"):
         there = {path.relative_to(ROOT): path.read_bytes() for path in (ROOT / folder).rglob("*") if path.is_file()}
+        # A vocabulary that no recipe names yet is a draft.
+        there = {path: text for path, text in there.items() if folder == "recipes" or path.as_posix() in named}
         copied = {
             path.relative_to(tmp_path / "all"): path.read_bytes()
             for path in (tmp_path / "all" / folder).rglob("*")
