@@ -13,6 +13,7 @@ ADVICE = {
     "StorageError": "Connect the disk or the share again, then ask again: nothing is known about the file itself.",
     "WaveformError": "Give samples with their rate, as `(array, rate)` or `earmark.Waveform(samples, rate_hz)`, "
     "without NaN or infinity, of one axis or as (samples, channels).",
+    "SourceError": "Catch this one for whatever is wrong with one file: `.source` is the file, `.reason` the fault.",
     "FileError": "Play the file in another program. If that plays it, report the message: a "
     "library that earmark uses met bytes that its authors did not foresee.",
     "OutputError": "Make room on the disk that the results go to, or send them elsewhere, and run the command again.",

@@ -5,7 +5,8 @@ EarmarkError
 │   ├── DecodeError             a file, bytes or stream that cannot be decoded
 │   │   └── StorageError            a disk or a connection that failed while a sound was read
 │   └── WaveformError           samples or a rate that cannot be used
-├── FileError               a file on which a library that earmark uses failed
+├── SourceError             one file that cannot be used; DecodeError and TrackFileError are such errors too
+│   └── FileError               a file on which a library that earmark uses failed
 ├── OutputError             results that cannot be written to standard output
 ├── PictureError            a picture that cannot be drawn where it was asked for
 ├── WorkerError             worker processes that cannot be started
@@ -29,12 +30,8 @@ class EarmarkError(Exception):
     """The root of every error that earmark raises on purpose."""
 
 
-class AudioError(EarmarkError):
-    """Sound that cannot be used."""
-
-
-class DecodeError(AudioError):
-    """A file, bytes or stream that cannot be decoded.
+class SourceError(EarmarkError):
+    """One file, or what stands for it, that cannot be used; the root of all errors that name one.
 
     source: its path, as its user wrote it, or what stands for it, such as <bytes>. reason: what is wrong with it.
     """
@@ -48,6 +45,17 @@ class DecodeError(AudioError):
         return f"{self.source}: {self.reason}"
 
 
+class AudioError(EarmarkError):
+    """Sound that cannot be used."""
+
+
+class DecodeError(AudioError, SourceError):
+    """A file, bytes or stream that cannot be decoded.
+
+    source: its path, as its user wrote it, or what stands for it, such as <bytes>. reason: what is wrong with it.
+    """
+
+
 class StorageError(DecodeError):
     """A disk or a connection that failed while a sound was read; the sound itself may be whole.
 
@@ -59,19 +67,11 @@ class WaveformError(AudioError):
     """Samples or a rate that cannot be used: no rate, no samples, NaN or infinity, a wrong shape."""
 
 
-class FileError(EarmarkError):
+class FileError(SourceError):
     """A file on which a library that earmark uses failed in a way that its authors did not foresee.
 
     source: the file's path, as its user wrote it. reason: what the library said.
     """
-
-    def __init__(self, source: str, reason: str) -> None:
-        super().__init__(source, reason)
-        self.source = source
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.source}: {self.reason}"
 
 
 class OutputError(EarmarkError):
@@ -156,19 +156,11 @@ class LibraryError(EarmarkError):
     """A library of tracks that cannot be opened, filled or asked as wanted."""
 
 
-class TrackFileError(LibraryError):
+class TrackFileError(LibraryError, SourceError):
     """A file of a library that cannot be read, or whose tags cannot be written.
 
     source: the file's path. reason: what is wrong with it.
     """
-
-    def __init__(self, source: str, reason: str) -> None:
-        super().__init__(source, reason)
-        self.source = source
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.source}: {self.reason}"
 
 
 class QueryError(LibraryError):

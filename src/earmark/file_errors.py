@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from earmark.errors import DecodeError, EarmarkError, FileError, TrackFileError
+from earmark.errors import EarmarkError, FileError, SourceError
 
 
 @contextmanager
@@ -22,13 +22,13 @@ def file_errors(source: str) -> Iterator[None]:
         yield
     except EarmarkError:
         raise
-    except Exception as error:
+    except Exception as error:  # what a library may raise on damaged bytes is not known beforehand
         raise FileError(source, reason_of(error)) from error
 
 
 def reason_without_name(error: EarmarkError) -> str:
     """Return why a file failed, without the file's name, for where the name is told beside it."""
-    return error.reason if isinstance(error, DecodeError | FileError | TrackFileError) else str(error)
+    return error.reason if isinstance(error, SourceError) else str(error)
 
 
 def reason_of(error: Exception) -> str:

@@ -64,7 +64,7 @@ class AvReader:
             bitstream = BitstreamCheck()(first)
             if bitstream:
                 raise DecodeError(opened.label, f"its samples are {bitstream}, which cannot be decoded from there")
-        except BaseException:
+        except BaseException:  # an interruption too must leave no handle open; raised again
             self._container.close()
             raise
         self._first = first

@@ -55,7 +55,7 @@ class SoundFileReader:
             bitstream = BitstreamCheck()(self._first)
             if bitstream:
                 raise DecodeError(opened.label, f"its samples are {bitstream}")
-        except BaseException:
+        except BaseException:  # an interruption too must leave no handle open; raised again
             self._sound.close()
             raise
 

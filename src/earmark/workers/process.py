@@ -134,7 +134,7 @@ class WorkerProcess:
         except TimeoutError:
             self.kill()
             return Late(seconds)
-        except BaseException:  # cancelled, or `tell` failed: nobody waits for the answer any more
+        except BaseException:  # cancelled, or `tell` failed: nobody waits for the answer; raised again
             self.kill()
             raise
         raise WorkerError(f"it ended before it took a job ({how})", START_TRIES)

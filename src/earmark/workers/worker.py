@@ -51,7 +51,7 @@ def _work(frames: "SimpleQueue[Frame]", answers: BinaryIO, factory: str) -> None
     _leave_no_core()
     try:
         work = _factory(factory)(frames.get().payload, lambda progress: tell(Frame("progress", progress)))
-    except Exception as error:
+    except Exception as error:  # whatever keeps it from starting is told to the pool, and raised again
         reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         tell(Frame("unusable", reason.encode("utf-8", "replace")))
         raise
