@@ -1,6 +1,8 @@
 """Whatever a library raises on one file is that file's line; the other files go on, and the exit status is 1."""
 
 import json
+import os
+import shutil
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,7 @@ from training.sounds import write_noise
 from typer.testing import CliRunner, Result
 
 from earmark.cli.main import app
-from earmark.cli.material import Worded, gathered
+from earmark.cli.material import Worded, gathered, worded_by_files
 from earmark.errors import FileError, TagError
 from earmark.library import file_words
 from earmark.library.database import Database
@@ -157,6 +159,33 @@ def test_teach_from_files(place: Path, monkeypatch: pytest.MonkeyPatch, raised: 
     assert [each.path for each in found] == paths
     assert [bool(each.reason) for each in found] == [False, True, False]
     assert paths[1] not in found[1].reason
+
+
+def test_a_file_whose_tags_cannot_be_read_is_counted_by_teach(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tag_file = file_words.TagFile
+
+    def guarded(path: Path) -> file_words.TagFile:
+        if path.name == "a.flac":
+            raise IndexError
+        return tag_file(path)
+
+    monkeypatch.setattr(file_words, "TagFile", guarded)
+    with Library(place / "music.earmark") as library:
+        worded, unread = worded_by_files(library, ["genre"])
+    assert (worded, unread) == ([], 1)
+
+
+@pytest.mark.parametrize("command", [("write", "--dry-run"), ("verify",)])
+def test_a_name_that_is_no_text_is_valid_json(tmp_path: Path, place: Path, command: tuple[str, ...]) -> None:
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/bj\xf6rk.flac")
+    shutil.copy(place / "music" / "a.flac", odd)
+    with Library(tmp_path / "music.earmark", load(place / "model")) as library:
+        library.add(odd, jobs=1)
+    Path(odd).unlink()
+    result = call("library", *command, "--library", tmp_path / "music.earmark", "--model", place / "model", "--json")
+    [record] = json.loads(result.stdout)
+    assert record["path"] == f"{tmp_path}/bj\N{REPLACEMENT CHARACTER}rk.flac"
+    assert record["path_bytes"].endswith("bj%F6rk.flac")
 
 
 @each_raised

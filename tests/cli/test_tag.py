@@ -320,6 +320,9 @@ def test_silence_is_named(calibrated: Path, tmp_path: Path, peak: float, silent:
         assert record["silent"] is silent
         assert (record["promised"]["tags"] == []) == silent
         assert len(record["probabilities"]) == 5
+    [header, row] = csv.reader(run_calibrated(calibrated, path, "--csv", "--precision", "0.9").stdout.splitlines())
+    assert (row[-5:] == [""] * 5) == silent, "a table promises nothing of silence either"
+    assert len(header) == len(row)
 
 
 def test_silence_does_not_depend_on_how_the_sound_comes(place: Path, tmp_path: Path) -> None:

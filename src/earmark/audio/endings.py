@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 FORMATS: Mapping[str, str] = MappingProxyType(
     {
-        "aac": ".aac",
+        "aac": ".aac .adts",
         "ac3": ".ac3",
         "adx": ".adx",
         "aiff": ".aif .aifc .aiff",
@@ -25,8 +25,8 @@ FORMATS: Mapping[str, str] = MappingProxyType(
         "loas": ".loas",
         "matroska": ".mka .mkv .webm",
         "mlp": ".mlp",
-        "mov": ".3gp .alac .m4a .m4b .m4r .m4v .mov .mp4",
-        "mp3": ".mp1 .mp2 .mp3 .mpga",
+        "mov": ".3g2 .3gp .alac .f4a .m4a .m4b .m4p .m4r .m4v .mov .mp4",
+        "mp3": ".mp1 .mp2 .mp3 .mpa .mpga",
         "mpc": ".mpc",
         "mpc8": ".mpc",
         "mpeg": ".mpeg .mpg .vob",

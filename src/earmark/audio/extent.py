@@ -76,7 +76,7 @@ def link_starts(file: Opened) -> list[int]:
     file.seek(0)
     head = file.read(MARK_BYTES)
     if head.startswith(b"fLaC"):
-        return _marks(file, FLAC_FIRST_BLOCK) or [0]
+        return sorted({0, *_marks(file, FLAC_FIRST_BLOCK)})
     if not head.startswith(b"OggS"):
         return [0]
     starts, behind = [0], 0

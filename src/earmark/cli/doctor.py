@@ -1,6 +1,5 @@
 """`earmark doctor`: is everything here that earmark needs, and what is to be done where it is not?"""
 
-import json
 import os
 import platform
 import shutil
@@ -15,6 +14,7 @@ from typing import Annotated, Literal
 import typer
 
 from earmark import __version__
+from earmark.cli.output import json_text, show
 from earmark.errors import EarmarkError
 
 State = Literal["ok", "note", "wrong"]
@@ -70,7 +70,7 @@ def doctor(
     """Check decoders, extras, models, cores, the library and free space; exit status 1 when something is wrong."""
     findings = list(_findings(model, file))
     if as_json:
-        typer.echo(json.dumps([vars(finding) for finding in findings], indent=1))
+        show(json_text([vars(finding) for finding in findings], indent=1))
     else:
         for finding in findings:
             typer.echo(f"{finding.state:5}  {finding.what:9}  {finding.found}")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from earmark.cli.console import progress, say
 from earmark.errors import EarmarkError
-from earmark.file_errors import file_errors
+from earmark.file_errors import file_errors, reason_without_name
 
 if TYPE_CHECKING:
     from earmark.library.library import Library
@@ -81,23 +81,25 @@ def worded_by(labels: Path) -> list[Worded]:
     return [Worded(os.path.normpath(row.path), row.words, row.group) for row in read_labels(labels)]
 
 
-def worded_by_files(library: "Library", fields: Sequence[str]) -> list[Worded]:
-    """What stands in the files of the library that have any words in these fields."""
+def worded_by_files(library: "Library", fields: Sequence[str]) -> tuple[list[Worded], int]:
+    """Return what stands in the files of the library that have words in these fields, and how many cannot be read."""
     from earmark.library.file_words import spelled_alike, words_in_files
     from earmark.library.write import files_of
 
     files = files_of(library.database)
     found = []
+    failed = 0
     with progress("reading tags") as done:
         for number, each in enumerate(words_in_files(library.database, (path for path, _ in files), fields), start=1):
             if each.reason:
+                failed += 1
                 say(f"earmark: {each.path}: {each.reason}")
             elif each.words:
                 found.append(each)
             done(number, len(files))
     say(f"{len(found)} of {len(files)} files have words in {', '.join(fields)}")
     words = spelled_alike([each.words for each in found])
-    return [Worded(each.path, own, each.group) for each, own in zip(found, words, strict=True)]
+    return [Worded(each.path, own, each.group) for each, own in zip(found, words, strict=True)], failed
 
 
 def gathered(worded: Sequence[Worded], vectors: Vectors) -> "tuple[Examples, int]":
@@ -115,7 +117,7 @@ def gathered(worded: Sequence[Worded], vectors: Vectors) -> "tuple[Examples, int
                 kept.append(each)
             except EarmarkError as error:
                 failed += 1
-                say(f"earmark: {each.path}: {str(error).removeprefix(f'{each.path}: ')}")
+                say(f"earmark: {each.path}: {reason_without_name(error)}")
             done(number, len(worded))
     matrix = np.array(rows, np.float32).reshape(len(rows), -1)
     words, groups = [each.words for each in kept], [each.group for each in kept]

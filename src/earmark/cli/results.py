@@ -144,7 +144,7 @@ def _record(prediction: "Prediction", profile: "Profile | None", shown: Shown) -
     """Everything known of a track, and what was asked for beside it."""
     record = prediction.to_dict(evidence=shown.explained)
     if shown.precision is not None:
-        kept = [] if prediction.silent else [tag.label for tag in prediction.promised(shown.precision)]
+        kept = [tag.label for tag in prediction.promised(shown.precision)]
         record["promised"] = {"precision": shown.precision, "tags": kept}
     if profile is not None:
         record["profile"] = profile.to_dict()

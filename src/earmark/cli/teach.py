@@ -86,13 +86,14 @@ def teach(
     tagger = load(model)
     if model is not None and folder.exists() and Path(model).exists() and folder.samefile(model):
         raise TeachingError(f"{folder}: found the model that listens itself, expected another folder. Choose --output.")
+    unread = 0
     with ExitStack() as held:
         library = _library(file, held, needed=from_files or others > 0 or next_ > 0)
         if labels is not None:
             worded = worded_by(labels)
         elif library is not None:
             fields = [checked_field(each, "--field", read=True) for each in field or USUAL_FIELDS]
-            worded = worded_by_files(library, list(dict.fromkeys(fields)))
+            worded, unread = worded_by_files(library, list(dict.fromkeys(fields)))
         worded = _fewer(worded, seed)
         vectors = Vectors(library, tagger)
         worded += _without_words(vectors, worded, others, seed)
@@ -102,7 +103,7 @@ def teach(
         write_bundle(taught.bundle, folder)
         suggestions = _next(Tagger(taught.bundle), taught, vectors, worded, next_)
     _show(taught, suggestions, folder, as_json)
-    if failed:
+    if failed or unread:
         raise typer.Exit(1)
 
 

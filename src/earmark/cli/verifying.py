@@ -1,12 +1,12 @@
 """`earmark library verify`: whether files still give what the library keeps of them."""
 
-import json
 from typing import Annotated
 
 import typer
 
 from earmark.cli.console import say
 from earmark.cli.library import FileOption, JobsOption, JsonOption, ModelOption
+from earmark.cli.output import json_text, show
 
 # Known here with its commands that write.
 from earmark.cli.writing import library as library
@@ -29,10 +29,10 @@ def verify(
         opened.tagger = load(model)
         findings = opened.verify(deep=deep, repair=repair, jobs=jobs)
     if as_json:
-        typer.echo(json.dumps([vars(each) for each in findings], indent=1))
+        show(json_text([vars(each) for each in findings], indent=1))
     else:
         for each in findings:
-            typer.echo(f"{each.path}\t{each.what}\t{each.detail}")
+            show(f"{each.path}\t{each.what}\t{each.detail}")
     say(f"{len(findings)} files do not give what is kept{'; repaired' if findings and repair else ''}")
     if findings and not repair:
         raise typer.Exit(1)

@@ -1,6 +1,5 @@
 """`earmark library write` and `earmark library undo`: tags into files, and back."""
 
-import json
 import os
 import shlex
 from collections.abc import Iterable
@@ -14,6 +13,7 @@ from earmark.cli.library import FileOption, JsonOption
 
 # Known here with its two further commands.
 from earmark.cli.library import library as library
+from earmark.cli.output import json_text, show
 
 if TYPE_CHECKING:
     from earmark.library.database import Database
@@ -151,7 +151,7 @@ def _show(outcomes: "Iterable[Outcome]", total: int | None, as_json: bool, dry_r
                 _show_one(outcome)
             done(number, number if total is None else total)
     if as_json:
-        typer.echo(json.dumps(records, indent=1))
+        show(json_text(records, indent=1))
     would = "would be " if dry_run else ""
     verb = "written" if what == "writing" else "brought back"
     say(f"{changed} files {would}{verb}, {left} with fields that were left as somebody filled them, {failed} failed")
@@ -159,11 +159,11 @@ def _show(outcomes: "Iterable[Outcome]", total: int | None, as_json: bool, dry_r
 
 
 def _show_one(outcome: "Outcome") -> None:
-    typer.echo(f"{outcome.path}  ({outcome.kind})")
+    show(f"{outcome.path}  ({outcome.kind})")
     for change in outcome.changes:
-        typer.echo(f"  {change.name}: {_words(change.old)} -> {_words(change.new)}")
+        show(f"  {change.name}: {_words(change.old)} -> {_words(change.new)}")
     for kept in outcome.kept:
-        typer.echo(f"  {kept.field}: left as {_words(kept.there)}, not {_words(kept.wanted)}")
+        show(f"  {kept.field}: left as {_words(kept.there)}, not {_words(kept.wanted)}")
 
 
 def _words(values: tuple[str, ...]) -> str:
@@ -187,10 +187,10 @@ def _show_runs(database: "Database", as_json: bool) -> None:
 
     found = Journal(database.store).runs()
     if as_json:
-        typer.echo(json.dumps([vars(run) for run in found], indent=1))
+        show(json_text([vars(run) for run in found], indent=1))
         return
     for run in found:
-        typer.echo(f"{run.id}\t{run.started}\t{run.model}\t{run.files} files, {run.standing} of them stand")
+        show(f"{run.id}\t{run.started}\t{run.model}\t{run.files} files, {run.standing} of them stand")
 
 
 def _absolute(name: str) -> str:

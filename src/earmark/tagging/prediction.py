@@ -148,8 +148,12 @@ class Prediction:
         Of all tracks for which the model promises a tag at 0.9, nine in ten truly have it, as far as its validation
         tracks could tell. Raises TagError for a precision that is not above 0 and up to 1.
         """
-        kept = promised(self.probabilities, self, precision)
+        kept = self._promised(precision)
         return [self._tag(place) for place in self._order() if kept[place]]
+
+    def _promised(self, precision: float) -> npt.NDArray[np.bool_]:
+        """Return which tags keep a promised precision: (tags,) bool; none of silence, whatever a model makes of it."""
+        return promised(self.probabilities, self, precision) & (not self.silent)
 
     def evidence(self, tag: str) -> Evidence:
         """Why the track got a tag, or did not: which scale and level decided, and when it sounds.
@@ -232,7 +236,7 @@ class Prediction:
         With a precision, the cells of tags that cannot be promised at it are empty.
         """
         values = self.probabilities
-        kept = np.ones(len(values), np.bool_) if precision is None else promised(values, self, precision)
+        kept = np.ones(len(values), np.bool_) if precision is None else self._promised(precision)
         return (
             text_of(self.source),
             f"{self.duration_seconds:.3f}",

@@ -17,7 +17,7 @@ from earmark.audio.decode import Sound, decode
 from earmark.audio.decoders import check_decoders
 from earmark.audio.duration import header_duration_seconds
 from earmark.audio.write import write_flac_blocks
-from earmark.errors import AudioError, DecodeError, EarmarkError
+from earmark.errors import AudioError, EarmarkError, SourceError
 from earmark.file_errors import file_errors
 from earmark.tagging.tagger import Tagger
 from earmark.tagging.windows import OverTimeSettings
@@ -116,7 +116,7 @@ def _header_seconds(path: str) -> float | None:
 
 def _sentence(error: EarmarkError, order: Order) -> str:
     """An error's message with the sound's own name in place of its path."""
-    if isinstance(error, DecodeError):
+    if isinstance(error, SourceError):
         return f"{order.name}: {error.reason}"
     return str(error).replace(order.path, order.name).replace(order.answer, "the answer")
 

@@ -37,7 +37,7 @@ def local_arrays(network: LocalCNN) -> Arrays:
 
 
 def _block_arrays(block: ConvolutionBlock | ResidualBlock, name: str) -> Arrays:
-    """Return the weights of one block, by the names of `tagging/tensors.py`."""
+    """Return the weights of one block, by the names of `tagging/bundle/tensors.py`."""
     convolutions = {name: (block.convolution, block.norm)}
     if isinstance(block, ResidualBlock):
         for part, module in (("second", block.second), ("shortcut", block.shortcut)):
