@@ -1,6 +1,5 @@
 """`earmark library write` and `earmark library undo`: tags into files, and back."""
 
-import os
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -70,6 +69,7 @@ def write(
     """
     from earmark.library.library import Library
     from earmark.library.mapping import Vocabulary, read_vocabulary
+    from earmark.library.remote import absolute_path
     from earmark.library.write import WriteRule, Writing, files_of
 
     rule = WriteRule(
@@ -90,7 +90,7 @@ def write(
         writing = Writing(opened.database, rule, tagger)
         if unplaced := writing.unplaced():
             say(f"not written, as no field is theirs (a mapping can name one): {', '.join(unplaced)}")
-        files = files_of(opened.database, [_absolute(name) for name in named or ()])
+        files = files_of(opened.database, [absolute_path(name) for name in named or ()])
         if query is not None:
             found = {path for each in opened.search(query, n=None) for path in each.paths}
             files = [each for each in files if each[0] in found]
@@ -99,7 +99,7 @@ def write(
             raise typer.Exit(1)
         failed = _show(writing(files, dry_run=dry_run), len(files), as_json, dry_run, "writing")
         if writing.run is not None:
-            named_library = "" if file is None else f" --library {shlex.quote(_absolute(str(file)))}"
+            named_library = "" if file is None else f" --library {shlex.quote(absolute_path(str(file)))}"
             say(f"run {writing.run}; take it back with: earmark library undo {writing.run}{named_library}")
     if failed:
         raise typer.Exit(1)
@@ -191,8 +191,3 @@ def _show_runs(database: "Database", as_json: bool) -> None:
         return
     for run in found:
         show(f"{run.id}\t{run.started}\t{run.model}\t{run.files} files, {run.standing} of them stand")
-
-
-def _absolute(name: str) -> str:
-    """A path as the library keeps it."""
-    return os.path.abspath(os.path.expanduser(name))  # noqa: PTH100, PTH111 (links stay as they were named)

@@ -27,7 +27,7 @@ from earmark.library.parquet import read_parquet, write_parquet
 from earmark.library.place import default_library
 from earmark.library.playlist import Entry, write_playlist
 from earmark.library.query import parse
-from earmark.library.remote import is_remote
+from earmark.library.remote import absolute_path, is_remote
 from earmark.library.scan import walk
 from earmark.library.search import THRESHOLD, fitting, ranked, tags_of
 from earmark.library.store import Store
@@ -203,7 +203,7 @@ class Library:
     def track(self, named: int | str | os.PathLike[str]) -> Track:
         """A recording by its number or the path of one of its files; raises LibraryError where it is not known."""
         if not isinstance(named, int):
-            path = _absolute(named)
+            path = absolute_path(named)
             known = self.database.known_path(path)
             if known is None:
                 raise LibraryError(f"{path}: found no such path in the library, expected one that was added.")
@@ -217,7 +217,7 @@ class Library:
         """Whether a number or a path is of a track that is here."""
         if isinstance(named, int):
             return self.database.track(named) is not None
-        return self.database.known_path(_absolute(named)) is not None
+        return self.database.known_path(absolute_path(named)) is not None
 
     def over_time(self, named: int | str | os.PathLike[str]) -> OverTime | None:
         """Tags over time of a recording, as they were kept; None where they were not.
@@ -333,7 +333,7 @@ class Library:
         """A track's number and vector; -1 for a file that is not in the library, which is listened to."""
         if isinstance(source, int):
             return source, self.database.embedding(source)
-        known = self.database.known_path(_absolute(source))
+        known = self.database.known_path(absolute_path(source))
         if known is not None:
             return known.track_id, self.database.embedding(known.track_id)
         if not Path(source).exists():
@@ -363,12 +363,6 @@ class Library:
                 'earmark.Library("music.earmark", earmark.load()).'
             )
         return self.tagger
-
-
-def _absolute(path: str | os.PathLike[str]) -> str:
-    """A path as the library keeps it."""
-    text = os.fsdecode(path)
-    return text if is_remote(text) else os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111
 
 
 def _is_parquet(file: Path) -> bool:

@@ -20,6 +20,12 @@ def is_remote(path: str) -> bool:
     return MARK in path
 
 
+def absolute_path(path: str | os.PathLike[str]) -> str:
+    """Return a path as the library keeps it: absolute, with the home folder for `~`; an address as it is."""
+    text = os.fsdecode(path)
+    return text if is_remote(text) else os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111
+
+
 @contextmanager
 def fetched(path: str) -> Iterator[str]:
     """The path of a local file with the content of `path`: itself, or a copy that is gone afterwards.

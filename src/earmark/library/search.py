@@ -10,7 +10,7 @@ import numpy.typing as npt
 from earmark.file_name import folded
 from earmark.library.database import Database, paths_within
 from earmark.library.query import And, HasPath, HasTag, Not, Or, Query
-from earmark.library.remote import is_remote
+from earmark.library.remote import absolute_path
 from earmark.library.vectors import Vectors
 
 THRESHOLD = 0.5
@@ -83,7 +83,7 @@ def tracks_at(query: HasPath, database: Database) -> npt.NDArray[np.int64]:
     """
     values: Sequence[bytes]
     if query.kind == "folder":
-        condition, values = "folded >= ? AND folded < ?", paths_within(folded(_absolute(query.text)))
+        condition, values = "folded >= ? AND folded < ?", paths_within(folded(absolute_path(query.text)))
     elif "*" in query.text or "?" in query.text:
         condition = "CAST(folded AS TEXT) GLOB CAST(? AS TEXT)"
         values = [os.fsencode(folded(query.text).replace("[", "[[]"))]  # a bracket in a path is a bracket
@@ -92,11 +92,6 @@ def tracks_at(query: HasPath, database: Database) -> npt.NDArray[np.int64]:
     # Without DISTINCT, for which SQLite would go through the paths track by track, ten times as slowly.
     rows = database.store.rows(f"SELECT track_id FROM paths WHERE NOT missing AND {condition}", values)
     return np.fromiter((track for (track,) in rows), np.int64, len(rows))
-
-
-def _absolute(folder: str) -> str:
-    """A folder as the paths in it are kept."""
-    return folder if is_remote(folder) else os.path.abspath(os.path.expanduser(folder))  # noqa: PTH100, PTH111
 
 
 def _tag(query: HasTag, chances: npt.NDArray[np.float32], threshold: float) -> Fitting:

@@ -11,7 +11,7 @@ from earmark.audio.decoders import check_decoders
 from earmark.audio.duration import header_duration_seconds
 from earmark.audio.identity import identity
 from earmark.errors import EarmarkError, LibraryError
-from earmark.file_errors import file_errors
+from earmark.file_errors import file_errors, reason_without_name
 from earmark.library import remote
 from earmark.library.analysis import analysis_of
 from earmark.library.jobs import Broken, Changed, Exceeded, Identified, Job, Outage, Outcome, Setup, Stamp, Vanished
@@ -174,9 +174,6 @@ def _is_memory(error: BaseException) -> bool:
 
 
 def _reason(error: EarmarkError, named: str, path: str) -> str:
-    """An error's message without the file's name, which is kept beside it, nor that of a copy."""
-    reason = getattr(error, "reason", None)
-    message = reason if isinstance(reason, str) else str(error)
-    for name in (named, path, Path(named).name, Path(path).name):
-        message = message.removeprefix(f"{name}: ") if name else message
-    return message.replace(path, named) if path else message
+    """Return why a file failed, without its name, which is kept beside it, and with no name of a temporary copy."""
+    reason = reason_without_name(error)
+    return reason.replace(path, named) if path else reason
