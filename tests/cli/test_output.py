@@ -138,8 +138,11 @@ def test_json_is_whole_after_an_interruption(place: Path, tmp_path: Path, name: 
     first = process.stdout.read(1)
     writer = os.open(pipe, os.O_WRONLY)  # it reads the pipe from here on
     process.send_signal(number)
-    rest, _ = process.communicate()
-    os.close(writer)
+    os.close(writer)  # where the signal comes just before the process waits for the pipe, only the pipe's end wakes it
+    try:
+        rest, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == status
     assert [record["source"] for record in json.loads(first + rest)] == [str(done)]
 
