@@ -11,7 +11,7 @@ import numpy as np
 
 import earmark
 from earmark.tagging.bundle.calibration import activate
-from earmark.training.bundle.model_card import legend, tag_figures, tag_table
+from earmark.training.bundling.model_card import legend, tag_figures, tag_table
 from earmark.training.datasets.registry import load_dataset
 from earmark.training.evaluation.commit import commit
 from earmark.training.evaluation.track_logits import track_logits

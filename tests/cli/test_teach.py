@@ -142,5 +142,5 @@ def test_wrong_calls_are_told(place: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert call(place, place / "labels.csv", "--field", "genre", "--name", "x").exit_code == 2
     same = call(place, place / "labels.csv", "--name", "x", "--output", place / "model")
     assert isinstance(same.exception, TeachingError)
-    monkeypatch.setitem(sys.modules, "earmark.training.bundle.platt", None)
+    monkeypatch.setitem(sys.modules, "earmark.training.bundling.platt", None)
     assert isinstance(call(place, place / "labels.csv", "--name", "x").exception, MissingExtraError)

@@ -23,7 +23,7 @@ from earmark.teaching.next_tracks import Candidate, next_tracks
 from earmark.teaching.quality import auc_interval, quality_of, roc_auc
 from earmark.teaching.regression import Space
 from earmark.teaching.teach import Lesson, teach
-from earmark.training.bundle.platt import fit_calibration
+from earmark.training.bundling.platt import fit_calibration
 
 
 def labels(folder: Path, text: str) -> Path:

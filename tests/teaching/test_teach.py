@@ -17,7 +17,7 @@ from earmark.teaching.quality import roc_auc
 from earmark.teaching.reading import HIDDEN
 from earmark.teaching.regression import fit
 from earmark.teaching.teach import Lesson, Taught, teach
-from earmark.training.bundle.platt import fit_calibration
+from earmark.training.bundling.platt import fit_calibration
 
 
 def taught_on(examples: Examples, **lesson: object) -> Taught:

@@ -81,7 +81,7 @@ def calibrate(
     """Fit probabilities and thresholds of a trained model on one side of a split, and write the model with them."""
     tagger, dataset, chosen = _prepared(model, recipe, split)
     from earmark.tagging.bundle.bundle import write_bundle
-    from earmark.training.bundle.calibrate import calibrate_bundle, shortage
+    from earmark.training.bundling.calibrate import calibrate_bundle, shortage
 
     _warn_of_another_split(tagger, dataset, chosen)
     if tagger.labels == dataset.labels:

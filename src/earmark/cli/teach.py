@@ -73,7 +73,7 @@ def teach(
     try:
         from earmark.teaching.teach import Lesson
         from earmark.teaching.teach import teach as fitted
-        from earmark.training.bundle.platt import fit_calibration
+        from earmark.training.bundling.platt import fit_calibration
     except ImportError as error:
         raise MissingExtraError("Teaching", "teach", error.name or str(error)) from error
     from earmark.cli.material import Vectors, gathered, worded_by, worded_by_files

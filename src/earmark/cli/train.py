@@ -39,7 +39,7 @@ def train(
     """Run the three steps of a recipe and write the model, ready for `earmark tag --model`."""
     experiment = _experiment(recipe, runs, processes, accelerator, precision)
     from earmark.tagging.bundle.bundle import write_bundle
-    from earmark.training.bundle.bundling import bundle_of, model_metrics
+    from earmark.training.bundling.bundle import bundle_of, model_metrics
 
     described = experiment.recipe
     chosen = split or described.bundle.split or described.data.splits[0]
@@ -84,7 +84,7 @@ def evaluate(
         return
     text, document = evaluation_text(evaluation), evaluation_json(evaluation)
     if experiment.recipe.bundle.calibrate and side == "test":
-        from earmark.training.bundle.fold_reliability import experiment_reliability, fold_reliability_text
+        from earmark.training.bundling.fold_reliability import experiment_reliability, fold_reliability_text
 
         reliability = experiment_reliability(experiment, experiment.recipe.evaluation.seeds[0])
         text = f"{text}\n\n{fold_reliability_text(reliability)}"
@@ -105,7 +105,7 @@ def model_card(
 ) -> None:
     """Print the card of the model that a recipe makes: prose, then what it heard and how well it tells each tag."""
     experiment = _experiment(recipe, runs, processes, accelerator, precision)
-    from earmark.training.bundle.model_card import model_card as written
+    from earmark.training.bundling.model_card import model_card as written
 
     text = prose.read_text(encoding="utf-8")
     typer.echo(written(experiment, experiment.recipe.evaluation.seeds[0], text), nl=False)
@@ -149,7 +149,7 @@ def _experiment(recipe: Path, runs: Path, processes: int, accelerator: str, prec
 
 def _tell_shortage(experiment: "Experiment", splits: Sequence[str]) -> None:
     """Say before the training what the calibration will lack; raises TrainingError where it would have nothing."""
-    from earmark.training.bundle.bundling import calibration_shortage
+    from earmark.training.bundling.bundle import calibration_shortage
 
     for split in splits:
         lacking = calibration_shortage(experiment, split)

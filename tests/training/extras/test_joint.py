@@ -16,7 +16,7 @@ from earmark.tagging.bundle.bundle import Bundle, write_bundle
 from earmark.tagging.bundle.card import Extractor, Head
 from earmark.tagging.engines.network import Classifier, LocalNetwork
 from earmark.tagging.prediction import activate
-from earmark.training.bundle.bundling import bundle_of, model_metrics
+from earmark.training.bundling.bundle import bundle_of, model_metrics
 from earmark.training.data.batches import Share
 from earmark.training.data.clips import Clips
 from earmark.training.evaluation.evaluate import evaluate

@@ -14,7 +14,7 @@ from earmark.errors import TrainingError
 from earmark.tagging.bundle.bundle import write_bundle
 from earmark.tagging.bundle.calibration import activate
 from earmark.tagging.engines.network import Classifier
-from earmark.training.bundle.bundling import bundle_of
+from earmark.training.bundling.bundle import bundle_of
 from earmark.training.steps.features import Selection, clip_vectors
 from training.builders import make_data
 from training.conftest import TINY, Workplace

@@ -9,7 +9,7 @@ pytest.importorskip("lightning", reason="needs the extra train")
 import earmark
 from earmark.errors import RecipeError, TrainingError
 from earmark.tagging.bundle.bundle import write_bundle
-from earmark.training.bundle.bundling import bundle_of
+from earmark.training.bundling.bundle import bundle_of
 from earmark.training.recipe.recipe import parse_recipe
 from earmark.training.steps.features import Selection, clip_vectors
 from earmark.training.steps.local_step import read_local_network

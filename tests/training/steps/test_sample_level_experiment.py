@@ -12,7 +12,7 @@ from lightning.fabric import Fabric
 import earmark
 from earmark.errors import TrainingError
 from earmark.tagging.bundle.bundle import write_bundle
-from earmark.training.bundle.bundling import bundle_of, model_metrics
+from earmark.training.bundling.bundle import bundle_of, model_metrics
 from earmark.training.data.clips import prepare_data
 from earmark.training.evaluation.evaluate import evaluate
 from earmark.training.evaluation.report import evaluation_text

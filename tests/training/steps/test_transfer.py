@@ -16,7 +16,7 @@ from earmark.tagging.bundle.bundle import write_bundle
 from earmark.tagging.bundle.calibration import activate
 from earmark.tagging.bundle.card import TagName
 from earmark.tagging.engines.network import Classifier
-from earmark.training.bundle.bundling import bundle_of
+from earmark.training.bundling.bundle import bundle_of
 from earmark.training.data.clips import TrainingData, prepare_data
 from earmark.training.datasets.base import Split
 from earmark.training.evaluation.evaluate import methods

@@ -9,7 +9,7 @@ from earmark.errors import TrainingError
 from earmark.tagging.bundle.bundle import Bundle
 from earmark.tagging.bundle.card import TagCalibration
 from earmark.tagging.tagger import Tagger
-from earmark.training.bundle.platt import CalibrationRule, fit_calibration
+from earmark.training.bundling.platt import CalibrationRule, fit_calibration
 from earmark.training.datasets.base import Dataset
 from earmark.training.evaluation.track_logits import TrackLogits, track_logits
 from earmark.training.recipe.sections import Side

@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("lightning", reason="needs the extra train")
 
-from earmark.training.bundle.bundling import log_odds_of
-from earmark.training.bundle.fold_reliability import experiment_reliability, fold_reliability_text
+from earmark.training.bundling.bundle import log_odds_of
+from earmark.training.bundling.fold_reliability import experiment_reliability, fold_reliability_text
 from earmark.training.evaluation.reliability import Promise
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from earmark.errors import TrainingError
 from earmark.tagging.bundle.bundle import Bundle, seal
 from earmark.tagging.bundle.card import Card, Extractor, Provenance, TagCalibration, TagName, layout_of
-from earmark.training.bundle.calibrate import shortage
-from earmark.training.bundle.platt import fit_calibration
+from earmark.training.bundling.calibrate import shortage
+from earmark.training.bundling.platt import fit_calibration
 from earmark.training.datasets.base import Dataset
 from earmark.training.evaluation.commit import commit
 from earmark.training.evaluation.metrics import measure

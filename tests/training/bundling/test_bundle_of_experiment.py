@@ -10,8 +10,8 @@ pytest.importorskip("lightning", reason="needs the extra train")
 import earmark
 from earmark.errors import TrainingError
 from earmark.tagging.bundle.bundle import read_bundle, write_bundle
-from earmark.training.bundle import bundling
-from earmark.training.bundle.bundling import bundle_of, model_metrics
+from earmark.training.bundling import bundle as bundling
+from earmark.training.bundling.bundle import bundle_of, model_metrics
 from earmark.training.evaluation.metrics import measure
 from earmark.training.steps.features import Selection, clip_vectors
 from training.conftest import Workplace

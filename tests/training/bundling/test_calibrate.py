@@ -14,8 +14,8 @@ from earmark.errors import TrainingError
 from earmark.tagging.bundle.bundle import read_bundle, write_bundle
 from earmark.tagging.bundle.calibration import probabilities, promised, sigmoid
 from earmark.tagging.bundle.card import Activation, TagCalibration, TagName
-from earmark.training.bundle.calibrate import calibrate_bundle, shortage, with_calibration
-from earmark.training.bundle.platt import CalibrationRule, fit_calibration, wilson_lower_bound
+from earmark.training.bundling.calibrate import calibrate_bundle, shortage, with_calibration
+from earmark.training.bundling.platt import CalibrationRule, fit_calibration, wilson_lower_bound
 from earmark.training.datasets.base import Dataset, DatasetTrack, Split
 
 

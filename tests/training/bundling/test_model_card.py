@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from earmark.errors import TrainingError
 from earmark.tagging.bundle.card import TagName
-from earmark.training.bundle.model_card import model_card, tag_figures, training_tracks
+from earmark.training.bundling.model_card import model_card, tag_figures, training_tracks
 from training.conftest import Workplace
 
 if TYPE_CHECKING:

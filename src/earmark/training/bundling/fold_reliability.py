@@ -3,7 +3,7 @@
 import dataclasses
 
 from earmark.tagging.bundle.calibration import probabilities
-from earmark.training.bundle.bundling import calibration_of, kept_tags, log_odds_of
+from earmark.training.bundling.bundle import calibration_of, kept_tags, log_odds_of
 from earmark.training.evaluation.reliability import Reliability, ScoreCalibration, ScoredTracks, measure_reliability
 from earmark.training.steps.experiment import Experiment
 
