@@ -39,7 +39,7 @@ TRAINING = {
     "steps": {"recipe", "datasets", "data", "networks", "extras"},
     "extras": {"recipe", "data", "networks", "steps"},
     "evaluation": {"recipe", "datasets", "data", "networks", "steps"},
-    "bundle": {"recipe", "datasets", "data", "networks", "steps", "evaluation"},
+    "bundling": {"recipe", "datasets", "data", "networks", "steps", "evaluation"},
     "figures": {"recipe", "networks", "evaluation"},
 }
 """What each part of training may import from training, besides itself."""
