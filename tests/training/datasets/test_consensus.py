@@ -99,7 +99,7 @@ def test_tracks_can_be_asked_for_that_were_not_there_at_first(teachers: dict[str
     consensus = Consensus(WORDS, teachers, ["a", "b"])
     found = [consensus.targets(track).probabilities[0, 0] for track in TRACKS]
     assert found == sorted(found)
-    with pytest.raises(DatasetError, match="'z' has no scores"):
+    with pytest.raises(DatasetError, match="'z' has no scores by any"):
         consensus.targets("z")
 
 
@@ -124,6 +124,26 @@ def test_shares_are_shares(starts: np.ndarray, seconds: float, windows: int) -> 
     assert shares.shape == (windows, len(starts))
     assert (shares >= 0).all()
     np.testing.assert_allclose(shares.sum(axis=1), 1)
+
+
+def test_a_teacher_that_did_not_score_a_track_is_taken_to_agree(teachers: dict[str, TeacherScores]) -> None:
+    complete = Consensus(WORDS, teachers, TRACKS)
+    for name, other in (("sure", "shy"), ("shy", "sure")):
+        known = teachers[name]
+        more = TeacherScores(
+            known.labels, 3.0, {**known.scores, "d": known.scores["c"]}, {**known.starts, "d": known.starts["c"]}
+        )
+        consensus = Consensus(WORDS, {name: more, other: teachers[other]}, TRACKS)
+        np.testing.assert_allclose(
+            consensus.targets("d").probabilities[:, 0], complete.targets("c").probabilities[:, 0], atol=0.02
+        )
+
+
+def test_windows_end_where_the_track_does(teachers: dict[str, TeacherScores]) -> None:
+    """A teacher with windows of 29 seconds hears a track of six seconds almost five times."""
+    once = {track: np.array([[0.5]], np.float32) for track in TRACKS}
+    long = TeacherScores(("guitar",), 29.0, once, {track: np.zeros(1) for track in TRACKS})
+    assert Consensus(WORDS, teachers | {"shy": long}, TRACKS).averaged("a", "log odds").shape[0] == 2
 
 
 def test_a_track_without_scores_and_an_unknown_average_are_refused(teachers: dict[str, TeacherScores]) -> None:

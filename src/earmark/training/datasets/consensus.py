@@ -2,14 +2,15 @@
 
 Teachers are sure to different degrees of the same thing: one says .9 of a guitar where another says .3. So their log
 odds are averaged, as they are or standardised a teacher and tag, and the average is moved, a tag, until its mean
-probability is that of the surest teacher. Where teachers disagree, it lies in the middle.
+probability is that of the surest teacher. Where teachers disagree, it lies in the middle. A track that only some
+teachers have scored is averaged as if the others had agreed with these.
 """
 
 from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -63,10 +64,14 @@ class ConsensusTargets:
 
 
 def read_teacher(
-    path: Path, tracks: Iterable[str] | None = None, window_seconds: float = MUSICNN_SECONDS
+    path: Path,
+    tracks: Iterable[str] | None = None,
+    window_seconds: float = MUSICNN_SECONDS,
+    only: Collection[str] | None = None,
 ) -> TeacherScores:
     """Read what `benchmarks/peers/score_tracks.py --pack` wrote of a teacher, for some tracks or all it has.
 
+    only: leave out all other tracks; one that the file lacks is no error, unlike one of `tracks`.
     window_seconds: of a file that does not say it, whose windows then follow one another.
 
     Raises DatasetError for a file that is no such archive, and for tracks that it lacks.
@@ -78,7 +83,7 @@ def read_teacher(
         with np.load(path, allow_pickle=False) as archive:
             names = set(archive.files)
             own = {name for name in names if "/" not in name} - {"labels", "window_seconds"}
-            wanted = sorted(own) if tracks is None else list(tracks)
+            wanted = sorted(own if only is None else own & set(only)) if tracks is None else list(tracks)
             missing = [name for name in ("labels", *wanted) if name not in names]
             if missing:
                 raise DatasetError(
@@ -113,6 +118,7 @@ class Consensus:
         self._teachers = dict(teachers)
         self._members = {name: _members(vocabulary, name, teacher.labels) for name, teacher in teachers.items()}
         names = tuple(tracks)
+        self._refuse_unscored(names)
         if not names or not any(np.isfinite(members).any() for members in self._members.values()):
             raise DatasetError(
                 f"Of {len(names)} tracks, vocabulary {vocabulary.name} knows no tag by {listed(teachers) or 'nobody'}; "
@@ -133,7 +139,7 @@ class Consensus:
         """Return what the teachers say of a track together.
 
         Choice: plain log odds; `benchmarks/consensus.py` finds them level with the other ways or a little better.
-        Raises DatasetError for a track that a teacher lacks.
+        Raises DatasetError for a track that no teacher has scored.
         """
         standard = self._standardised(self._heard(track))
         heard = ~np.isnan(standard)
@@ -148,7 +154,7 @@ class Consensus:
         """Return the teachers' average by one of the ways, (windows, tags) in 0..1, NaN for a tag of no teacher."""
         if way not in get_args(Average):
             raise DatasetError(f"There is no average of {way!r}; expected {listed(get_args(Average))}.")
-        odds = self._heard(track)
+        odds = self._completed(self._heard(track))
         if way == "probabilities":
             return _mean(_probability(odds))
         mean = _mean(odds) if way == "log odds" else self._unstandardised(_mean(self._standardised(odds)))
@@ -161,15 +167,43 @@ class Consensus:
         scale = ~np.isnan(self.deviations)
         return _mean(self.means, scale) + _mean(self.deviations, scale) * mean
 
+    def _completed(self, odds: Values) -> Values:
+        """Log odds (teachers, windows, tags) in which teachers that did not score a track agree with the others.
+
+        Teachers are sure to different degrees, so that an average without some of them would lie elsewhere.
+        """
+        absent = np.isnan(odds) & ~np.isnan(self.means)[:, None]
+        agreed = self.means[:, None] + np.nan_to_num(self.deviations)[:, None] * _mean(self._standardised(odds))
+        return np.where(absent, agreed, odds)
+
+    def _refuse_unscored(self, tracks: Iterable[str]) -> None:
+        for track in tracks:
+            missing = [name for name, teacher in self._teachers.items() if track not in teacher.scores]
+            if missing:
+                raise DatasetError(f"Track {track!r} has no scores by {listed(missing)}; score it, or leave them out.")
+
+    def windows(self, track: str) -> int:
+        """Count the windows of `WINDOW_SECONDS` of a track, by the teacher that hears the least of it.
+
+        A teacher with long windows hears a short track several times over, and so past its end.
+        """
+        ends = [
+            teacher.starts[track][-1] + teacher.window_seconds
+            for teacher in self._teachers.values()
+            if track in teacher.scores
+        ]
+        return max(1, int(min(ends) / WINDOW_SECONDS + 1e-6))
+
     def _heard(self, track: str) -> Values:
-        """Log odds of a track, (teachers, windows, tags), NaN where a teacher does not have a tag."""
-        missing = [name for name, teacher in self._teachers.items() if track not in teacher.scores]
-        if missing:
-            raise DatasetError(f"Track {track!r} has no scores by {listed(missing)}; score it, or leave them out.")
-        ends = [teacher.starts[track][-1] + teacher.window_seconds for teacher in self._teachers.values()]
-        windows = max(1, int(max(ends) / WINDOW_SECONDS + 1e-6))
+        """Log odds of a track, (teachers, windows, tags), NaN where a teacher does not have a tag or the track."""
+        if not any(track in teacher.scores for teacher in self._teachers.values()):
+            raise DatasetError(f"Track {track!r} has no scores by any of {listed(self._teachers)}; score it.")
+        windows = self.windows(track)
         odds = []
         for name, teacher in self._teachers.items():
+            if track not in teacher.scores:
+                odds.append(np.full((windows, self._members[name].shape[1]), np.nan))
+                continue
             # The chance that at least one of a tag's labels is said, 1 - Π(1 - p), of all tags at once.
             none = np.log1p(-np.clip(teacher.scores[track].astype(np.float64), 0, 1 - LEAST)) @ self._members[name]
             share = shares_on_grid(teacher.starts[track], teacher.window_seconds, windows)

@@ -254,8 +254,8 @@ def load(
         tags += [TagName(f"{label} ({name})", name) for name, labels in of_sources.items() for label in labels]
     without = [path.stem for path in blank_paths]
     splits = [
-        _with_blanks(with_copies(split, names_of, others), without)
-        for split in (*fold_splits(fold_of, emotify.FOLDS).values(), _ship(music))
+        with_blanks(with_copies(split, names_of, others), without)
+        for split in (*fold_splits(fold_of, emotify.FOLDS).values(), ship(music))
     ]
     return Dataset(
         name=NAME,
@@ -325,13 +325,14 @@ def _targets(
     return {track: WindowTargets(WINDOW_SECONDS, part) for track, part in zip(cells_of, parts, strict=True)}
 
 
-def _with_blanks(split: Split, blanks: Sequence[str]) -> Split:
+def with_blanks(split: Split, blanks: Sequence[str]) -> Split:
+    """Return a split with sounds without music: one in five validates, the others train."""
     validating = tuple(blanks[::5])
     training = tuple(name for name in blanks if name not in validating)
     return Split(split.name, (*split.train, *training), (*split.valid, *validating), split.test)
 
 
-def _ship(tracks: Sequence[DatasetTrack]) -> Split:
+def ship(tracks: Sequence[DatasetTrack]) -> Split:
     """Make the split `ship`: all groups train but one in `VALIDATION_GROUPS`, by the order of their hashed names."""
     groups = sorted({track.group for track in tracks}, key=lambda group: hashlib.sha256(group.encode()).digest())
     validating = frozenset(groups[::VALIDATION_GROUPS])

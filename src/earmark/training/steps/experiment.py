@@ -304,8 +304,11 @@ class Experiment:
         pretraining = self.recipe.local.data
         if pretraining is None:
             return split
-        place = self.recipe.data.splits.index(split) if len(pretraining.splits) > 1 else 0
-        return pretraining.splits[place]
+        if len(pretraining.splits) == 1:
+            return pretraining.splits[0]
+        # A split to ship is none of the reported ones; the other dataset has one of the same name.
+        reported = self.recipe.data.splits
+        return pretraining.splits[reported.index(split)] if split in reported else split
 
 
 def activation_of(task: Task) -> Activation:
