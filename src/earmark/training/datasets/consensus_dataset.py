@@ -235,7 +235,7 @@ def _targets(
 ) -> WindowTargets:
     """Put the targets of a track together, in the order of the dataset's columns."""
     track = row.cells["track"]
-    said = together.targets(track).probabilities
+    said = together.averaged(track, "log odds").astype(np.float32)
     windows = len(said)
     tags = np.where(np.isnan(row.people), said, (1 - PEOPLE_WEIGHT) * said + PEOPLE_WEIGHT * row.people)
     tags = np.where(np.isnan(said) & ~np.isnan(row.people), row.people, tags)
