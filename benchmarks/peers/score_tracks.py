@@ -12,7 +12,7 @@ tags and the length of a window. --pack gathers the files of a teacher into OUTP
 holds `labels`, `window_seconds`, and for each track the scores as TRACK and the starts as TRACK/starts.
 
 Windows of up to 4 seconds follow one another, and the end of the track that fills no window is dropped. Longer windows
-(29 s) are spread evenly over the track, at most 16 seconds apart. A track that is shorter than a window is repeated.
+(29 s) are spread evenly over the track, at most 20 seconds apart. A track that is shorter than a window is repeated.
 """
 
 import argparse
@@ -36,8 +36,8 @@ from earmark.file_errors import file_errors
 
 SHORT_SECONDS = 4.0
 """Windows up to this length follow one another."""
-LONG_HOP_SECONDS = 16.0
-"""Choice: the largest distance between the starts of longer windows; two of 29 seconds then cover 45 seconds."""
+LONG_HOP_SECONDS = 20.0
+"""Choice: the largest distance between the starts of longer windows; two of 29 seconds then cover 49 seconds."""
 LABELS = "labels.json"
 TELL_SECONDS = 60.0
 NOT_SOUND = frozenset({".csv", ".json", ".txt", ".md"})
