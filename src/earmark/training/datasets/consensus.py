@@ -183,16 +183,14 @@ class Consensus:
                 raise DatasetError(f"Track {track!r} has no scores by {listed(missing)}; score it, or leave them out.")
 
     def windows(self, track: str) -> int:
-        """Count the windows of `WINDOW_SECONDS` of a track, by the teacher that hears the least of it.
+        """Count the windows of `WINDOW_SECONDS` of a track, by the teacher with short windows that hears most of it.
 
-        A teacher with long windows hears a short track several times over, and so past its end.
+        A teacher with longer windows hears a short track several times over, and so past its end.
         """
-        ends = [
-            teacher.starts[track][-1] + teacher.window_seconds
-            for teacher in self._teachers.values()
-            if track in teacher.scores
-        ]
-        return max(1, int(min(ends) / WINDOW_SECONDS + 1e-6))
+        known = [teacher for teacher in self._teachers.values() if track in teacher.scores]
+        short = [teacher for teacher in known if teacher.window_seconds <= WINDOW_SECONDS]
+        ends = [teacher.starts[track][-1] + teacher.window_seconds for teacher in short or known]
+        return max(1, int((max(ends) if short else min(ends)) / WINDOW_SECONDS + 1e-6))
 
     def _heard(self, track: str) -> Values:
         """Log odds of a track, (teachers, windows, tags), NaN where a teacher does not have a tag or the track."""
