@@ -40,6 +40,9 @@ def people(vocabulary: Vocabulary, rows: Sequence[CsvRow]) -> dict[str, Values]:
                 values = vocabulary.said_by(tag, source, scores, {source: labels})
                 threshold = EMOTION_THRESHOLD if source == "emotify-emotions" else 0.5
                 columns[:, column] = np.where(np.isnan(values), np.nan, values >= threshold)
+        for label, denied in vocabulary.denials.get(source, {}).items():
+            published = np.array([each[source][labels.index(label)] == 1 for each in heard])
+            columns[np.outer(published, [tag.label in denied for tag in vocabulary.tags])] = 0
         said[source] = columns
     return said
 
