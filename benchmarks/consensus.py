@@ -98,7 +98,9 @@ def main() -> None:
     vocabulary = read_vocabulary(options.vocabulary)
     rows = read_csv(options.emotify / "tracks.csv", ("track", "fold", "mtat_tags", "mtat_split")).rows
     rows = tuple(row for row in rows if int(row.cells["fold"]) in options.folds)
-    heard = {path.stem: read_teacher(path) for path in sorted(options.scores.glob("*.npz"))}
+    files = [path for path in sorted(options.scores.glob("*.npz")) if not path.stem.endswith("-hidden")]
+    wanted = options.teachers or [path.stem for path in files]
+    heard = {path.stem: read_teacher(path) for path in files if path.stem in wanted}
     used = {source for tag in vocabulary.tags for source in vocabulary.sources_of(tag)}
     chosen = {name: heard[name] for name in options.teachers or heard if name in used}
     if options.reach:
