@@ -156,11 +156,14 @@ class SpeechMaker:
     ) -> AnnotatedTrack:
         generator = np.random.default_rng(take.seed)
         file = f"audio/{take.track}.flac"
-        present, absent, music = ("speech",), SPEECH_LACKS, None
+        present: tuple[str, ...] = ("speech",)
+        absent: tuple[str, ...] = SPEECH_LACKS
+        music: AnnotatedTrack | None = None
         if take.condition in QUIET_CONDITIONS:
             absent = (*absent, "noise")
         voice = VOICES[take.place if take.kind.startswith("speech") else 0]
-        group, source, licence = voice.group, voice.engine, LICENCES[voice.engine]
+        group, licence = voice.group, LICENCES[voice.engine]
+        source: str = voice.engine
         if take.kind in ("recorded speech", "surroundings"):
             recordings = speakers if take.kind == "recorded speech" else surroundings
             own = recordings[take.place].source
