@@ -9,6 +9,8 @@ from typer.testing import CliRunner, Result
 from earmark.cli.data import data
 from earmark.errors import DatasetError
 
+VOCABULARY = Path(__file__).parents[2] / "vocabularies" / "earmark-2.toml"
+
 
 def _run(*arguments: str) -> Result:
     return CliRunner().invoke(data, ["check", *arguments])
@@ -74,3 +76,14 @@ def test_what_is_fetched_and_what_is_refused(tmp_path: Path, monkeypatch: pytest
     assert asked == {"root": tmp_path, "rows": 4, "beside": [Path("free")]}
     assert CliRunner().invoke(data, ["fetch", "gtzan"]).exit_code == 2
     assert CliRunner().invoke(data, ["fetch", "--package", "nothing-data"]).exit_code == 2
+
+
+def test_what_is_made_and_what_is_refused(tmp_path: Path) -> None:
+    arguments = ["make", "speech", "--root", str(tmp_path / "made"), "--tracks", "40", "--kind", "blank"]
+    result = CliRunner().invoke(data, arguments)
+    assert result.exit_code == 0 and "earmark data check annotated" in result.stdout
+    report = _run("annotated", "--root", str(tmp_path / "made"), "--option", f"vocabulary={VOCABULARY}")
+    assert report.exit_code == 0 and "3 tracks" in report.stdout
+    assert CliRunner().invoke(data, ["make", "music", "--root", str(tmp_path)]).exit_code == 2
+    refused = CliRunner().invoke(data, ["make", "speech", "--root", str(tmp_path), "--kind", "blanks"])
+    assert isinstance(refused.exception, DatasetError) and "Did you mean 'blank'" in str(refused.exception)

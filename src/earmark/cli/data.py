@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -89,6 +89,47 @@ def fetch(
     wanted = [row for row in rows if not package or row.cells["package"] in package]
     failed = debian.fetch(root, wanted, beside or (), say)
     typer.echo(f"{root / 'tracks.csv'} is written; earmark data check debian --root {root} says what is there")
+    for line in failed:
+        typer.echo(f"not read: {line}", err=True)
+    if failed:
+        raise typer.Exit(1)
+
+
+@data.command()
+def make(
+    what: Annotated[Literal["speech", "soundfont"], typer.Argument(help="What is made.", show_default=False)],
+    root: Annotated[Path, typer.Option(help="Where its files go.", show_default=False)],
+    tracks: Annotated[int, typer.Option(min=1, help="How many tracks are made, of about half a minute each.")] = 600,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed makes other tracks.")] = 0,
+    music: Annotated[
+        Path | None,
+        typer.Option(help="speech: a folder that soundfont was made in, to speak over its music.", show_default=False),
+    ] = None,
+    packages: Annotated[
+        Path, typer.Option(help="speech: where Debian packages with recordings lie or are downloaded to.")
+    ] = Path("runs/packages"),
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="speech: only speech, recorded speech, speech over music, surroundings or blank; again for more.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Make sound whose tags are known: speech and other sound that is no music, or music of sampled instruments.
+
+    It needs programs of Debian: speech espeak-ng, flite and festival (with festvox-kallpc16k and festvox-us-slt-hts),
+    soundfont mma, fluidsynth, fluid-soundfont-gm and musescore-general-soundfont. What is there is kept. The dataset
+    annotated loads it. Exit status 1 when a recording in a package could not be read.
+    """
+    from earmark.training.datasets import soundfont, speech
+
+    failed: tuple[str, ...] = ()
+    if what == "soundfont":
+        soundfont.make(root, tracks, seed, say)
+    else:
+        failed = speech.make(root, tracks, seed, packages, music, say, kind or ())
+    typer.echo(f"{root / 'tracks.csv'} is written; earmark data check annotated --root {root} says what is there")
     for line in failed:
         typer.echo(f"not read: {line}", err=True)
     if failed:

@@ -17,6 +17,7 @@ from training.datasets.published import (
 )
 
 from earmark.audio.write import write_flac
+from earmark.training.datasets.annotated import AnnotatedTrack, write_tracks
 from earmark.training.datasets.emotify import EMOTIONS, GENRES
 
 
@@ -159,6 +160,26 @@ def _debian(folder: Path) -> Miniature:
     return Miniature("debian", root, root / "audio" / "m3.flac", (folder, folder / "nowhere"), {"teachers": ["two"]})
 
 
+def _annotated(folder: Path) -> Miniature:
+    root = folder / "made"
+    for fold in range(5):
+        write_tone(root / "audio" / f"{fold}.flac")
+    write_tracks(
+        root,
+        [
+            AnnotatedTrack(
+                *(f"a{fold}", f"audio/{fold}.flac", "ensemble", "nobody", f"group {fold}", "CC0-1.0", fold, 1.0),
+                *((("guitar",), ()) if fold % 2 else ((), ("*",))),
+            )
+            for fold in range(5)
+        ],
+    )
+    words = folder / "words.toml"
+    words.write_text(VOCABULARY, encoding="utf-8")
+    wrong = (folder, folder / "nowhere")
+    return Miniature("annotated", root, root / "audio" / "3.flac", wrong, {"vocabulary": str(words)})
+
+
 VOCABULARY = """
 name = "small"
 [[tags]]
@@ -195,6 +216,7 @@ def _taught(folder: Path, **options: object) -> Miniature:
 
 
 MINIATURES: dict[str, Callable[[Path], Miniature]] = {
+    "annotated": _annotated,
     "debian": _debian,
     "emotify genre": lambda folder: _emotify(folder, target="genre"),
     "emotify emotions": lambda folder: _emotify(folder, target="emotions"),

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from earmark.errors import DatasetError
 from earmark.training.datasets import (
+    annotated,
     consensus_dataset,
     debian,
     emotify,
@@ -57,6 +58,7 @@ DATASETS: Mapping[str, RegisteredDataset] = MappingProxyType(
     {
         module.NAME: RegisteredDataset(module.load, module.check, module.LICENCE, module.CITATION, module.LAYOUT)
         for module in (
+            annotated,
             consensus_dataset,
             debian,
             emotify,

@@ -1,0 +1,1 @@
+"""Scores for General MIDI: ensembles and grooves, what they play, and how it is written."""
