@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from earmark.training.data.clips import prepare_data
-from earmark.training.evaluation.agreement import rank_correlation
+from earmark.training.evaluation.metrics import rank_correlation
 from earmark.training.recipe.recipe import read_recipe
 from earmark.training.steps.experiment import Experiment
 from earmark.training.steps.fit import fabric_of

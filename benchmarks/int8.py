@@ -45,7 +45,7 @@ def measure_effect(
     """AUC of every engine, or of two models, on one side of a recipe's split; how scores differ from the first's."""
     from earmark.training.datasets.registry import load_dataset
     from earmark.training.evaluation.metrics import measure
-    from earmark.training.evaluation.track_logits import track_logits
+    from earmark.training.evaluation.perturbation import track_logits
     from earmark.training.recipe.recipe import read_recipe
 
     section = read_recipe(recipe).data

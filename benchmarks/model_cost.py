@@ -8,7 +8,7 @@ the same of musicnn.
 import sys
 
 import earmark
-from earmark.training.networks.network_cost import network_cost
+from earmark.training.networks.scales import network_cost
 
 
 def main(*names: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from earmark.training.evaluation.commit import commit
+from earmark.training.evaluation.provenance import commit
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("earmark", "numpy", "soundfile", "soxr", "av", "onnxruntime", "torch", "librosa", "scikit-learn", "usearch")

@@ -34,12 +34,10 @@ from earmark.tagging.engines.network import LocalNetwork
 from earmark.training.data.batches import WaveformBatches
 from earmark.training.data.clips import Clips
 from earmark.training.data.waveforms import Waveforms
-from earmark.training.evaluation.commit import commit
-from earmark.training.evaluation.provenance import machine, versions
+from earmark.training.evaluation.provenance import commit, machine, versions
 from earmark.training.networks.export import local_arrays
-from earmark.training.networks.local_cnn import LocalCNN
-from earmark.training.networks.network_cost import network_cost
-from earmark.training.networks.scales import RATE_HZ, BlockKind, SampleLevelShape, raw_extractor
+from earmark.training.networks.networks import LocalCNN
+from earmark.training.networks.scales import RATE_HZ, BlockKind, SampleLevelShape, network_cost, raw_extractor
 from earmark.training.steps.fit import tag_loss
 
 FILES, CLIPS, CLIP_FRAMES, TAGS = 4, 128, 1250, 50

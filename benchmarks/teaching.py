@@ -30,7 +30,7 @@ from earmark.teaching.selection import USUAL_STRENGTH
 from earmark.training.datasets import emotify
 from earmark.training.datasets.base import Dataset
 from earmark.training.evaluation.baselines import mfcc_statistics
-from earmark.training.evaluation.commit import commit
+from earmark.training.evaluation.provenance import commit
 
 FOLDS = tuple(f"fold-{fold}" for fold in range(5))
 FEWEST_ON_A_FOLD = 3

@@ -26,9 +26,8 @@ from torch import Tensor
 from earmark.audio.segments import SegmentRule
 from earmark.training.data.batches import SegmentBatches
 from earmark.training.data.clips import Clips
-from earmark.training.evaluation.commit import commit
-from earmark.training.evaluation.provenance import machine, versions
-from earmark.training.networks.local_cnn import LocalCNN
+from earmark.training.evaluation.provenance import commit, machine, versions
+from earmark.training.networks.networks import LocalCNN
 from earmark.training.networks.scales import convolutions_of, log_mel_extractor
 from earmark.training.recipe.sections import StagedSchedule
 from earmark.training.steps.fit import tag_loss

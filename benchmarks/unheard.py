@@ -13,8 +13,8 @@ import earmark
 from earmark.tagging.bundle.calibration import activate
 from earmark.training.bundling.model_card import legend, tag_figures, tag_table
 from earmark.training.datasets.registry import load_dataset
-from earmark.training.evaluation.commit import commit
-from earmark.training.evaluation.track_logits import track_logits
+from earmark.training.evaluation.perturbation import track_logits
+from earmark.training.evaluation.provenance import commit
 from earmark.training.recipe.recipe import read_recipe
 
 

@@ -28,7 +28,7 @@ def test_the_doctor_looks_at_every_extra() -> None:
 def test_all_are_all_and_the_reference_has_each() -> None:
     [everything] = PROJECT["project"]["optional-dependencies"]["all"]
     assert set(everything.removeprefix("earmark[").removesuffix("]").split(",")) == EXTRAS_OF_PEOPLE
-    page = (ROOT / "docs" / "reference" / "surroundings.md").read_text()
+    page = (ROOT / "docs" / "reference" / "environment.md").read_text()
     assert [extra for extra in EXTRAS_OF_PEOPLE if f"| `{extra}` |" not in page] == []
 
 

@@ -7,9 +7,7 @@ torch = pytest.importorskip("torch", reason="needs the extra train")
 from earmark.audio.logmel import LogMelSettings
 from earmark.audio.segments import SegmentRule
 from earmark.tagging.bundle.card import layout_of
-from earmark.training.networks.classifier import GlobalClassifier
-from earmark.training.networks.local_cnn import LocalCNN, output_length
-from earmark.training.networks.network_cost import parameter_count
+from earmark.training.networks.networks import GlobalClassifier, LocalCNN, output_length, parameter_count
 from earmark.training.networks.scales import convolutions_of, log_mel_extractor
 from earmark.training.recipe.sections import GlobalSection, StagedSchedule
 

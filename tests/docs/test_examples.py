@@ -45,11 +45,11 @@ def home(world: Path, tmp_path: Path) -> Path:
 
 
 def called(command: list[str], home: Path) -> subprocess.CompletedProcess[str]:
-    surroundings = {key: value for key, value in os.environ.items() if not key.startswith(("XDG_", "PYTEST_"))}
-    surroundings |= {"HOME": str(home), "PATH": f"{home.parent / 'bin'}{os.pathsep}{os.environ['PATH']}"}
-    surroundings |= {"OMP_NUM_THREADS": "1", "MPLCONFIGDIR": str(home / ".matplotlib")}
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("XDG_", "PYTEST_"))}
+    environment |= {"HOME": str(home), "PATH": f"{home.parent / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    environment |= {"OMP_NUM_THREADS": "1", "MPLCONFIGDIR": str(home / ".matplotlib")}
     return subprocess.run(
-        command, cwd=home, env=surroundings, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False
+        command, cwd=home, env=environment, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False
     )
 
 

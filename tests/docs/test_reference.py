@@ -150,7 +150,7 @@ def test_every_dataset_is_told_with_its_options(name: str) -> None:
 
 
 def test_every_environment_variable_and_extra_is_told() -> None:
-    page = text_of("surroundings.md")
+    page = text_of("environment.md")
     source = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "src").rglob("*.py")))
     named = set(re.findall(r"environ(?:\.get|\.setdefault|\.pop)?[\[(]\s*\"(\w+)\"", source))
     assert len(named) >= 4

@@ -18,10 +18,8 @@ from earmark.tagging.engines.network import LocalNetwork
 from earmark.training import method
 from earmark.training.data.batches import SegmentBatches, VectorBatches
 from earmark.training.data.clips import Clips
-from earmark.training.networks.classifier import GlobalClassifier
 from earmark.training.networks.export import local_arrays
-from earmark.training.networks.local_cnn import LocalCNN
-from earmark.training.networks.network_cost import parameter_count
+from earmark.training.networks.networks import GlobalClassifier, LocalCNN, parameter_count
 from earmark.training.networks.scales import convolutions_of, log_mel_extractor
 from earmark.training.recipe.sections import GlobalSection, LocalSection, StagedSchedule
 from earmark.training.steps.features import clip_vectors, extract_features, read_features

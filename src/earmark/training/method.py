@@ -1,9 +1,9 @@
-"""The method on one page: what the letter describes, in plain numpy and torch, without options.
+"""Train and apply the letter's method on one page, in plain numpy and torch, without options.
 
 [SPL] is J. Lee, J. Nam, "Multi-Level and Multi-Scale Feature Aggregation Using Pretrained Convolutional Neural Networks
-for Music Auto-Tagging", IEEE Signal Processing Letters 24(8), 2017 (arXiv 1703.01793). "Code" marks what only their
-scripts say, "Choice" what neither says. A *scale* is a segment length, a *level* a hidden layer. Tests hold the
-product against this module, and nothing else imports it.
+for Music Auto-Tagging", IEEE Signal Processing Letters 24(8), 2017 (arXiv 1703.01793). "Code" marks details that only
+their scripts give, "Choice" details that neither gives. A *scale* is a segment length, a *level* a hidden layer. Tests
+compare the product with this module, and nothing else imports it.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ Examples = tuple[Tensor, Tensor]  # inputs (n, ...) and targets (n, tags) in 0..
 
 
 def log_mel(samples: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Turn mono sound at 22 050 Hz into frames: (samples,) to (frames, bands). [SPL] III."""
+    """Compute the frames of mono sound at 22 050 Hz: (samples,) to (frames, bands). [SPL] III."""
     padded = np.pad(samples.astype(np.float64), WINDOW // 2)  # Choice: zeros; librosa of 2017 mirrored the sound
     windows = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]
     magnitudes = np.abs(np.fft.rfft(np.hanning(WINDOW + 1)[:-1] * windows))  # a periodic Hann window
@@ -54,7 +54,7 @@ class SegmentCNN(nn.Module):
         initialise(self)
 
     def levels(self, segments: Tensor) -> list[Tensor]:
-        """Give the output of every block: (segments, bands, frames) to one (segments, channels, time) a level."""
+        """Return the output of every block: (segments, bands, frames) to (segments, channels, time) each."""
         rows, outputs = (segments - self.mean) / self.deviation, []
         for block in self.blocks:
             rows = block(rows)
@@ -139,7 +139,7 @@ def fit(network: nn.Module, train: Examples, valid: Examples, rate: float, patie
 def three_steps(train: Examples, valid: Examples) -> tuple[list[SegmentCNN], ClipClassifier]:
     """Train on clips (n, 1250, bands) and their tags. [SPL] II."""
     networks, (clips, tags) = [], train
-    for scale in SCALES:  # step 1: a local CNN a scale; every segment has the tags of its clip
+    for scale in SCALES:  # step 1: a local CNN for each scale, on segments with their clips' tags
         network = SegmentCNN(scale, tags.shape[1], float(clips.mean()), float(clips.std(correction=0)))
         fit(network, segments_of(train, scale), segments_of(valid, scale), rate=0.01, patience=3, n=23)
         networks.append(network)

@@ -179,7 +179,7 @@ def test_a_foreign_index_is_refused(tmp_path: Path, sounds: list[Path], name: st
     store.prepare(sounds[:1])
     with (store.folder / name).open("a") as file:
         file.write(line)
-    with pytest.raises(StoreError, match="holds a line that is none of earmark's"):
+    with pytest.raises(StoreError, match="has a line that earmark did not write"):
         FrameStore(tmp_path / "store")
 
 

@@ -19,7 +19,7 @@ from earmark.errors import DatasetError
 from earmark.training.datasets import debian, debian_package
 from earmark.training.datasets.csv_file import CsvRow
 from earmark.training.datasets.debian_package import DebianPackage, download, licence_of
-from earmark.training.datasets.fingerprint import Fingerprint, alike, fingerprint
+from earmark.training.datasets.fingerprint import Fingerprint, fingerprint, similarities
 
 RATE_HZ = 22_050
 LICENCES = """Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
@@ -195,7 +195,7 @@ def test_a_recording_is_found_again_louder_and_in_part() -> None:
     prints = {
         name: fingerprint(samples, RATE_HZ) for name, samples in (("one", one), ("other", other), ("later", later))
     }
-    found = list(alike(prints))
+    found = list(similarities(prints))
     assert [(each.first, each.second) for each in found] == [("one", "later")]
     assert found[0].share > 0.8
 
@@ -218,7 +218,7 @@ def test_nothing_is_alike_to_silence_or_to_nothing() -> None:
         "silence": np.full(400, 627_964_279, np.uint32),
         "more silence": np.full(400, 627_964_279, np.uint32),
     }
-    assert list(alike(prints)) == []
+    assert list(similarities(prints)) == []
 
 
 MUSIC = "usr/share/game/music"

@@ -15,8 +15,7 @@ from earmark.training.extras.distillation import (
     files_hash,
     with_distillation,
 )
-from earmark.training.networks.classifier import GlobalClassifier
-from earmark.training.networks.local_cnn import LocalCNN
+from earmark.training.networks.networks import GlobalClassifier, LocalCNN
 from earmark.training.networks.scales import log_mel_extractor
 from training.builders import make_data
 

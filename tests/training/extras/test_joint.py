@@ -22,9 +22,8 @@ from earmark.training.data.clips import Clips
 from earmark.training.evaluation.evaluate import evaluate
 from earmark.training.evaluation.metrics import measure
 from earmark.training.extras.joint import ClipBatches, JointNetwork, joint_loss
-from earmark.training.networks.classifier import GlobalClassifier
 from earmark.training.networks.export import classifier_arrays, local_arrays
-from earmark.training.networks.local_cnn import LocalCNN
+from earmark.training.networks.networks import GlobalClassifier, LocalCNN
 from earmark.training.networks.scales import log_mel_extractor
 from earmark.training.recipe.recipe import parse_recipe
 from earmark.training.steps.features import clip_vectors, extract_features, read_features, with_levels

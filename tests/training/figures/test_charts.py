@@ -7,9 +7,14 @@ from plots.layout import check_layout, texts
 
 from earmark.errors import TrainingError
 from earmark.plots import style
-from earmark.training.figures.combinations import Subset, decimals, draw_levels, draw_scale_combinations
+from earmark.training.figures.charts import (
+    Subset,
+    decimals,
+    draw_levels,
+    draw_local_and_global,
+    draw_scale_combinations,
+)
 from earmark.training.figures.gains import draw_gains
-from earmark.training.figures.local_and_global import draw_local_and_global
 from earmark.training.figures.measured import MeasuredRun
 
 Make = Callable[..., MeasuredRun]

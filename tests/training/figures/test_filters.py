@@ -11,9 +11,8 @@ from tagging.builders import make_bundle_of, make_weights
 from earmark.errors import TrainingError
 from earmark.tagging.bundle.bundle import Bundle, write_bundle
 from earmark.tagging.engines.network import LocalNetwork
-from earmark.training.figures.filters import draw_filters
+from earmark.training.figures.filters import draw_filters, filter_spectra, first_layer_spectra, network_of
 from earmark.training.figures.measured import MeasuredRun
-from earmark.training.networks.filter_spectra import filter_spectra, first_layer_spectra, network_of
 from earmark.training.networks.scales import BlockKind, SampleLevelShape, raw_extractor
 
 LABELS = ("a", "b")

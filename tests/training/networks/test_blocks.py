@@ -23,7 +23,7 @@ from earmark.training.networks.blocks import (
     block_of,
 )
 from earmark.training.networks.export import check_local, local_arrays
-from earmark.training.networks.local_cnn import LocalCNN
+from earmark.training.networks.networks import LocalCNN
 from earmark.training.networks.scales import BlockKind, SampleLevelShape, raw_extractor
 
 KINDS = get_args(BlockKind)

@@ -8,9 +8,8 @@ from tagging.builders import raw_extractor
 from earmark.errors import TrainingError
 from earmark.tagging.bundle.card import Extractor, Head
 from earmark.tagging.engines.network import Classifier, LocalNetwork
-from earmark.training.networks.classifier import GlobalClassifier
 from earmark.training.networks.export import check_classifier, check_local, classifier_arrays, local_arrays
-from earmark.training.networks.local_cnn import LocalCNN
+from earmark.training.networks.networks import GlobalClassifier, LocalCNN
 from earmark.training.networks.scales import LETTER_SCALES, log_mel_extractor
 
 LABELS = ("a", "b", "c")

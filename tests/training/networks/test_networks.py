@@ -11,8 +11,7 @@ from tagging.builders import raw_extractor
 from earmark.tagging.bundle.card import Convolution
 from earmark.training.data.batches import VectorBatches
 from earmark.training.networks.blocks import ConvolutionBlock
-from earmark.training.networks.classifier import GlobalClassifier
-from earmark.training.networks.local_cnn import LocalCNN, output_length
+from earmark.training.networks.networks import GlobalClassifier, LocalCNN, output_length
 from earmark.training.networks.scales import LETTER_SCALES, log_mel_extractor
 from earmark.training.recipe.sections import OneCycleSchedule
 from earmark.training.steps.fit import fit, tag_loss

@@ -11,8 +11,7 @@ import torch
 
 from earmark.errors import RecipeError
 from earmark.tagging.bundle.check import layer_lengths
-from earmark.training.networks.local_cnn import LocalCNN, output_length
-from earmark.training.networks.network_cost import network_cost, parameter_count
+from earmark.training.networks.networks import LocalCNN, output_length, parameter_count
 from earmark.training.networks.scales import (
     LETTER_SCALES,
     PUBLISHED_SAMPLES,
@@ -22,6 +21,7 @@ from earmark.training.networks.scales import (
     convolutions_of,
     is_raw,
     log_mel_extractor,
+    network_cost,
     raw_convolutions_of,
     raw_extractor,
     raw_levels_of,

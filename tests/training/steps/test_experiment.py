@@ -161,14 +161,14 @@ def test_distillation_trains_another_classifier_of_the_same_shape(
 def test_the_letters_steps_need_no_extras(tiny: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of `training.extras` runs in the three steps of a recipe that asks for nothing of it."""
     from earmark.training import extras
-    from earmark.training.extras import augmentation, distillation, joint, parts, windows
+    from earmark.training.extras import augmentation, distillation, joint, parts
     from earmark.training.steps.steps import Steps
 
     assert {path.stem for path in Path(extras.__file__).parent.glob("*.py")} == {
         "__init__",
-        *(module.__name__.rpartition(".")[2] for module in (augmentation, distillation, joint, parts, windows)),
+        *(module.__name__.rpartition(".")[2] for module in (augmentation, distillation, joint, parts)),
     }
-    files = {module.__file__ for module in (augmentation, distillation, joint, parts, windows)}
+    files = {module.__file__ for module in (augmentation, distillation, joint, parts)}
     fresh = tiny.experiment()
     fresh._steps = Steps(tmp_path / "steps", fresh._fabric)
     called: set[str] = set()

@@ -9,7 +9,7 @@ from lightning.fabric import Fabric
 
 from earmark.errors import TrainingError
 from earmark.training.data.batches import VectorBatches
-from earmark.training.networks.classifier import GlobalClassifier
+from earmark.training.networks.networks import GlobalClassifier
 from earmark.training.recipe.sections import OneCycleSchedule, Schedule, StagedSchedule
 from earmark.training.steps.fit import History, fit, tag_loss
 

@@ -13,9 +13,8 @@ from earmark.tagging.bundle.card import Card, Extractor, Provenance, TagCalibrat
 from earmark.training.bundling.calibrate import shortage
 from earmark.training.bundling.platt import fit_calibration
 from earmark.training.datasets.base import Dataset
-from earmark.training.evaluation.commit import commit
 from earmark.training.evaluation.metrics import measure
-from earmark.training.evaluation.provenance import versions
+from earmark.training.evaluation.provenance import commit, versions
 from earmark.training.networks.export import Arrays
 from earmark.training.recipe.sections import Side
 from earmark.training.steps.experiment import Experiment

@@ -11,7 +11,7 @@ from earmark.tagging.bundle.card import TagCalibration
 from earmark.tagging.tagger import Tagger
 from earmark.training.bundling.platt import CalibrationRule, fit_calibration
 from earmark.training.datasets.base import Dataset
-from earmark.training.evaluation.track_logits import TrackLogits, track_logits
+from earmark.training.evaluation.perturbation import TrackLogits, track_logits
 from earmark.training.recipe.sections import Side
 
 

@@ -11,8 +11,8 @@ from sklearn.metrics import roc_auc_score
 from earmark.errors import TrainingError
 from earmark.tagging.bundle.card import TagName
 from earmark.training.data.batches import ROW_SECONDS
-from earmark.training.evaluation.agreement import rank_correlation
-from earmark.training.evaluation.commit import commit
+from earmark.training.evaluation.metrics import rank_correlation
+from earmark.training.evaluation.provenance import commit
 from earmark.training.steps.experiment import Experiment
 
 Scores = npt.NDArray[np.float32]

@@ -1,7 +1,7 @@
-"""Data: what trainings are fed, from the sound of a dataset's tracks to shuffled batches.
+"""Prepare the input of trainings, from the sound of tracks to shuffled batches.
 
-store             prepared frames on disk
-clips             the dataset, its frames, and the clips cut from them
-waveforms         the raw sound of clips, decoded while the training goes on
-batches           segments and vectors, shuffled
+store             log-mel frames on disk
+clips             a dataset with its frames, cut into clips
+waveforms         raw sound of clips, decoded during training
+batches           shuffled batches of segments and of vectors
 """

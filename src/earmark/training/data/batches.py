@@ -1,7 +1,7 @@
-"""Batches for training: segments of log-mel frames, segments of raw sound, and vectors.
+"""Make batches for training: segments of log-mel frames, segments of raw sound, and vectors of clips.
 
-The content of an epoch follows from its seed and number alone. Where several processes train together, all of them draw
-the same global batches, and each takes its share.
+The content of an epoch depends only on the seed and the number of the epoch. Where several processes train together,
+all of them draw the same global batches, and each takes its share.
 """
 
 import dataclasses
@@ -20,27 +20,27 @@ from earmark.training.data.clips import Clips
 from earmark.training.data.waveforms import FULL_SCALE, Samples, Waveforms
 
 ROW_SECONDS = LogMelSettings().hop_samples / LogMelSettings().rate_hz
-"""The time from one frame to the next with the letter's front end."""
+"""The seconds between two frames of the letter's front end."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """The part of every global batch that this process takes."""
+    """The part of every global batch that one of several processes takes."""
 
     rank: int = 0
     processes: int = 1
 
     def of(self, batch: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Take this process's items of a global batch; all shares have the same length."""
+        """Return this process's items of a global batch; all shares have the same length."""
         even = len(batch) - len(batch) % self.processes
         return batch[self.rank : even : self.processes]
 
 
 def shuffled_batches(items: int, batch_items: int, generator: np.random.Generator) -> Iterator[npt.NDArray[np.int64]]:
-    """Yield every item once, in random order, in full batches.
+    """Yield the positions of items in random order, in full batches: (batch_items,) int64.
 
-    Choice: a last batch that is not full is left out of the epoch, since batch norm works badly on a few items; a set
-    smaller than a batch is one batch.
+    Choice: a last batch that is not full is left out, because batch norm works badly with few items. A set smaller than
+    a batch makes one batch.
     """
     order = generator.permutation(items)
     for index in range(updates_an_epoch(items, batch_items)):
@@ -48,15 +48,26 @@ def shuffled_batches(items: int, batch_items: int, generator: np.random.Generato
 
 
 def updates_an_epoch(items: int, batch_items: int) -> int:
-    """Count the batches of `shuffled_batches`; a single item makes none, as batch norm cannot learn from it."""
+    """Return the number of batches of `shuffled_batches`; a single item makes none, because batch norm needs two."""
     return max(items // batch_items, int(items > 1))
 
 
 class SegmentBatches:
-    """Segments of one length, shuffled across clips, each with the targets of its clip ([SPL] section II-B).
+    """Batches of log-mel segments, shuffled across clips, each with the targets of its clip ([SPL] II-A).
 
-    Where targets change along a track, a segment has those of the moment in its middle. Frames are read from the memory
-    map as float16, one batch at a time, and yielded as (n, length, mel_bands) float32.
+    Where targets change along a track, a segment has the targets at its middle. Frames are read from the memory map,
+    one batch at a time.
+
+    Args:
+        frames: the frame store, (rows, mel_bands) float16.
+        clips: the table of all clips.
+        chosen: the positions of the clips, (clips,) int64.
+        rule: length and hop of segments in frames.
+        batch_segments: the number of segments in a batch.
+        shuffle: whether to shuffle; otherwise segments come in order, and the last batch may be smaller.
+        seed: the seed of the order.
+        row_seconds: the seconds between two frames.
+        share: the part of every batch that this process takes.
     """
 
     def __init__(
@@ -81,7 +92,7 @@ class SegmentBatches:
         ]
         self.frames, self.share, self.segment_frames = frames, share, rule.length
         self.starts: npt.NDArray[np.int64] = np.concatenate([np.zeros(0, np.int64), *starts])
-        """The row of `frames` at which every segment begins: (segments,)."""
+        """The row of `frames` at which every segment begins: (segments,) int64."""
         self._batch_segments, self._shuffle, self._seed = batch_segments, shuffle, seed
         self._entries = np.concatenate([np.zeros(0, np.int64), *entries])
         self._table = clips.table
@@ -103,11 +114,11 @@ class SegmentBatches:
             yield self.segments(batch), self.targets(batch)
 
     def generator(self, number: int) -> np.random.Generator:
-        """Make the random numbers of an epoch."""
+        """Return the random generator of an epoch."""
         return np.random.default_rng([self._seed, number])
 
     def shuffled(self, generator: np.random.Generator) -> Iterator[npt.NDArray[np.int64]]:
-        """Yield the positions of the segments of every global batch, in random order."""
+        """Yield the positions of the segments of every global batch in random order."""
         return shuffled_batches(len(self.starts), self._batch_segments, generator)
 
     def segments(self, batch: npt.NDArray[np.int64]) -> Tensor:
@@ -121,7 +132,16 @@ class SegmentBatches:
 
 
 class VectorBatches:
-    """Vectors of clips, shuffled or in order."""
+    """Batches of vectors of clips, shuffled or in order.
+
+    Args:
+        vectors: (clips, columns) float32.
+        targets: (clips, tags) float32 in 0..1, NaN where unknown.
+        batch_clips: the number of clips in a batch.
+        shuffle: whether to shuffle; otherwise clips come in order, and the last batch may be smaller.
+        seed: the seed of the order.
+        share: the part of every batch that this process takes.
+    """
 
     def __init__(
         self,
@@ -155,9 +175,9 @@ class VectorBatches:
 
 
 def windows_of_rows(frames: npt.NDArray[np.float16], length: int) -> npt.NDArray[np.float16]:
-    """Return a view whose item i is rows i to i + length, flattened: (rows - length + 1, length · mel_bands).
+    """Return a view whose item i holds the rows i to i + length: (rows - length + 1, length · mel_bands) float16.
 
-    Neighbouring rows lie side by side in the file, so that taking an item is one contiguous copy.
+    Neighbouring rows are adjacent in the file, so that reading an item is one contiguous copy.
     """
     rows, bands = frames.shape
     if rows < length:
@@ -169,19 +189,28 @@ def windows_of_rows(frames: npt.NDArray[np.float16], length: int) -> npt.NDArray
 
 
 POOL_SAMPLES = 1 << 28
-"""How much sound is shuffled together: 3.4 hours, half a gigabyte; as much again is decoded ahead."""
+"""The samples that are shuffled together: 3.4 hours, half a gigabyte; as many are decoded ahead."""
 BATCHES_AHEAD = 4
-"""How many batches are made ahead; on a GPU, making one takes as long as learning from it."""
+"""The number of batches made ahead; on a GPU, making a batch takes as long as learning from it."""
 
 
 class WaveformBatches:
-    """Raw segments of one length, shuffled across clips, each with the targets of its clip, or of its middle.
+    """Batches of raw segments, shuffled across clips, each with the targets of its clip or of its middle.
 
-    They are yielded as (n, samples, 1) float32. With `gain_deviation` each is multiplied by exp(N(0, deviation)).
+    The sound of a training set may not fit into memory, so an epoch shuffles twice: the clips, which are cut into pools
+    of bounded size, and then the segments within each pool. A set that fits into one pool is shuffled as a whole.
 
-    The segments of a training set need not fit into memory, so an epoch shuffles twice: all clips are put in random
-    order and cut into pools of a bounded size, and the segments of a pool are shuffled among themselves. A set that
-    fits into one pool is shuffled whole, as log-mel segments are.
+    Args:
+        waveforms: the sound of all clips.
+        clips: the table of all clips.
+        chosen: the positions of the clips, (clips,) int64.
+        rule: length and hop of segments in samples.
+        batch_segments: the number of segments in a batch.
+        shuffle: whether to shuffle; otherwise segments come in order, and the last batch may be smaller.
+        seed: the seed of order and gains.
+        gain_deviation: the deviation of the logarithm of the gain that each segment is multiplied by.
+        share: the part of every batch that this process takes.
+        pool_samples: the size of a pool.
     """
 
     def __init__(
@@ -237,7 +266,7 @@ class WaveformBatches:
     def _plan(
         self, order: npt.NDArray[np.int64], generator: np.random.Generator
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Order the segments of an epoch, pool after pool: which clip of the order, and which of its segments."""
+        """Return the segments of an epoch, pool after pool: the place of each clip in `order`, and the number in it."""
         counts = self._counts[order]
         places = np.repeat(np.arange(len(order)), counts)
         segments = np.arange(len(places)) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -256,7 +285,7 @@ class WaveformBatches:
 
 
 def _made_ahead(batches: Generator[tuple[Tensor, Tensor], None, None]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield batches in their order, while a thread makes the next few."""
+    """Yield batches in order, while a thread makes the next ones."""
     executor = ThreadPoolExecutor(1)
     try:
         waiting = deque(executor.submit(next, batches, None) for _ in range(BATCHES_AHEAD))
@@ -269,7 +298,7 @@ def _made_ahead(batches: Generator[tuple[Tensor, Tensor], None, None]) -> Iterat
 
 
 class _Reader:
-    """Reads segments from clips that stream by in order, and forgets a clip after its last segment."""
+    """A reader of segments from streamed clips, which drops a clip after its last segment."""
 
     def __init__(
         self,
@@ -287,9 +316,9 @@ class _Reader:
     def take(
         self, places: npt.NDArray[np.int64], segments: npt.NDArray[np.int64], mine: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.int16]:
-        """Read the segments of a batch at some positions: (n, samples) int16.
+        """Read the segments of a batch at the positions `mine`: (n, samples) int16.
 
-        `places` holds the place of each segment's clip in the order.
+        `places` holds the place of each segment's clip in the order of clips, `segments` its number in the clip.
         """
         while self._next <= places.max():
             self._held[self._next] = next(self._stream)

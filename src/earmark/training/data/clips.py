@@ -1,4 +1,4 @@
-"""The data of an experiment: a dataset, its prepared frames, and the clips cut from them."""
+"""Prepare the data of an experiment: a dataset, its log-mel frames, and the clips cut from them."""
 
 import dataclasses
 import hashlib
@@ -23,18 +23,18 @@ from earmark.training.recipe.sections import DataSection, Side
 
 @dataclasses.dataclass(frozen=True)
 class Clips:
-    """A table of clips, a row each, in the order of the dataset's tracks.
+    """A table of clips, in the order of the dataset's tracks.
 
     Attributes:
-        tracks: identifier of each clip's track.
-        first_row: the clip's first row in the frame store, (clips,) int64.
-        rows: how many frames it has, (clips,) int64; clips shorter than wanted keep what they have.
-        targets: (clips, tags) float32 in 0..1, NaN where unknown: of the whole clip.
+        tracks: the identifier of each clip's track.
+        first_row: (clips,) int64, the first row of each clip in the frame store.
+        rows: (clips,) int64, the number of frames of each clip; short tracks have shorter clips.
+        targets: (clips, tags) float32 in 0..1, NaN where unknown: the targets of each clip's track.
         table: (entries, tags) float32, the targets of windows, track after track; a track whose targets do not change
             has one entry.
-        first_entry, entries: where the entries of the clip's track begin and how many they are, (clips,) int64.
-        entry_seconds: the length of a window of the clip's track, (clips,) float64; infinite where there is one entry.
-        start_seconds: where the clip begins in its track, (clips,) float64.
+        first_entry, entries: (clips,) int64, the first entry of each clip's track, and the number of its entries.
+        entry_seconds: (clips,) float64, the length of a window of each clip's track; infinite where there is one entry.
+        start_seconds: (clips,) float64, the start of each clip in its track.
     """
 
     tracks: tuple[str, ...]
@@ -55,7 +55,7 @@ class Clips:
         rows: npt.NDArray[np.int64],
         targets: npt.NDArray[np.float32],
     ) -> Self:
-        """Make clips whose targets do not change along them; see the attributes of the same names."""
+        """Make clips whose targets do not change along the track; the arguments are the attributes of these names."""
         clips = len(tracks)
         return cls(
             tracks,
@@ -73,14 +73,14 @@ class Clips:
         return len(self.tracks)
 
     def of(self, tracks: Collection[str]) -> npt.NDArray[np.int64]:
-        """Return the positions of the clips of some tracks, in order: (clips,) int64."""
+        """Return the positions of the clips of some tracks, in order: (n,) int64."""
         wanted = frozenset(tracks)
         return np.array([at for at, track in enumerate(self.tracks) if track in wanted], np.int64)
 
     def entry_at(self, clip: int | npt.NDArray[np.int64], seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-        """Return the rows of `table` that hold at some moments of one clip, or of one clip each: (moments,) int64.
+        """Return the rows of `table` at some moments, all of one clip or each of its own clip: (moments,) int64.
 
-        `seconds` count from the start of the clip.
+        `seconds` are counted from the start of the clip.
         """
         place = np.floor((self.start_seconds[clip] + seconds) / self.entry_seconds[clip]).astype(np.int64)
         entry: npt.NDArray[np.int64] = self.first_entry[clip] + np.clip(place, 0, self.entries[clip] - 1)
@@ -88,13 +88,20 @@ class Clips:
 
 
 def cut_clips(dataset: Dataset, store: FrameStore, section: DataSection, failures: Mapping[Path, str]) -> Clips:
-    """Cut every track into clips of `clip_frames` frames from its start, without overlap, at most `clips_per_track`.
+    """Cut every track into at most `clips_per_track` clips of `clip_frames` frames, from its start and without overlap.
 
-    A track shorter than one clip is one shorter clip (Choice: the letter's clips are all 29.1 s). Where the targets
-    change along a track, a clip's own are still those of the whole track, and `entry_at` gives those of a moment.
+    A track that is shorter than one clip makes one shorter clip (Choice: the letter's clips all have 29.1 s). Where the
+    targets change along a track, `Clips.targets` holds those of the whole track, and `Clips.entry_at` finds those of a
+    moment.
+
+    Args:
+        dataset: the dataset.
+        store: the store that holds the frames of its tracks.
+        section: the recipe's section.
+        failures: the reasons for the files that could not be decoded.
 
     Raises:
-        TrainingError: more tracks were unreadable than the recipe allows.
+        TrainingError: more tracks could not be decoded than the recipe allows.
     """
     if len(failures) > section.unreadable_tracks_allowed:
         reasons = "\n".join(sorted(failures.values())[:10])
@@ -145,7 +152,7 @@ def cut_clips(dataset: Dataset, store: FrameStore, section: DataSection, failure
 
 
 class _Row(NamedTuple):
-    """One clip before it enters the table: the columns of `Clips` in order, without `table`."""
+    """A row of the table of clips: the columns of `Clips` in order, without `table`."""
 
     track: str
     first_row: int
@@ -159,14 +166,16 @@ class _Row(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class TrainingData:
-    """The data that every step of an experiment works on.
+    """The data of an experiment.
 
     Attributes:
-        frames: the frame store's memory map, (rows, mel_bands) float16; no rows where nothing reads frames.
+        dataset: the dataset.
+        frames: (rows, mel_bands) float16, the memory map of the frame store; no rows where no network takes frames.
+        clips: the table of clips.
         contents: the content hash of every clip's track.
-        unreadable: the reasons for the tracks that were left out because they could not be decoded.
-        waveforms: the clips' raw sound, where a local CNN reads it.
-        front_end: the settings that the frames were made with.
+        unreadable: the reasons for the tracks that could not be decoded.
+        waveforms: the raw sound of the clips, where a local CNN takes it.
+        front_end: the settings of the frames.
     """
 
     dataset: Dataset
@@ -179,7 +188,7 @@ class TrainingData:
 
     @cached_property
     def hash(self) -> str:
-        """The SHA-256 over every clip (track, content, length, targets), targets over time, and levelling."""
+        """The SHA-256 of every clip (track, content, length, targets), of targets over time, and of the level."""
         digest = hashlib.sha256()
         clips = self.clips
         for track, content, rows, targets in zip(clips.tracks, self.contents, clips.rows, clips.targets, strict=True):
@@ -191,7 +200,7 @@ class TrainingData:
         return digest.hexdigest()
 
     def clips_of(self, split: str, side: Side) -> npt.NDArray[np.int64]:
-        """Return the positions of the clips of one side of a split, in order: (clips,) int64."""
+        """Return the positions of the clips of one side of a split, in order: (n,) int64."""
         return self.clips.of(self.dataset.split(split).side(side))
 
     def tracks_of(self, split: str, side: Side) -> tuple[str, ...]:
@@ -200,7 +209,7 @@ class TrainingData:
 
     @property
     def sound(self) -> Waveforms:
-        """The clips' raw sound.
+        """The raw sound of the clips.
 
         Raises:
             TrainingError: the data was prepared without it.
@@ -213,9 +222,9 @@ class TrainingData:
         return self.waveforms
 
     def clip_rows(self, family: Family, gain: float = 1.0) -> Iterator[npt.NDArray[np.float32]]:
-        """Yield every clip in order: (frames, mel_bands) for log-mel networks, (samples, 1) for raw ones.
+        """Yield every clip in order as float32: (frames, mel_bands) for log-mel networks, (samples, 1) for raw ones.
 
-        `gain` is a factor on the sound.
+        `gain` multiplies the sound.
         """
         if family == "raw":
             for samples in self.sound.stream(range(len(self.clips))):
@@ -223,11 +232,11 @@ class TrainingData:
             return
         for first, rows in zip(self.clips.first_row, self.clips.rows, strict=True):
             frames = np.asarray(self.frames[first : first + rows], np.float32)
-            # A frame is log10(1 + c·x) of a magnitude x, which the gain multiplies.
+            # A frame holds log10(1 + c·x) of a magnitude x, which the gain multiplies.
             yield frames if gain == 1.0 else np.log10(1.0 + np.float32(gain) * (np.power(np.float32(10), frames) - 1.0))
 
     def by_track(self, values: npt.NDArray[np.float32], split: str, side: Side) -> npt.NDArray[np.float32]:
-        """Average a value a clip, (clips, columns), over the clips of each track of a side: (tracks, columns)."""
+        """Average values (clips, columns) over the clips of each track of a side: (tracks, columns) float32."""
         chosen = self.clips_of(split, side)
         order = {track: at for at, track in enumerate(self.tracks_of(split, side))}
         position = np.array([order[self.clips.tracks[clip]] for clip in chosen], np.int64)
@@ -247,10 +256,21 @@ def prepare_data(
     waveforms: bool = False,
     front_end: LogMelSettings = LogMelSettings(),
 ) -> TrainingData:
-    """Load the dataset of a recipe, decode what is not in the store yet, and cut the clips.
+    """Load the dataset of a recipe, decode the tracks that are not in the store yet, and cut the clips.
 
-    `progress` is called with the number of tracks done and their number in all. Without `frames` only their number is
-    kept; with `waveforms` the clips' raw sound can be streamed.
+    Args:
+        section: the recipe's section.
+        store_root: the folder of frame stores.
+        processes: the number of processes that decode.
+        progress: called with the number of tracks done and the number of all tracks.
+        frames: whether to store frames; otherwise only their number is stored.
+        waveforms: whether the raw sound of clips will be streamed.
+        front_end: the settings of the frames.
+
+    Raises:
+        DatasetError: the dataset cannot be loaded.
+        StoreError: the store cannot be read.
+        TrainingError: more tracks could not be decoded than the recipe allows.
     """
     dataset = load_dataset(section.dataset, section.root, section.options)
     store = FrameStore(store_root, front_end, keep_frames=frames)

@@ -1,16 +1,16 @@
-"""Prepared log-mels on disk: one memory-mapped file, keyed by content, resumable.
+"""Store log-mel frames on disk in one memory-mapped file, keyed by the content of sound files.
 
 A store is a folder that belongs to one front end:
 
-    frames.f16     all frames, a row of `mel_bands` float16 values each, appended track by track
-    tracks.jsonl   a line a track: content hash, first row, rows, decoder, truncated; written after its frames
-    files.jsonl    a line a file seen: path, size, modification time, content hash, so that nothing is hashed twice
+    frames.f16     all frames, rows of `mel_bands` float16 values, track after track
+    tracks.jsonl   a line for each track: content hash, first row, rows, decoder, truncated; written after its frames
+    files.jsonl    a line for each file seen: path, size, modification time, content hash, which avoids hashing it again
 
-A track counts once its line is written. Frames behind the last line, left by an interrupted run, are cut off at the
-next start. Renamed and copied files are not decoded again.
+A track is in the store once its line is written. Frames after the last line come from an interrupted run and are cut
+off by the next one. Renamed and copied files are not decoded again.
 
-Choice: float16. A log-mel value lies between 0 and about 3, so the error is at most 1e-3, below the changes that
-the encoding of the sound makes; it halves the disk, the memory and the time to read.
+Choice: float16. A log-mel value lies between 0 and about 3, so its error is at most 1e-3, less than the encoding of
+the sound changes it; float16 halves disk space, memory and reading time.
 """
 
 import dataclasses
@@ -36,7 +36,14 @@ from earmark.tagging.bundle.json import to_plain
 
 @dataclasses.dataclass(frozen=True)
 class StoredTrack:
-    """The place of one content's frames in the store, and how they were decoded."""
+    """The frames of one content in the store.
+
+    Attributes:
+        content: the SHA-256 of the sound file.
+        first_row, rows: the place of its frames in the store.
+        decoder: the decoder that read the file.
+        truncated: whether the file ended early.
+    """
 
     content: str
     first_row: int
@@ -47,7 +54,16 @@ class StoredTrack:
 
 @dataclasses.dataclass(frozen=True)
 class PreparedTrack:
-    """The result of a worker: the frames of a file, or how many they would be, or the reason why there are none."""
+    """The result of decoding one file.
+
+    Attributes:
+        content: the SHA-256 of the file; empty where it could not be decoded.
+        rows: the number of frames.
+        frames: (rows, mel_bands) float16; no rows where only their number is wanted.
+        decoder: the decoder that read the file.
+        truncated: whether the file ended early.
+        failure: the reason why the file could not be decoded; None where it could.
+    """
 
     content: str
     rows: int
@@ -58,13 +74,13 @@ class PreparedTrack:
 
 
 class FrameStore:
-    """Log-mel frames of many tracks: (rows, mel_bands) float16, memory-mapped.
+    """The log-mel frames of many tracks, (rows, mel_bands) float16, memory-mapped.
 
-    Without `keep_frames` the store holds the number of frames of every track and no frames. Networks on raw sound need
-    no more, and their training must not unpack a dataset on disk.
+    Without `keep_frames` the store holds only the number of frames of every track, which is all that networks on raw
+    sound need; the frames of a large dataset would fill the disk.
 
     Raises:
-        StoreError: the folder holds a store that cannot be read or that belongs to another front end.
+        StoreError: the index of the store cannot be read, or frames are missing.
     """
 
     def __init__(self, root: Path, settings: LogMelSettings = LogMelSettings(), *, keep_frames: bool = True) -> None:
@@ -83,10 +99,10 @@ class FrameStore:
     def prepare(
         self, paths: Sequence[Path], processes: int = 1, progress: Callable[[int], object] = int
     ) -> Mapping[Path, str]:
-        """Decode what is not in the store yet; return the reason of each file that could not be decoded.
+        """Decode the files that are not in the store yet, and return the reason for each file that cannot be decoded.
 
-        Files are taken in the order given and written in it, whatever the number of processes; after each file
-        `progress` is called with the number done. One program prepares at a time; another waits for it.
+        Tracks are stored in the order of `paths`, whatever the number of processes. `progress` is called with the
+        number of files done after each file. Another program that uses the store waits until this one has finished.
         """
         with FileLock(self.folder / "lock"):
             self._cut_unfinished()
@@ -125,10 +141,10 @@ class FrameStore:
         return failures
 
     def track(self, path: Path) -> StoredTrack:
-        """Say where the frames of a file lie.
+        """Return the place of a file's frames in the store.
 
         Raises:
-            StoreError: the file, as it is now, has not been prepared.
+            StoreError: the file was not prepared, or has changed since.
         """
         content = self._known_content(path)
         if content not in self._tracks:
@@ -136,13 +152,13 @@ class FrameStore:
         return self._tracks[content]
 
     def frames(self) -> npt.NDArray[np.float16]:
-        """Open all frames as one read-only memory map: (rows, mel_bands) float16; no rows where none are kept."""
+        """Open all frames as a read-only memory map: (rows, mel_bands) float16; no rows without `keep_frames`."""
         if not self.rows or not self._keep_frames:
             return np.zeros((0, self.settings.mel_bands), np.float16)
         return np.memmap(self._frames_file, np.float16, "r", shape=(self.rows, self.settings.mel_bands))
 
     def _known_content(self, path: Path) -> str:
-        """Return the content hash of a file if this very file was seen before; empty otherwise."""
+        """Return the content hash of a file that was seen before with this size and time; empty for other files."""
         content: str = self._contents.get(_identify(path), "")
         return content
 
@@ -155,12 +171,12 @@ class FrameStore:
         self._sizes.add(size)
 
     def _prepared(self, paths: Sequence[Path], processes: int) -> Iterator[tuple[Path, PreparedTrack]]:
-        """Decode files in order, a few ahead, so that memory stays small whatever their number."""
+        """Yield decoded files in order; only a few are decoded ahead, to bound the memory."""
         if processes == 1:
             for path in paths:
                 yield path, self._copy_of_stored(path) or prepare_track(path, self.settings, self._keep_frames)
             return
-        # Spawned, since torch starts threads, which do not survive a fork.
+        # Processes are spawned, because the threads of torch do not survive a fork.
         with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
             ahead: deque[tuple[Path, PreparedTrack | Future[PreparedTrack]]] = deque()
             remaining = iter(paths)
@@ -176,13 +192,13 @@ class FrameStore:
                 yield path, prepared if isinstance(prepared, PreparedTrack) else prepared.result()
 
     def _copy_of_stored(self, path: Path) -> PreparedTrack | None:
-        """Find a file's content in the store under another name; None where it has to be decoded."""
+        """Return the stored track with the same content as a file; None where the file has to be decoded."""
         try:
             if path.stat().st_size not in self._sizes:
                 return None
             content = _content_of(path)
         except OSError:
-            # The decoder reports why the file cannot be read.
+            # The decoder will report why the file cannot be read.
             return None
         stored = self._tracks.get(content)
         if stored is None:
@@ -190,18 +206,18 @@ class FrameStore:
         return PreparedTrack(content, 0, _no_frames(self.settings), stored.decoder, stored.truncated, None)
 
     def _read_index(self) -> None:
-        """Take up what other runs stored."""
+        """Read the index, which other runs may have extended."""
         try:
             self._tracks = {line["content"]: StoredTrack(**line) for line in _read_lines(self._tracks_file)}
             self._contents = {_file_key(line): line["content"] for line in _read_lines(self._files_file)}
         except (ValueError, TypeError, KeyError) as error:
             raise StoreError(
-                f"The index of {self.folder} holds a line that is none of earmark's ({error!r}). "
+                f"The index of {self.folder} has a line that earmark did not write ({error!r}). "
                 "Remove the folder; it will be made again."
             ) from error
         self._sizes = {size for _, size, _ in self._contents}
         self.rows = max((track.first_row + track.rows for track in self._tracks.values()), default=0)
-        """Frames in the store, of all tracks together."""
+        """The number of frames of all tracks together."""
         expected = self.rows * self._row_bytes
         found = self._frames_file.stat().st_size if self._frames_file.exists() else 0
         if found < expected:
@@ -211,7 +227,7 @@ class FrameStore:
             )
 
     def _cut_unfinished(self) -> None:
-        """Remove what an interrupted run left: lines that were cut short, and frames that have no line."""
+        """Remove the traces of an interrupted run: incomplete lines, and frames without a line."""
         self._read_index()
         for index in (self._tracks_file, self._files_file):
             if index.exists():
@@ -224,7 +240,7 @@ class FrameStore:
 
 
 def prepare_track(path: Path, settings: LogMelSettings, keep_frames: bool = True) -> PreparedTrack:
-    """Decode one file into float16 log-mel frames, or only count them; where it cannot be decoded, say why."""
+    """Decode a file to log-mel frames, or with `keep_frames` false count them; a failure is part of the result."""
     empty = _no_frames(settings)
     try:
         content = _content_of(path)
@@ -263,7 +279,7 @@ def _file_key(line: dict[str, Any]) -> tuple[str, int, int]:
 
 
 def _read_lines(path: Path) -> list[dict[str, Any]]:
-    """Read the complete lines of a JSON-lines file; a last line cut short by an interruption is skipped."""
+    """Read the complete lines of a JSON-lines file; an incomplete last line is skipped."""
     return [json.loads(line) for line in _complete_lines(path).splitlines()]
 
 

@@ -1,12 +1,11 @@
-"""The raw sound of clips, decoded while the training goes on; nothing is unpacked on disk.
+"""Stream the raw sound of clips, which is decoded during training and never stored on disk.
 
-Unpacked sound is three to ten times as large as its files: 33 GB for MagnaTagATune, 300 GB for the Million Song
-Dataset. So processes of their own decode clips shortly before they are needed. As many clips as fit into a stated part
-of the memory stay there as int16, so that a small set is decoded once. Which clips these are, and how many processes
-there are, changes the speed alone: clips come in the order that they are asked for.
+Decoded sound is three to ten times as large as its files: 33 GB for MagnaTagATune, 300 GB for the Million Song Dataset.
+So separate processes decode clips shortly before they are needed, and as many clips as fit into `memory_bytes` stay in
+memory as int16. The number of processes and of clips in memory changes only the speed, not the order of clips.
 
-Choice: int16, as on a CD. The rounding is 96 dB below full scale, below what any lossy encoding leaves. Samples beyond
-full scale, which decoders of lossy sound give now and then, are clipped.
+Choice: int16, as on a CD. Its rounding is 96 dB below full scale, less than the error of any lossy encoding. Samples
+beyond full scale, which decoders of lossy sound sometimes return, are clipped.
 """
 
 from collections import deque
@@ -25,17 +24,17 @@ from earmark.errors import TrainingError
 Samples = npt.NDArray[np.int16]
 
 MEMORY_BYTES = 2 << 30
-"""How much sound is kept in memory: some 1600 clips of 29 s."""
+"""The memory for sound: about 1600 clips of 29 s."""
 AHEAD_SAMPLES = 1 << 28
-"""The most samples that are decoded ahead: half a gigabyte, some 400 clips of 29 s."""
+"""The largest number of samples decoded ahead: half a gigabyte, about 400 clips of 29 s."""
 FULL_SCALE = 32_768
 
 
 class Waveforms:
-    """The sound of clips, (samples,) int16 each, by their number.
+    """The sound of clips, (samples,) int16 each, by position.
 
-    A clip reaches from the middle of its first frame to the middle of its last, so that both families of networks read
-    the same sound in the same clips.
+    A clip reaches from the middle of its first frame to the middle of its last frame, so that log-mel and raw networks
+    take the same sound.
     """
 
     def __init__(
@@ -46,14 +45,19 @@ class Waveforms:
         processes: int = 1,
         memory_bytes: int = MEMORY_BYTES,
     ) -> None:
-        """Take the file of every clip's track, its frames and where it starts: `Clips.rows`, `Clips.start_seconds`.
+        """Describe the clips; nothing is decoded yet.
 
-        With one process, a thread of this process decodes.
+        Args:
+            paths: the file of every clip's track.
+            rows: (clips,) int64, the number of frames of every clip.
+            start_seconds: (clips,) float64, the start of every clip in its track.
+            processes: the number of processes that decode; with 1, a thread of this process decodes.
+            memory_bytes: the memory for decoded clips.
         """
         settings = LogMelSettings()
         self.rate_hz = settings.rate_hz
         self.samples: npt.NDArray[np.int64] = np.maximum((rows - 1) * settings.hop_samples, 1)
-        """How many samples every clip has: (clips,) int64."""
+        """The number of samples of every clip: (clips,) int64."""
         self._paths = tuple(paths)
         self._first = np.rint(start_seconds * settings.rate_hz).astype(np.int64)
         self._processes = processes
@@ -61,11 +65,11 @@ class Waveforms:
         self._keeps = np.cumsum(self.samples) * 2 <= memory_bytes
 
     def stream(self, chosen: Sequence[int]) -> Iterator[Samples]:
-        """Yield clips in the order given, each decoded before it is asked for.
+        """Yield clips in the order of `chosen`, decoded ahead: (samples,) int16.
 
         Raises:
-            DecodeError: a file that could be decoded before cannot be any more.
-            TrainingError: a file is shorter than it was.
+            DecodeError: a file can no longer be decoded.
+            TrainingError: a file is shorter than when it was prepared.
         """
         missing = any(clip not in self._kept for clip in chosen)
         executor = _executor(self._processes) if missing else None
@@ -97,11 +101,11 @@ class Waveforms:
 
 
 def decode_clip(path: Path, first: int, samples: int, rate_hz: int) -> Samples:
-    """Decode a number of samples of a file, from `first` on, at a rate: (samples,) int16.
+    """Decode samples of a file at a rate in Hz, from the sample `first` on: (samples,) int16.
 
     Raises:
         DecodeError: the file cannot be decoded.
-        TrainingError: it ends before.
+        TrainingError: the file ends too early.
     """
     decoded = np.empty(samples, np.int16)
     position, filled = 0, 0
@@ -120,18 +124,18 @@ def decode_clip(path: Path, first: int, samples: int, rate_hz: int) -> Samples:
 
 
 def as_int16(samples: npt.NDArray[np.float32]) -> Samples:
-    """Turn samples of -1 to 1 into int16; samples beyond are clipped."""
+    """Convert float32 samples in -1..1 to int16; samples outside this range are clipped."""
     return np.clip(np.rint(samples * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
 
 
 def as_float32(samples: Samples) -> npt.NDArray[np.float32]:
-    """Turn int16 samples of any shape back into float32 of -1 to 1."""
+    """Convert int16 samples to float32 in -1..1."""
     return samples.astype(np.float32) / np.float32(FULL_SCALE)
 
 
 def _executor(processes: int) -> Executor:
     if processes == 1:
-        # The libraries that decode and resample release the lock of the interpreter.
+        # A thread suffices, because decoding and resampling release the interpreter lock.
         return ThreadPoolExecutor(1)
-    # Spawned, since torch starts threads, which do not survive a fork.
+    # Processes are spawned, because the threads of torch do not survive a fork.
     return ProcessPoolExecutor(processes, get_context("spawn"))

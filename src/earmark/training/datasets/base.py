@@ -1,4 +1,4 @@
-"""The parts of every dataset: tracks, splits, the dataset itself, and a report on its files."""
+"""Define what every dataset consists of: tracks with targets, splits, and a report on its files."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ from earmark.training.datasets.options import did_you_mean, listed
 
 @dataclass(frozen=True, eq=False)
 class WindowTargets:
-    """The targets of a track along its time, a row for each window of seconds.
+    """The targets of a track over time, a row for each window.
 
-    `seconds`: length of a window; window i covers i·seconds to (i + 1)·seconds, and the last one all that is left.
-    `values`: (windows, tags) float32 in 0..1, NaN where unknown, in the order of the dataset's tags.
+    Attributes:
+        seconds: the length of a window; window i covers i·seconds to (i + 1)·seconds, and the last window all the rest.
+        values: (windows, tags) float32 in 0..1, NaN where unknown, in the order of the dataset's tags.
 
-    Raises DatasetError for no window, a length that is not positive, or values out of range.
+    Raises:
+        DatasetError: there is no window, the length is not positive, or a value is out of range.
     """
 
     seconds: float
@@ -54,8 +56,8 @@ class WindowTargets:
         return hash((self.seconds, self.values.shape))
 
     def mean(self) -> tuple[float, ...]:
-        """Return the track's targets: the mean over windows; NaN where a window is unknown."""
-        # One NaN object for all, since tuples that share it compare equal.
+        """Return the mean over windows, which are the track's targets; NaN where a window is unknown."""
+        # All values share one NaN object, so that equal tuples compare equal.
         means = self.values.mean(axis=0, dtype=np.float64).tolist()
         return tuple(math.nan if math.isnan(mean) else mean for mean in means)
 
@@ -66,16 +68,20 @@ SIDES = ("train", "valid", "test")
 
 @dataclass(frozen=True)
 class DatasetTrack:
-    """One piece of sound with its targets.
+    """A track with its targets.
 
-    `targets` holds one value a tag in the order of `Dataset.tags`, each in 0..1, or NaN where it is unknown. `group` is
-    the artist or the source, which may never be in two sides of a split. `windows`: the targets along the track, where
-    they change; `targets` is then their mean. `licence`: its own licence, where those of a dataset differ. `copy_of`:
-    the identifier of the original of a changed copy (of the first track of a mixture, whose `group` it has too); empty
-    for originals.
+    Attributes:
+        identifier: the name of the track in its dataset.
+        path: its sound file.
+        targets: a value in 0..1 for each tag in the order of `Dataset.tags`, NaN where unknown.
+        group: its artist or source, all of whose tracks are on the same side of a split.
+        windows: its targets over time, where they change; `targets` is then their mean.
+        licence: its own licence, where the tracks of a dataset differ in licence.
+        copy_of: the identifier of the original of a changed copy, or of the first track of a mixture, whose group the
+            copy shares; empty for originals.
 
-    Raises DatasetError for an empty identifier or group, one with a tab or a line break, or a target
-    outside 0..1.
+    Raises:
+        DatasetError: the identifier or the group is empty or has a tab or line break, or a target is outside 0..1.
     """
 
     identifier: str
@@ -102,11 +108,12 @@ class DatasetTrack:
 
 @dataclass(frozen=True)
 class Split:
-    """The tracks that train, validate and test: three lists of identifiers that share none.
+    """A split of tracks into training, validation and test side: three disjoint lists of identifiers.
 
-    Choice: `valid` and `test` may be empty, since a user's own list may leave one out; `train` may not.
+    Choice: `valid` and `test` may be empty, because a user's own split may lack them; `train` may not.
 
-    Raises DatasetError for a track named twice, in one side or in two, and for an empty `train`.
+    Raises:
+        DatasetError: a track is named twice, or `train` is empty.
     """
 
     name: str
@@ -129,7 +136,11 @@ class Split:
         return (("train", self.train), ("valid", self.valid), ("test", self.test))
 
     def side(self, name: str) -> tuple[str, ...]:
-        """Return the identifiers of one side: `train`, `valid` or `test`."""
+        """Return the identifiers of one side: `train`, `valid` or `test`.
+
+        Raises:
+            DatasetError: there is no such side.
+        """
         for known, identifiers in self._sides():
             if known == name:
                 return identifiers
@@ -137,31 +148,40 @@ class Split:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 of the sorted lines `side<TAB>identifier`: the same whatever the order of the lists."""
+        """The SHA-256 of the sorted lines `side<TAB>identifier`, which does not depend on the order of the lists."""
         lines = sorted(f"{side}\t{name}\n" for side, identifiers in self._sides() for name in identifiers)
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     @property
     def counts(self) -> dict[str, int]:
-        """The number of tracks a side."""
+        """The number of tracks of each side."""
         return {side: len(identifiers) for side, identifiers in self._sides()}
 
     def text(self) -> str:
-        """Return a line with the name, the counts and the first 12 digits of the hash."""
+        """Return the name, the counts and the first 12 digits of the hash in one line."""
         counts = ", ".join(f"{count} {side}" for side, count in self.counts.items())
         return f"{self.name}: {counts} (hash {self.hash[:12]})"
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Tracks with their targets, and the splits that figures may be quoted on.
+    """A dataset: tracks with their targets, and splits.
 
-    `positive_threshold`: a target at or above it counts as positive in evaluation. `left_out`: a sentence for
-    everything that the original has and these tracks lack, and for what has to be said beside any figure; the sentences
-    have to be shown wherever the dataset is used.
+    Attributes:
+        name: its name, such as "gtzan".
+        licence, citation: its licence, and the publication to cite.
+        layout: the files that its root holds.
+        task: "multi-label", or "one-label" where every track has exactly one tag.
+        tags: its tags in order.
+        tracks: its tracks.
+        splits: its splits by name.
+        positive_threshold: targets at or above it count as positive in evaluation.
+        left_out: a sentence for each part of the original that is left out, and for each caveat of results; they are
+            shown wherever the dataset is used.
 
-    Raises DatasetError where the parts disagree: repeated identifiers or tags, targets of a wrong length, a
-    one-label track without exactly one tag, a split that names unknown tracks or has a group in two sides.
+    Raises:
+        DatasetError: identifiers or tags repeat, a track has a wrong number of targets, a one-label track does not have
+            exactly one tag, or a split names unknown tracks or has a group on two sides.
     """
 
     name: str
@@ -243,21 +263,25 @@ class Dataset:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The tags' names in order."""
+        """The labels of the tags in order."""
         return tuple(tag.label for tag in self.tags)
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 over tag names, track identifiers and targets, whatever the order of the tracks."""
+        """The SHA-256 of labels, track identifiers and targets, which does not depend on the order of the tracks."""
         digest = hashlib.sha256(("\t".join(self.labels) + "\n").encode())
         for identifier, track in sorted(self._by_identifier.items()):
-            # Adding 0 makes -0 the same as 0.
+            # Adding 0 turns -0 into 0.
             values = "\t".join(repr(float(target) + 0.0) for target in track.targets)
             digest.update(f"{identifier}\t{values}\n".encode())
         return digest.hexdigest()
 
     def select(self, identifiers: Iterable[str]) -> tuple[DatasetTrack, ...]:
-        """Return the tracks with these identifiers, in the order asked for; DatasetError for unknown ones."""
+        """Return the tracks with some identifiers, in the order of these.
+
+        Raises:
+            DatasetError: an identifier is unknown.
+        """
         found = []
         for identifier in identifiers:
             if identifier not in self._by_identifier:
@@ -269,12 +293,16 @@ class Dataset:
         return tuple(found)
 
     def targets(self, identifiers: Iterable[str]) -> npt.NDArray[np.float32]:
-        """Return the targets of these tracks, (tracks, tags), in 0..1 with NaN for unknown."""
+        """Return the targets of tracks: (tracks, tags) float32 in 0..1, NaN where unknown."""
         rows = [track.targets for track in self.select(identifiers)]
         return np.array(rows, dtype=np.float32).reshape(len(rows), len(self.tags))
 
     def split(self, name: str) -> Split:
-        """Return the split of this name; an unknown one raises DatasetError with the names there are."""
+        """Return a split by its name.
+
+        Raises:
+            DatasetError: there is no such split; the message names the splits.
+        """
         if name not in self.splits:
             raise DatasetError(
                 f"Dataset {self.name!r} has no split {name!r}; it has {listed(self.splits, most=10)}."
@@ -285,10 +313,12 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Report:
-    """The state of the files that a dataset should have; the four lists share no name.
+    """A report on the files of a dataset.
 
-    `splits`: a line for each split of the whole dataset, compared with the official one. `notes`: sentences on what is
-    left out of the original, or has to be said beside any figure.
+    Attributes:
+        found, missing, corrupt, unexpected: the names of files of each state; no name is in two of them.
+        splits: a line for each split of the whole dataset, compared with the official split.
+        notes: sentences on parts that are left out, and on caveats of results.
     """
 
     found: tuple[str, ...]
@@ -300,11 +330,11 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether every file is there and can be opened; unexpected files do no harm."""
+        """Whether no file is missing or corrupt."""
         return not self.missing and not self.corrupt
 
     def text(self) -> str:
-        """Return the counts in one line, up to 10 names of each kind that is not `found`, splits and notes."""
+        """Return the report as lines: counts, up to 10 names of each state except `found`, splits, and notes."""
         kinds = (("missing", self.missing), ("corrupt", self.corrupt), ("unexpected", self.unexpected))
         lines = [f"{len(self.found)} found, " + ", ".join(f"{len(names)} {kind}" for kind, names in kinds)]
         lines += [f"{kind}: {listed(names, most=10)}" for kind, names in kinds if names]

@@ -1,8 +1,8 @@
-"""Finds which of the files that a dataset lists are there.
+"""Compare the files that a dataset lists with those on disk.
 
-One rule holds for every published dataset: a listed file that is absent or empty stops the loading, with the number of
-such files. With `allow_missing` its track is left out of the dataset and of every split instead, and the dataset says
-so in `left_out`. Files that are known to be faulty in every official copy are always left out, and always named.
+One rule holds for all published datasets: where listed files are absent or empty, loading fails with their number. With
+`allow_missing` their tracks are left out of the dataset and of every split instead, and `left_out` names them. Files
+that are known to be damaged in every official copy are always left out and named.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ AUDIO_SUFFIXES = frozenset(
 
 
 def inspect_files(expected: Mapping[str, Path], others: re.Pattern[str] | None = None) -> Report:
-    """Return which of the expected files (by name) are found, missing or corrupt, and unexpected audio.
+    """Report which of the expected files (paths by name) are found, missing or corrupt, and which audio is unexpected.
 
-    A file is corrupt when it holds no bytes or its first seconds cannot be decoded; the rest is not decoded here.
-    Unexpected is audio that lies in the same folder as an expected file, unless its whole name has the form `others`.
+    A file is corrupt where it is empty or its first seconds cannot be decoded. Audio is unexpected where it lies in the
+    folder of an expected file and its name does not match `others`.
     """
     found, missing, corrupt = [], [], []
     for name, path in sorted(expected.items()):
@@ -51,12 +51,12 @@ def inspect_files(expected: Mapping[str, Path], others: re.Pattern[str] | None =
 
 
 def is_audio(path: Path) -> bool:
-    """Whether a path names an audio file by its suffix and is one; hidden files (`._song.mp3`) are not."""
+    """Return whether a path is a file with the suffix of audio; hidden files such as `._song.mp3` are not counted."""
     return path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
 def opens(path: Path) -> bool:
-    """Whether a file holds bytes and its first seconds can be decoded."""
+    """Return whether a file is not empty and its first seconds can be decoded."""
     try:
         if path.stat().st_size == 0:
             return False
@@ -68,7 +68,7 @@ def opens(path: Path) -> bool:
 
 @dataclass(frozen=True)
 class Present:
-    """The tracks whose files are there, their splits, and a sentence for everything left out."""
+    """The tracks whose files exist, their splits, and a sentence for each kind of track left out."""
 
     tracks: tuple[DatasetTrack, ...]
     splits: Mapping[str, Split]
@@ -77,13 +77,16 @@ class Present:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All tracks that a dataset's files list, and its whole splits.
+    """All tracks that the files of a dataset list, and its whole splits.
 
-    official: what is known of the splits by these names.
-    faulty: identifiers known to be damaged in most copies: left out where their file cannot be opened.
-    empty_is_known: that some files of the official set hold no bytes, without a list of which.
-    others: how files are named that belong to the set, whether they are among these tracks or not.
-    notes: what has been left out already, a sentence each.
+    Attributes:
+        name, root: the name of the dataset, and its folder.
+        tracks, splits: all listed tracks, and the splits by name.
+        official: the published facts of the splits, by name.
+        faulty: identifiers of tracks that are damaged in most copies, which are left out if they cannot be opened.
+        empty_is_known: whether the official set has empty files that no list names.
+        others: the form of names of files that belong to the set but need not be among the tracks.
+        notes: a sentence for each part that is already left out.
     """
 
     name: str
@@ -97,13 +100,17 @@ class Catalogue:
     notes: tuple[str, ...] = ()
 
     def verify(self) -> None:
-        """Raise DatasetError for a split that is not the official one of its name."""
+        """Raise DatasetError where a split is not the official split of its name."""
         for name, official in self.official.items():
             if name in self.splits:
                 official.verify(self.splits[name])
 
     def present(self, *, allow_missing: bool) -> Present:
-        """Return what is there; DatasetError for files that are absent or empty, unless `allow_missing`."""
+        """Return the tracks whose files exist, with their splits.
+
+        Raises:
+            DatasetError: files are absent or empty and `allow_missing` is false, or one side of a split has none left.
+        """
         state = self._look()
         lost = state.absent | (frozenset() if self.empty_is_known else state.empty)
         if lost and not allow_missing:
@@ -120,7 +127,7 @@ class Catalogue:
         return Present(tuple(track for track in self.tracks if track.identifier not in gone), splits, tuple(notes))
 
     def report(self) -> Report:
-        """Return which files are found, missing, corrupt and unexpected; the whole splits; and what is left out."""
+        """Report found, missing, corrupt and unexpected files, the whole splits, and the parts left out."""
         state = self._look()
         passed_over = state.damaged | (state.empty if self.empty_is_known else frozenset())
         expected = {self._short(track): track.path for track in self.tracks if track.identifier not in passed_over}
@@ -187,7 +194,7 @@ class Catalogue:
 
 @dataclass(frozen=True)
 class _State:
-    """The identifiers of tracks whose file is absent, holds no bytes, or is damaged as it is known to be."""
+    """The identifiers of tracks whose file is absent, is empty, or is one of the known damaged files."""
 
     absent: frozenset[str]
     empty: frozenset[str]
@@ -195,7 +202,7 @@ class _State:
 
 
 def _size(path: Path) -> int | None:
-    """Return a file's bytes; None where there is no file."""
+    """Return the size of a file in bytes; None where there is no file."""
     try:
         found = path.stat()
     except OSError:

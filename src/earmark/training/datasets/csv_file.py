@@ -1,4 +1,4 @@
-"""Reads tables and lists strictly: every fault is one sentence that names the file and the line."""
+"""Read tables and lists strictly: the message of every fault names the file and the line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WIDE_MARKS = (
 
 @dataclass(frozen=True)
 class CsvRow:
-    """One row: the number of its last line, and its cells by column, without surrounding space."""
+    """A row of a table: the number of its last line, and its cells by column, without surrounding space."""
 
     line: int
     cells: Mapping[str, str]
@@ -31,7 +31,7 @@ class CsvRow:
 
 @dataclass(frozen=True)
 class CsvFile:
-    """A header and its rows; every row has a cell for every column."""
+    """A table with a header; every row has a cell for every column."""
 
     path: Path
     columns: tuple[str, ...]
@@ -39,10 +39,11 @@ class CsvFile:
 
 
 def read_csv(path: Path, required: Sequence[str]) -> CsvFile:
-    """Return the rows of a comma-separated UTF-8 file with a header; a byte order mark is allowed.
+    """Read a comma-separated UTF-8 file with a header; a byte order mark is allowed.
 
-    Raises DatasetError for a file that is absent, empty or not UTF-8, a required column that is missing, a
-    column named twice, and a row with more or fewer cells than the header.
+    Raises:
+        DatasetError: the file cannot be read, is empty or not UTF-8, lacks a required column, names a column twice, or
+            has a row with more or fewer cells than the header.
     """
     lines = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
     rows: list[CsvRow] = []
@@ -87,7 +88,11 @@ def _text(path: Path) -> str:
 
 
 def checked_header(path: Path, cells: Sequence[str], required: Sequence[str]) -> tuple[str, ...]:
-    """Return the column names of a header; DatasetError for a required one that is missing, or one named twice."""
+    """Return the column names of a header.
+
+    Raises:
+        DatasetError: a required column is missing, or a column is named twice.
+    """
     columns = tuple(cell.strip() for cell in cells)
     missing = [name for name in required if name not in columns]
     if missing:
@@ -107,10 +112,11 @@ def checked_header(path: Path, cells: Sequence[str], required: Sequence[str]) ->
 
 
 def stream_rows(path: Path, columns: Sequence[str], delimiter: str = "\t") -> Iterator[CsvRow]:
-    """Yield the rows of a UTF-8 table with a header, each with the wanted columns only.
+    """Yield the rows of a UTF-8 table with a header, each with the cells of some columns.
 
-    Raises DatasetError for a file that is absent, empty or not UTF-8, a wanted column that is missing, and a row with
-    more or fewer cells than the header.
+    Raises:
+        DatasetError: the file cannot be read, is empty or not UTF-8, lacks one of the columns, or has a row with more
+            or fewer cells than the header.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -138,7 +144,11 @@ def stream_rows(path: Path, columns: Sequence[str], delimiter: str = "\t") -> It
 
 
 def read_lines(path: Path) -> tuple[str, ...]:
-    """Return the lines of a UTF-8 text that hold something, without surrounding space; DatasetError otherwise."""
+    """Return the non-empty lines of a UTF-8 text, without surrounding space.
+
+    Raises:
+        DatasetError: the file cannot be read or is not UTF-8.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:

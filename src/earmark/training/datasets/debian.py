@@ -1,7 +1,8 @@
-"""Free music of Debian's archive: game scores, electronic, orchestral, rock and metal, nearly all instrumental.
+"""Load and fetch free music from Debian's archive: game scores, electronic, orchestral, rock and metal music.
 
-A list says which files of which packages are music. `fetch` downloads the packages, reads them without installing
-anything, and cuts their music into excerpts; recordings that are there twice, or in another collection, come once.
+Nearly all of it is instrumental. A list names the files of packages that are music. `fetch` downloads the packages,
+reads them without installing them, and cuts their music into excerpts. Of recordings that occur twice, or that are in
+another collection, only one is kept.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from earmark.training.datasets import teacher
 from earmark.training.datasets.base import Dataset, Report
 from earmark.training.datasets.csv_file import CsvRow, read_csv
 from earmark.training.datasets.debian_package import DebianPackage, download, licence_of
-from earmark.training.datasets.fingerprint import Fingerprint, Likeness, alike, fingerprint
+from earmark.training.datasets.fingerprint import Fingerprint, Similarity, fingerprint, similarities
 
 NAME = "debian"
 LICENCE = "Each track's own, in its tracks.csv: all free, as Debian's archive (main) takes nothing else."
@@ -49,20 +50,20 @@ TRACK_COLUMNS = (
     *("package", "path"),
 )
 STEMS = "|"
-"""Between the paths of files that are one recording when they are added up, such as those of Frets on Fire."""
+"""The separator of the paths of stems, files whose sum is one recording, such as those of Frets on Fire."""
 RATE_HZ = 22_050
 EXCERPT_SECONDS = 45.0
-"""Choice: about how long an excerpt is; a recording is cut into equal ones."""
+"""Choice: the approximate length of excerpts; a recording is cut into equal excerpts."""
 MOST_EXCERPTS = 8
-"""Choice: of a longer recording so many are taken, evenly spread, so that none outweighs the others."""
+"""Choice: the most excerpts of a recording, evenly spread, so that no recording outweighs the others."""
 DUPLICATE_SHARE = 0.5
-"""Choice: a recording of which more is in an earlier one is left out; with less both are in one group."""
+"""Choice: a recording that shares more with an earlier one is left out; with less, both are in one group."""
 FOLDS = 5
 SAME_AUTHORS: Mapping[str, str] = dict.fromkeys(
     ("a7xpg", "gunroar", "mu-cade", "noiz2sa", "parsec47", "rrootage", "titanion", "torus-trooper", "tumiki-fighters"),
     "aba-games",
 ) | dict.fromkeys(("tuxmath", "tuxtype"), "tux4kids")
-"""Source packages whose music is by the same people, by their common name."""
+"""Source packages whose music has the same authors, with a common name for each."""
 
 Sound = npt.NDArray[np.float32]
 Say = Callable[[str], None]
@@ -70,9 +71,16 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Recording:
-    """A recording of a package as `fetch` has kept it.
+    """A recording of a package that `fetch` stored.
 
-    excerpts: start and length in seconds of each, in order; their files are audio/TRACK-0.flac and on.
+    Attributes:
+        track: its identifier.
+        package, path: the package, and the path of the file (or of stems) in it.
+        title, artist, licence: as listed, and as the copyright file of the package states.
+        project: the authors' common name or the source package, which groups recordings.
+        may_ship: whether the package is in Debian's main archive, not in contrib or non-free.
+        excerpts: start and length in seconds of each excerpt, in order; the files are audio/TRACK-0.flac and so on.
+        numbers: the fingerprint.
     """
 
     track: str
@@ -88,29 +96,29 @@ class Recording:
 
     @property
     def seconds(self) -> float:
-        """The length of all excerpts together."""
+        """The length of all excerpts together, in seconds."""
         return sum(seconds for _, seconds in self.excerpts)
 
 
 def load(
     root: Path, teachers: Sequence[str] = ("mtat-musicnn", "jamendo-musicnn"), may_ship_only: bool = True
 ) -> Dataset:
-    """Return the excerpts under `root`, with each teacher's mean score over an excerpt's windows as targets.
+    """Load the excerpts under `root`, with the mean score of each teacher over an excerpt's windows as targets.
 
-    `benchmarks/peers/score_tracks.py` makes the scores. Tags, splits and refusals are those of the dataset `teacher`;
-    what may never be in two sides of a split is the project that a recording comes from.
+    `benchmarks/peers/score_tracks.py` makes the scores. Tags, splits and errors are those of the dataset `teacher`. All
+    recordings of a project are on one side of a split.
     """
     dataset = teacher.load(root, ".", "source", teachers, may_ship_only)
     return dataclasses.replace(dataset, name=NAME, licence=LICENCE, citation=CITATION, layout=LAYOUT)
 
 
 def check(root: Path) -> Report:
-    """Return which audio files of tracks.csv are found, missing, corrupt, and which audio is not in it."""
+    """Report which audio files of tracks.csv are found, missing or corrupt, and which audio it does not list."""
     return teacher.check(root, ".", "source")
 
 
 def music_list(path: Path | None = None) -> tuple[CsvRow, ...]:
-    """Return the rows of a list of recordings (`LIST_COLUMNS`); without a path, of the one that comes with earmark."""
+    """Return the rows of a list of recordings (`LIST_COLUMNS`); without a path, those of the list in the package."""
     with resources.as_file(resources.files(__package__) / LIST) as own:
         return read_csv(path or own, LIST_COLUMNS).rows
 
@@ -118,11 +126,17 @@ def music_list(path: Path | None = None) -> tuple[CsvRow, ...]:
 def fetch(root: Path, rows: Sequence[CsvRow], beside: Sequence[Path], say: Say) -> tuple[str, ...]:
     """Download the packages of a list, write their music below `root`, and return a line for each file that failed.
 
-    rows: what `music_list` gives. beside: folders with a tracks.csv of other collections; a recording that is in one
-    of them is left out, and what shares music with one is in its fold. say: told what is being done.
+    Packages whose recordings were all stored before are not downloaded again.
 
-    What was fetched before is kept: a package whose recordings are all there is not downloaded. Raises DatasetError
-    where a program (apt-get, dpkg-deb, fpcalc) is missing or a package cannot be had.
+    Args:
+        root: the folder of the dataset.
+        rows: the rows of `music_list`.
+        beside: folders of other collections with a tracks.csv. Recordings that are in one of them are left out, and
+            recordings that share music with one are in its fold.
+        say: told the progress.
+
+    Raises:
+        DatasetError: a program (apt-get, dpkg-deb, fpcalc) is not installed, or a package cannot be downloaded.
     """
     wanted: dict[str, list[CsvRow]] = defaultdict(list)
     for row in rows:
@@ -145,22 +159,25 @@ def fetch(root: Path, rows: Sequence[CsvRow], beside: Sequence[Path], say: Say) 
     say("comparing recordings")
     fold_of, others = _beside(beside, root)
     numbers = others | {each.track: np.array(each.numbers, np.uint32) for each in recordings}
-    write_table(root, recordings, [each for each in alike(numbers) if each.second not in others], fold_of)
+    write_table(root, recordings, [each for each in similarities(numbers) if each.second not in others], fold_of)
     return tuple(failed)
 
 
 def write_table(
-    root: Path, recordings: Sequence[Recording], likenesses: Sequence[Likeness], fold_of: Mapping[str, int]
+    root: Path, recordings: Sequence[Recording], similar: Sequence[Similarity], fold_of: Mapping[str, int]
 ) -> None:
-    """Write tracks.csv, and left-out.csv with the recordings that are there already, and what they are alike.
+    """Write tracks.csv, and left-out.csv with the recordings that repeat earlier ones.
 
-    likenesses: the first of each pair is an earlier recording, or a track of another collection, whose fold `fold_of`
-    knows.
+    Args:
+        root: the folder of the dataset.
+        recordings: all recordings.
+        similar: pairs that share music; the first of each is an earlier recording or a track of another collection.
+        fold_of: the folds of the tracks of other collections.
     """
-    doubled = {each.second: each for each in likenesses if each.share >= DUPLICATE_SHARE}
-    groups = _groups(recordings, likenesses)
+    doubled = {each.second: each for each in similar if each.share >= DUPLICATE_SHARE}
+    groups = _groups(recordings, similar)
     taken = [each for each in recordings if each.track not in doubled]
-    folds = _folds(taken, groups, _folds_beside(recordings, groups, likenesses, fold_of))
+    folds = _folds(taken, groups, _folds_beside(recordings, groups, similar, fold_of))
     lines = []
     for each in taken:
         source = groups[each.project]
@@ -180,8 +197,10 @@ def write_table(
 
 
 def excerpts_of(seconds: float) -> tuple[tuple[float, float], ...]:
-    """Where the excerpts of a recording of so many seconds start, and how long they are: equal, `EXCERPT_SECONDS`
-    or so, at most `MOST_EXCERPTS`."""
+    """Return start and length in seconds of the excerpts of a recording.
+
+    They have equal lengths of about `EXCERPT_SECONDS`; a long recording has `MOST_EXCERPTS` evenly spread excerpts.
+    """
     count = max(1, round(seconds / EXCERPT_SECONDS))
     length = seconds / count
     if count <= MOST_EXCERPTS:
@@ -190,7 +209,7 @@ def excerpts_of(seconds: float) -> tuple[tuple[float, float], ...]:
 
 
 def _unpacked(package: DebianPackage, rows: Sequence[CsvRow], root: Path) -> tuple[list[Recording], list[str]]:
-    """Write the excerpts of a package's recordings; the recordings, and a line for each that failed."""
+    """Write the excerpts of a package; return its recordings, and a line for each file that failed."""
     wanted = {package.copyright_path} | {path for row in rows for path in row.cells["path"].split(STEMS)}
     source = package.field("Source").partition(" ")[0] or package.name
     may_ship = "/" not in package.field("Section")
@@ -220,7 +239,7 @@ def _unpacked(package: DebianPackage, rows: Sequence[CsvRow], root: Path) -> tup
 
 
 def _written(files: Sequence[Path], stem: Path) -> tuple[tuple[tuple[float, float], ...], Fingerprint]:
-    """Write the excerpts of a recording, of one file or of stems; where they are in it, and its fingerprint."""
+    """Write the excerpts of a recording (one file, or stems); return their places in it, and its fingerprint."""
     stems = [_decoded(file) for file in files]
     samples = np.zeros(max(len(each) for each in stems), np.float32)
     for each in stems:
@@ -240,7 +259,7 @@ def _decoded(file: Path) -> Sound:
 
 
 def _beside(folders: Sequence[Path], root: Path) -> tuple[dict[str, int], dict[str, Fingerprint]]:
-    """The folds and the fingerprints of other collections' tracks, which are made once."""
+    """Return the folds and fingerprints of the tracks of other collections; fingerprints are computed once."""
     fold_of: dict[str, int] = {}
     numbers: dict[str, Fingerprint] = {}
     for folder in folders:
@@ -257,11 +276,11 @@ def _beside(folders: Sequence[Path], root: Path) -> tuple[dict[str, int], dict[s
     return fold_of, numbers
 
 
-def _groups(recordings: Sequence[Recording], likenesses: Sequence[Likeness]) -> dict[str, str]:
-    """By project the name of its group: projects that share music are one."""
+def _groups(recordings: Sequence[Recording], similar: Sequence[Similarity]) -> dict[str, str]:
+    """Return the group of each project; projects that share music are in one group."""
     project_of = {each.track: each.project for each in recordings}
     groups = {project: project for project in project_of.values()}
-    for each in likenesses:
+    for each in similar:
         if each.first in project_of:
             pair = sorted((groups[project_of[each.first]], groups[project_of[each.second]]))
             groups = {project: pair[0] if group == pair[1] else group for project, group in groups.items()}
@@ -271,20 +290,20 @@ def _groups(recordings: Sequence[Recording], likenesses: Sequence[Likeness]) -> 
 def _folds_beside(
     recordings: Sequence[Recording],
     groups: Mapping[str, str],
-    likenesses: Sequence[Likeness],
+    similar: Sequence[Similarity],
     fold_of: Mapping[str, int],
 ) -> dict[str, int]:
-    """By group that shares music with another collection, in recordings left out too, the fold it shares most with."""
+    """Return, for groups that share music with other collections, the fold with which they share most recordings."""
     project_of = {each.track: each.project for each in recordings}
     shared: dict[str, Counter[int]] = defaultdict(Counter)
-    for each in likenesses:
+    for each in similar:
         if each.first in fold_of:
             shared[groups[project_of[each.second]]][fold_of[each.first]] += 1
     return {group: min(folds, key=lambda fold: (-folds[fold], fold)) for group, folds in shared.items()}
 
 
 def _folds(recordings: Sequence[Recording], groups: Mapping[str, str], given: Mapping[str, int]) -> dict[str, int]:
-    """The fold of each group: the one given, else the shortest so far; the longest groups come first."""
+    """Return the fold of each group: the given fold, or the shortest so far, with the longest groups first."""
     seconds: dict[str, float] = defaultdict(float)
     for recording in recordings:
         seconds[groups[recording.project]] += recording.seconds
@@ -297,7 +316,7 @@ def _folds(recordings: Sequence[Recording], groups: Mapping[str, str], given: Ma
 
 
 def _keep_only(root: Path, names: set[str]) -> None:
-    """Move excerpts that the table does not name beside the others, and those that it does back."""
+    """Move excerpts that the table does not name to the folder left-out, and excerpts that it names back."""
     audio, apart = root / "audio", root / "left-out"
     apart.mkdir(exist_ok=True)
     for path in audio.glob("*.flac"):
@@ -320,7 +339,7 @@ def _csv(lines: Sequence[Sequence[object]]) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+    """Write a file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.part")
     unfinished.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A Debian package as a source of sound: downloaded, read without being installed, and what its licence says."""
+"""Download Debian packages, read their files without installing them, and find the licence of a file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from earmark.errors import DatasetError
 
 ARCHIVES = (".pk3", ".zip")
-"""Archives inside a package, whose files count as the package's: base/music.pk3/music/one.ogg."""
+"""Archives in a package, whose files count as files of the package: base/music.pk3/music/one.ogg."""
 COMMON_LICENCES = "/usr/share/common-licenses/"
 UNKNOWN_LICENCE = "see its copyright file"
 
@@ -30,22 +30,23 @@ class DebianPackage:
 
     @property
     def name(self) -> str:
-        """The package's name."""
+        """The name of the package."""
         return self.path.name.partition("_")[0]
 
     @property
     def copyright_path(self) -> str:
-        """Where in it the file lies that says what its licences are."""
+        """The path of the copyright file in the package."""
         return f"usr/share/doc/{self.name}/copyright"
 
     def field(self, name: str) -> str:
-        """Return a field of its description, such as Version or Source; empty where there is none."""
+        """Return a field of the description, such as Version or Source; empty where the field is absent."""
         return run(["dpkg-deb", "--field", str(self.path), name]).strip()
 
     def files(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-        """Yield the path and the content of every regular file whose path is wanted, those of archives inside it too.
+        """Yield path and content of every regular file whose path is wanted, also of files in archives.
 
-        Raises DatasetError where dpkg-deb is missing or the package cannot be read.
+        Raises:
+            DatasetError: dpkg-deb is not installed, or the package cannot be read.
         """
         command = ["dpkg-deb", "--fsys-tarfile", str(self.path)]
         try:
@@ -60,14 +61,15 @@ class DebianPackage:
 
 
 def download(name: str, folder: Path) -> DebianPackage:
-    """Return a package that lies in a folder, downloaded by apt-get if it is not there yet; nothing is installed.
+    """Return a package in a folder, and download it with apt-get first if it is not there; nothing is installed.
 
-    Raises DatasetError where apt-get is missing or does not find it.
+    Raises:
+        DatasetError: apt-get is not installed, or does not find the package.
     """
     found = sorted(folder.glob(f"{name}_*.deb"))
     if not found:
         folder.mkdir(parents=True, exist_ok=True)
-        # apt-get would leave half a package under its final name when it is killed.
+        # A killed apt-get leaves an incomplete package under its final name, so it downloads to another folder.
         with tempfile.TemporaryDirectory(dir=folder) as unfinished:
             run(["apt-get", "download", "--quiet", name], Path(unfinished))
             found = [path.rename(folder / path.name) for path in sorted(Path(unfinished).glob(f"{name}_*.deb"))]
@@ -77,7 +79,11 @@ def download(name: str, folder: Path) -> DebianPackage:
 
 
 def run(command: Sequence[str], folder: Path | None = None) -> str:
-    """Run a program and return what it prints; DatasetError where it is missing or fails, with what it says."""
+    """Run a program, and return its output.
+
+    Raises:
+        DatasetError: the program is not installed, or fails; the message holds its error output.
+    """
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, check=True)
     except FileNotFoundError as error:
@@ -89,11 +95,12 @@ def run(command: Sequence[str], folder: Path | None = None) -> str:
 
 
 def licence_of(text: str, path: str) -> str:
-    """Return the licence that a package's copyright file gives a file, in the words it uses, such as "CC-BY-SA-3.0".
+    """Return the licence of a file by the text of its package's copyright file, such as "CC-BY-SA-3.0".
 
-    In a machine-readable file (DEP 5) the last paragraph counts whose patterns fit; they are paths in the source, so a
-    pattern fits too where the end of the installed path does, as long as it names more than "*". Any other file gives
-    the common licences that it points to, such as "named: GPL-2", or "see its copyright file".
+    In a machine-readable copyright file (DEP 5), the last paragraph with a matching pattern decides. Patterns are paths
+    in the source package, so a pattern also matches where its end matches the end of the installed path, unless that
+    end is only "*". For other copyright files the result names the common licences that they refer to, such as "named:
+    GPL-2", or is "see its copyright file".
     """
     paragraphs = [HeaderParser().parsestr(part) for part in text.split("\n\n")] if text.startswith("Format:") else []
     licence = ""
@@ -116,7 +123,7 @@ def _fits(path: str, pattern: str) -> bool:
         tail = directories[start:]
         if tail == ("*",):
             return False
-        # In DEP 5 a star matches slashes too.
+        # In DEP 5 a star also matches slashes.
         ends = ["/".join(installed[place:]) for place in range(len(installed))]
         if any(fnmatch.fnmatchcase(end, "/".join(tail)) for end in ends):
             return True

@@ -1,4 +1,4 @@
-"""Emotify: one-minute excerpts with a genre and the share of raters who felt each of nine emotions."""
+"""Load Emotify: one-minute excerpts with a genre, and the share of raters who felt each of nine emotions."""
 
 from __future__ import annotations
 
@@ -38,22 +38,26 @@ EMOTIONS = (
 )
 FOLDS = 5
 EMOTION_THRESHOLD = 0.25
-"""The least share of raters with which an emotion counts as felt."""
+"""The smallest share of raters with which an emotion counts as positive."""
 
 Target = Literal["genre", "emotions", "both"]
 _COLUMNS = ("track", "file", "genre", "artist", "fold", *EMOTIONS)
 
 
 def load(root: Path, target: Target = "both") -> Dataset:
-    """Return the excerpts under `root` with genres, emotions or both as tags.
+    """Load the excerpts under `root` with genres, emotions or both as tags.
 
-    `genre`: one-label, 4 tags in the group `genres`. `emotions`: multi-label, 9 tags in the group `moods`,
-    targets are shares of raters, 0.25 counts as positive. `both`: multi-label, the 4 genres as 0 or 1, then
-    the 9 emotions. The splits `fold-0` to `fold-4` share no artist between their sides: `fold-k` tests on
-    fold k, validates on fold (k + 1) mod 5 and trains on the other three.
+    The splits `fold-0` to `fold-4` have every artist on one side: `fold-k` tests on fold k, validates on fold (k + 1)
+    mod 5, and trains on the other three.
 
-    Raises DatasetError for a root without tracks.csv, a missing column, a value out of range and missing
-    audio.
+    Args:
+        root: the folder of the dataset (`LAYOUT`).
+        target: `genre` is one-label, with 4 tags in the group `genres`. `emotions` is multi-label, with 9 tags in the
+            group `moods` whose targets are shares of raters; 0.25 counts as positive. `both` is multi-label, with the
+            genres as 0 or 1, then the emotions.
+
+    Raises:
+        DatasetError: tracks.csv or one of its columns is missing, a value is out of range, or audio is missing.
     """
     if target not in get_args(Target):
         raise DatasetError(
@@ -85,7 +89,7 @@ def load(root: Path, target: Target = "both") -> Dataset:
 
 
 def check(root: Path) -> Report:
-    """Return which audio files of tracks.csv are found, missing, corrupt, and which audio is not in it."""
+    """Report which audio files of tracks.csv are found, missing or corrupt, and which audio it does not list."""
     return inspect_files({row.cells["file"]: root / row.cells["file"] for row in _rows(root)})
 
 

@@ -1,7 +1,7 @@
-"""Which recordings are the same: acoustic fingerprints of Chromaprint (its program fpcalc), compared with each other.
+"""Find recordings that share music, by the acoustic fingerprints of Chromaprint (its program fpcalc).
 
-A fingerprint is a row of 32-bit numbers, about eight a second, most of whose bits survive another encoding. Two that
-have numbers in common at one distance in time are laid over each other there, and their bits compared.
+A fingerprint is a sequence of 32-bit numbers, about eight per second. Most of their bits survive lossy encoding. Where
+two fingerprints have equal numbers at one offset in time, they are aligned at this offset, and their bits are compared.
 """
 
 from __future__ import annotations
@@ -20,20 +20,25 @@ from earmark.errors import DatasetError
 Fingerprint = npt.NDArray[np.uint32]
 
 SECONDS_PER_NUMBER = 4096 / 3 / 11_025
-"""Chromaprint's hop: a third of 4096 samples at 11 025 Hz."""
+"""The hop of Chromaprint: a third of 4096 samples at 11 025 Hz."""
 SHORTEST_SECONDS = 10.0
-"""Choice: recordings that are alike for less than this share a sound, not music."""
+"""Choice: recordings that agree for less time share a sound, not music."""
 SAME_BITS = 0.85
-"""Choice: from which share of equal bits on two stretches are the same recording; strangers have about half."""
+"""Choice: the least share of equal bits in stretches of the same recording; unrelated music has about half."""
 SHARED_NUMBERS = 8
-"""Choice: with fewer numbers in common at one distance two fingerprints are not laid over each other."""
+"""Choice: the fewest equal numbers at one offset for which two fingerprints are aligned."""
 COMMONEST = 40
-"""Choice: a number that more recordings have than this (silence, a held tone) says nothing."""
+"""Choice: numbers that more recordings have than this (silence, a held tone) are ignored."""
 
 
 @dataclass(frozen=True)
-class Likeness:
-    """Two recordings that share music. share: of the shorter one, how much is in the other, 0..1."""
+class Similarity:
+    """Two recordings that share music.
+
+    Attributes:
+        first, second: their names, in the order of the fingerprints.
+        share: the share of the shorter recording that is in the other, 0..1.
+    """
 
     first: str
     second: str
@@ -41,9 +46,10 @@ class Likeness:
 
 
 def fingerprint(samples: npt.NDArray[np.float32], rate_hz: int) -> Fingerprint:
-    """Return the fingerprint of sound, (samples,) float32 in -1..1: (numbers,) uint32.
+    """Compute the fingerprint of sound: (samples,) float32 in -1..1 to (numbers,) uint32.
 
-    Raises DatasetError where fpcalc is missing or gives none, as of a sound that is shorter than three seconds.
+    Raises:
+        DatasetError: fpcalc is not installed, or returns no fingerprint, as for sound shorter than three seconds.
     """
     plain = ["-format", "s16le", "-rate", str(rate_hz), "-channels", "1", "-"]
     whole = (np.clip(samples, -1, 1) * 32_767).astype("<i2").tobytes()
@@ -52,29 +58,29 @@ def fingerprint(samples: npt.NDArray[np.float32], rate_hz: int) -> Fingerprint:
     except FileNotFoundError as error:
         raise DatasetError("The program fpcalc is not here; install Chromaprint (libchromaprint-tools).") from error
     try:
-        # Its exit status says nothing: some versions take the end of the sound for a fault.
+        # The exit status is ignored, because some versions of fpcalc report the end of the sound as an error.
         return np.array(json.loads(done.stdout)["fingerprint"], np.uint32)
     except (ValueError, KeyError) as error:
         said = " ".join(done.stderr.decode(errors="replace").split())
         raise DatasetError(f"fpcalc gave no fingerprint of {len(samples) / rate_hz:.1f} s of sound: {said}.") from error
 
 
-def alike(fingerprints: Mapping[str, Fingerprint]) -> Iterator[Likeness]:
-    """Yield every two recordings that share `SHORTEST_SECONDS` of music or more, in the order of the mapping."""
+def similarities(fingerprints: Mapping[str, Fingerprint]) -> Iterator[Similarity]:
+    """Yield every pair of recordings that share at least `SHORTEST_SECONDS` of music, in the order of the mapping."""
     names = list(fingerprints)
-    for (first, second), distance in _candidates([fingerprints[name] for name in names]):
+    for (first, second), offset in _candidates([fingerprints[name] for name in names]):
         a, b = fingerprints[names[first]], fingerprints[names[second]]
-        a, b = a[max(distance, 0) :], b[max(-distance, 0) :]
+        a, b = a[max(offset, 0) :], b[max(-offset, 0) :]
         length = min(len(a), len(b))
         equal = 1 - np.unpackbits((a[:length] ^ b[:length]).view(np.uint8)).reshape(-1, 32).mean(axis=1)
-        seconds = SECONDS_PER_NUMBER * _longest(equal)
+        seconds = SECONDS_PER_NUMBER * _agreeing(equal)
         shorter = SECONDS_PER_NUMBER * min(len(fingerprints[names[first]]), len(fingerprints[names[second]]))
         if seconds >= SHORTEST_SECONDS:
-            yield Likeness(names[first], names[second], min(seconds / shorter, 1.0))
+            yield Similarity(names[first], names[second], min(seconds / shorter, 1.0))
 
 
-def _longest(equal: npt.NDArray[np.float64]) -> int:
-    """How many numbers lie where a second's mean of equal bits is that of one recording."""
+def _agreeing(equal: npt.NDArray[np.float64]) -> int:
+    """Count the numbers at which the mean of equal bits over three seconds reaches `SAME_BITS`."""
     width = min(len(equal), round(3 / SECONDS_PER_NUMBER))
     if not width:
         return 0
@@ -83,7 +89,7 @@ def _longest(equal: npt.NDArray[np.float64]) -> int:
 
 
 def _candidates(fingerprints: list[Fingerprint]) -> list[tuple[tuple[int, int], int]]:
-    """Pairs of places, each with the distance at which most numbers are equal: place in the first less the second."""
+    """Return pairs of recordings, each with the offset at which most numbers are equal (first minus second)."""
     where: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for track, numbers in enumerate(fingerprints):
         _, first = np.unique(numbers, return_index=True)
@@ -96,5 +102,5 @@ def _candidates(fingerprints: list[Fingerprint]) -> list[tuple[tuple[int, int], 
         for at, (first_track, first_place) in enumerate(places):
             for second_track, second_place in places[at + 1 :]:
                 votes[first_track, second_track][first_place - second_place] += 1
-    best = {pair: max(distances.items(), key=lambda each: each[1]) for pair, distances in votes.items()}
-    return [(pair, distance) for pair, (distance, count) in sorted(best.items()) if count >= SHARED_NUMBERS]
+    best = {pair: max(offsets.items(), key=lambda each: each[1]) for pair, offsets in votes.items()}
+    return [(pair, offset) for pair, (offset, count) in sorted(best.items()) if count >= SHARED_NUMBERS]

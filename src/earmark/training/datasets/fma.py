@@ -1,4 +1,4 @@
-"""FMA: 30-second clips of the Free Music Archive with a root genre each; the subsets small and medium."""
+"""Load FMA: 30-second clips of the Free Music Archive with one root genre each; the subsets small and medium."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ OFFICIAL: Mapping[str, OfficialSplit] = {
     "fma-medium": OfficialSplit({}, total=25_000),
 }
 SILENT_CLIPS = frozenset({"099134", "108925", "133297"})
-"""Clips without any sound in the official archives, whose makers cut them behind the track's end."""
+"""Clips without sound in the official archives, which were cut after the end of the track."""
 
 _TABLE = "fma_metadata/tracks.csv"
 _COLUMNS = (("set", "split"), ("set", "subset"), ("artist", "id"), ("track", "genre_top"))
@@ -54,15 +54,21 @@ def load(
     allow_missing: bool = False,
     verify: bool = False,
 ) -> Dataset:
-    """Return the clips of a subset under `root`, each with its root genre, and the split `fma-small` or `fma-medium`.
+    """Load the clips of a subset under `root`, each with its root genre, and the split `fma-small` or `fma-medium`.
 
-    A track is named as its file, 000002; its group is its artist. `subset`: `small` (8 genres) or `medium` (16, and all
-    of small). `audio_folder`: where 000/000002.mp3 lies, else fma_small or fma_medium. Three clips without any sound in
-    the official archives are left out, and `left_out` says so. `allow_missing`: leave out clips whose file is absent or
-    empty. `verify`: refuse a split whose number of tracks is not the official one.
+    Tracks are named by their files, such as 000002, and grouped by artist. Three clips without sound in the official
+    archives are left out, and `left_out` names them.
 
-    Raises DatasetError for a root without tracks.csv, a missing column, a genre, subset or side that FMA does not have,
-    and missing audio.
+    Args:
+        root: the folder of the dataset (`LAYOUT`).
+        subset: `small` (8 genres) or `medium` (16 genres, includes small).
+        audio_folder: the folder of 000/000002.mp3; without it fma_small or fma_medium.
+        allow_missing: leave out clips whose file is absent or empty.
+        verify: require the official number of tracks.
+
+    Raises:
+        DatasetError: tracks.csv or one of its columns is missing, it has an unknown genre or side, the subset is
+            unknown, or audio is missing.
     """
     check_switches(allow_missing=allow_missing, verify=verify)
     catalogue = _catalogue(root, subset, audio_folder)
@@ -83,7 +89,7 @@ def load(
 
 
 def check(root: Path, subset: Subset = "small", audio_folder: str | Path | None = None) -> Report:
-    """Return which clips of a subset are found, missing, corrupt or unexpected, and its split beside the official."""
+    """Report which clips are found, missing, corrupt or unexpected, and compare the split with the official one."""
     return _catalogue(root, subset, audio_folder).report()
 
 
@@ -121,7 +127,7 @@ def _catalogue(root: Path, subset: Subset, audio_folder: str | Path | None) -> C
 
 
 def _rows(path: Path) -> Iterator[tuple[int, int, Mapping[tuple[str, str], str]]]:
-    """Yield line, track number and the wanted cells of a table whose header is two rows, and a third for the index."""
+    """Yield line, track number and needed cells of each row, after two header rows and a row with the index name."""
     longest = csv.field_size_limit(_LONGEST_CELL)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:

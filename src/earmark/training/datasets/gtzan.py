@@ -1,8 +1,8 @@
-"""GTZAN: 30-second clips of ten genres, with the fault-filtered split.
+"""Load GTZAN: 30-second clips of ten genres, with the fault-filtered split.
 
-The split leaves out GTZAN's repetitions, distortions and artists in two sides; it is the user's to bring, as its
-authors' three text lists. One clip of its train list, jazz.00054, is damaged in most copies; one test clip is
-0.34 %, so report several seeds.
+The split leaves out repetitions, distorted clips, and artists that would be on two sides. Users bring its three text
+lists. One clip of the training list, jazz.00054, is damaged in most copies. One test clip is 0.34 % of accuracy, so
+results need several seeds.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ OFFICIAL: Mapping[str, OfficialSplit] = {
     )
 }
 DAMAGED = frozenset({"jazz.00054"})
-"""A clip that cannot be decoded in the copy that most people have; the train side then has 442."""
+"""A clip that cannot be decoded in most copies; without it the training side has 442 clips."""
 
 _SUFFIXES = (".wav", ".au", ".mp3", ".flac", ".ogg")
 _FILE = re.compile(rf"({'|'.join(GENRES)})\.000\d\d\.(wav|au|mp3|flac|ogg)")
@@ -59,15 +59,22 @@ def load(
     allow_missing: bool = False,
     verify: bool = False,
 ) -> Dataset:
-    """Return the clips of the split `fault-filtered` under `root`, each with one of ten genres.
+    """Load the clips of the split `fault-filtered` under `root`, each with one of ten genres.
 
-    A track is named as jazz.00054, and is its own group: the split was made so that no artist is in two sides, but the
-    files do not say who plays. jazz.00054 is left out, and `left_out` says so, where it is absent or cannot be opened.
-    `lists`: the folder of the split's lists. `allow_missing`: leave out clips whose file is absent or empty. `verify`:
-    refuse lists that are not the official ones.
+    Tracks are named by their files, such as jazz.00054. Each is its own group: the split has every artist on one side,
+    but the files do not name artists. Where jazz.00054 is absent or cannot be opened it is left out, and `left_out`
+    names it.
 
-    Raises DatasetError for a root without genre folders, absent lists or lines in them that name no clip, and missing
-    audio.
+    Args:
+        root: the folder of the dataset (`LAYOUT`).
+        lists: the folder of the split's lists.
+        audio_folder: the folder of the genre folders.
+        allow_missing: leave out clips whose file is absent or empty.
+        verify: require the official lists.
+
+    Raises:
+        DatasetError: there are no genre folders, a list is missing or has a line that names no clip, or audio is
+            missing.
     """
     check_switches(allow_missing=allow_missing, verify=verify)
     catalogue = _catalogue(root, lists, audio_folder)
@@ -88,7 +95,7 @@ def load(
 
 
 def check(root: Path, lists: str | Path = ".", audio_folder: str | Path = ".") -> Report:
-    """Return which clips of the lists are found, missing, corrupt or unexpected, and the split beside the official."""
+    """Report which clips are found, missing, corrupt or unexpected, and compare the split with the official one."""
     return _catalogue(root, lists, audio_folder).report()
 
 
@@ -146,7 +153,7 @@ def _track(audio: Path, clip: str) -> DatasetTrack:
 
 
 def _clips_there(audio: Path) -> Iterator[str]:
-    """Yield the clip of every file that is named as one of the whole set."""
+    """Yield the names of the clips whose files exist, in a list or not."""
     for genre in GENRES:
         for path in (audio / genre).glob(f"{genre}.*"):
             if _FILE.fullmatch(path.name):

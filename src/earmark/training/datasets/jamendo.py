@@ -1,4 +1,4 @@
-"""MTG-Jamendo: whole tracks under Creative Commons licences, tagged by their artists; the 50 most used tags."""
+"""Load MTG-Jamendo: whole tracks under Creative Commons licences with the 50 most used tags of their artists."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "instrument": ("instruments", INSTRUMENTS),
     "mood/theme": ("moods", MOODS),
 }
-"""The group and the tags of each category that the files write before `---`."""
+"""The group and the tags of each category, which the files write before `---`."""
 SPLITS = 5
 OFFICIAL: Mapping[str, OfficialSplit] = {f"split-{number}": OfficialSplit({}, total=54_380) for number in range(SPLITS)}
 
@@ -66,15 +66,22 @@ def load(
     allow_missing: bool = False,
     verify: bool = False,
 ) -> Dataset:
-    """Return the tracks under `root` with the 50 tags used most, and the official splits `split-0` to `split-4`.
+    """Load the tracks under `root` with the 50 most used tags, and the official splits `split-0` to `split-4`.
 
-    A track is named as track_1376256; its group is its artist. Tags are named without their category, which is their
-    group: genres, instruments or moods. `splits`: the numbers of the splits to load, else all that are there. `lists`:
-    the folder that holds split-0 and so on. `allow_missing`: leave out tracks whose file is absent or empty. `verify`:
-    refuse splits whose number of tracks is not the official one.
+    Tracks have names such as track_1376256 and are grouped by artist. Tags are named without their category, which is
+    their group: genres, instruments or moods.
 
-    Raises DatasetError for a root without split files, a missing column, a tag that is none of the 50, a track that two
-    split files describe differently, and missing audio.
+    Args:
+        root: the folder of the dataset (`LAYOUT`).
+        splits: the numbers of the splits to load; without it all splits in `lists`.
+        lists: the folder of split-0 and so on.
+        audio_folder: the folder of the sound files.
+        allow_missing: leave out tracks whose file is absent or empty.
+        verify: require the official number of tracks.
+
+    Raises:
+        DatasetError: split files or columns are missing, a tag is not one of the 50, two split files differ in a track,
+            or audio is missing.
     """
     check_switches(allow_missing=allow_missing, verify=verify)
     catalogue = _catalogue(root, splits, lists, audio_folder)
@@ -100,7 +107,7 @@ def check(
     lists: str | Path = "data/splits",
     audio_folder: str | Path = "audio",
 ) -> Report:
-    """Return which tracks are found, missing, corrupt or unexpected, and the splits beside the official ones."""
+    """Report which tracks are found, missing, corrupt or unexpected, and compare the splits with the official ones."""
     return _catalogue(root, splits, lists, audio_folder).report()
 
 
@@ -142,7 +149,7 @@ def _numbers(root: Path, folder: Path, numbers: Sequence[int] | None) -> Sequenc
 
 
 def _tracks(path: Path, audio: Path) -> Iterator[DatasetTrack]:
-    """Yield the tracks of a split file; its rows end in any number of tags, so it is no ordinary table."""
+    """Yield the tracks of a split file, whose rows end in a varying number of tags."""
     lines = read_lines(path)
     header = tuple(lines[0].split("\t")) if lines else ()
     if header != _COLUMNS:

@@ -1,8 +1,9 @@
-"""MagnaTagATune: 29-second clips of Magnatune's music, tagged by the players of a game; the 50 most used tags.
+"""Load MagnaTagATune: 29-second clips of Magnatune's music with the 50 most used tags of the players of a game.
 
-Two protocols are in use whose figures must never be compared. `mtat-lee` is the letter's: clips with at least one of
-the 50 tags and at least 29.1 s. `mtat-full` is that of musicnn and most later work: every clip. Both split by folder.
-The sides share no recording, but 45 of the 75 artists in test are in train too: say so beside any figure.
+Two protocols are in use whose results must not be compared. `mtat-lee` is that of the letter: clips with at least one
+of the 50 tags and at least 29.1 s. `mtat-full` is that of musicnn and most later work: all clips. Both split by folder.
+The sides share no recording, but 45 of the 75 test artists are also in the training side, which every result must
+state.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ TAGS = (
     *("soft", "sitar", "solo", "man", "classic", "choir", "voice", "new age", "dance", "male voice"),
     *("female vocal", "beats", "harp", "cello", "no voice", "weird", "country", "female voice", "metal", "choral"),
 )
-"""The 50 tags used most, in the authors' order; other authors swap two, so they are matched by name."""
+"""The 50 most used tags, in the authors' order; others swap two of them, so tags are matched by name."""
 EMPTY_CLIPS = frozenset(
     {
         "6/norine_braun-now_and_zen-08-gently-117-146",
@@ -46,7 +47,7 @@ EMPTY_CLIPS = frozenset(
         "9/american_baroque-dances_and_suites_of_rameau_and_couperin-25-le_petit_rien_xiveme_ordre_couperin-88-117",
     }
 )
-"""Three clips whose files hold no bytes in the official set."""
+"""The three clips whose files are empty in the official set."""
 SHORTEST_SECONDS = 29.1
 FOLDERS: Mapping[str, str] = {"train": "0123456789ab", "valid": "c", "test": "def"}
 
@@ -77,16 +78,23 @@ def load(
     allow_missing: bool = False,
     verify: bool = False,
 ) -> Dataset:
-    """Return the clips under `root` with the 50 tags used most, and the splits `mtat-lee` and `mtat-full`.
+    """Load the clips under `root` with the 50 most used tags, and the splits `mtat-lee` and `mtat-full`.
 
-    A track is named by its path without `.mp3`; its group is its recording. The three clips that are empty in the
-    official set are left out. `length_test`: read each tagged clip's length from its header, as `mtat-lee` needs;
-    without it that split is called `mtat-lee-any-length` (6 clips more in train). A clip that is absent or whose header
-    cannot be read passes the test. `allow_missing`: leave out clips whose file is absent or empty. `verify`: refuse a
-    split that is not the official one.
+    Tracks are named by their paths without `.mp3` and grouped by recording. The three clips that are empty in the
+    official set are left out.
 
-    Raises DatasetError for a root without annotations_final.csv, a missing column, a value other than 0 and 1, a path
-    of another form, and missing audio.
+    Args:
+        root: the folder of the dataset (`LAYOUT`).
+        length_test: read the length of every tagged clip from its header, as `mtat-lee` requires; clips that are absent
+            or whose header cannot be read pass. Without the test the split is `mtat-lee-any-length`, with 6 more
+            training clips.
+        audio_folder: the folder of the folders 0 to f.
+        allow_missing: leave out clips whose file is absent or empty.
+        verify: require the official splits.
+
+    Raises:
+        DatasetError: annotations_final.csv or one of its columns is missing, a value is not 0 or 1, a path has another
+            form, or audio is missing.
     """
     check_switches(length_test=length_test, allow_missing=allow_missing, verify=verify)
     catalogue = _catalogue(root, length_test, audio_folder)
@@ -107,7 +115,7 @@ def load(
 
 
 def check(root: Path, length_test: bool = True, audio_folder: str | Path = ".") -> Report:
-    """Return which clips are found, missing, corrupt or unexpected, and both splits beside the official ones."""
+    """Report which clips are found, missing, corrupt or unexpected, and compare both splits with the official ones."""
     check_switches(length_test=length_test)
     return _catalogue(root, length_test, audio_folder).report()
 
@@ -173,7 +181,7 @@ def _split(name: str, tracks: Iterable[DatasetTrack]) -> Split:
 
 
 def _shared_artists(root: Path, tracks: Iterable[DatasetTrack]) -> Iterator[str]:
-    """Yield a sentence on the artists who are in test and in train, where clip_info_final.csv is there."""
+    """Yield a sentence on the artists who are in both test and training side, where clip_info_final.csv exists."""
     if not (root / _INFO).is_file():
         return
     listed = {f"{track.identifier}.mp3" for track in tracks}

@@ -1,7 +1,7 @@
-"""The Million Song Dataset with Last.fm's tags: 7digital's previews, the 50 most used tags, the authors' split.
+"""Load the Million Song Dataset: 7digital's previews with the 50 most used tags of Last.fm, and the authors' split.
 
-The previews can no longer be collected: this serves those who have them. Some hold no bytes; they are left out, and
-`left_out` says so.
+The previews can no longer be downloaded, so only those who have them can use this dataset. Some previews are empty;
+they are left out, and `left_out` names them.
 """
 
 from __future__ import annotations
@@ -32,18 +32,19 @@ from earmark.training.datasets.splits import OfficialSide, OfficialSplit
 
 SUFFIXES = (".cP", ".pkl", ".txt")
 MSD_IDENTIFIER = re.compile(r"TR[A-Z]{5}[0-9A-F]{11}")
-"""The form of the Million Song Dataset's track names."""
+"""The form of Million Song identifiers."""
 
 
 def find_list(folder: Path, stem: str) -> Path | None:
-    """Return the list of this name, pickled or as text; None where there is none."""
+    """Return the path of a list, pickled or as text; None where it does not exist."""
     return next((path for path in (folder / (stem + suffix) for suffix in SUFFIXES) if path.is_file()), None)
 
 
 def read_msd_list(path: Path) -> tuple[str, ...]:
-    """Return the Million Song identifiers that a list holds, in its order.
+    """Return the Million Song identifiers of a list, in its order.
 
-    Raises DatasetError for a file that is no list, is empty, or holds anything but such identifiers.
+    Raises:
+        DatasetError: the file is not a list, is empty, or has other names than such identifiers.
     """
     content = read_lines(path) if path.suffix == ".txt" else read_pickle(path)
     if isinstance(content, PickledArray):
@@ -66,13 +67,13 @@ PREVIEW = re.compile(r"\d+\.clip\.mp3|TR[A-Z]{5}[0-9A-F]{11}\.mp3")
 
 
 def preview_paths(root: Path, audio: Path, identifiers: Iterable[str]) -> dict[str, Path]:
-    """Return the file of each track, whether it is there or not.
+    """Return the path of each track's preview, whether it exists or not.
 
-    A track in the pickles `MSD_id_to_7D_id.pkl` and `7D_id_to_path.pkl` has the path that they give, such as
-    `audio`/8/9/8947470.clip.mp3. Any other track (or all, without the pickles) has `audio`/A/B/C/TRABC….mp3, as the
-    Million Song Dataset lays out its own files.
+    The pickles `MSD_id_to_7D_id.pkl` and `7D_id_to_path.pkl` give paths such as `audio`/8/9/8947470.clip.mp3. Tracks
+    that are not in them have paths such as `audio`/A/B/C/TRABC….mp3, the layout of the Million Song Dataset.
 
-    Raises DatasetError for one pickle without the other, and for one that holds something else.
+    Raises:
+        DatasetError: one of the pickles is missing, or does not hold names.
     """
     there = [name for name in (TO_7DIGITAL, TO_PATH) if (root / name).is_file()]
     if len(there) == 1:
@@ -147,17 +148,24 @@ def load(
     allow_missing: bool = False,
     verify: bool = False,
 ) -> Dataset:
-    """Return the previews under `root` with 50 tags and the authors' split, `msd-lee`.
+    """Load the previews under `root` with 50 tags, and the authors' split `msd-lee`.
 
-    A track is named by its Million Song identifier and is its own group: the authors' split divides artists.
-    `tags_from`: `pickles` (the authors' vectors) or `sqlite` (Last.fm's own file), else the first that is there.
-    `value_above`: in the SQLite file, a tag counts whose value of 0 to 100 is above this (Choice: 50, as the makers of
-    the split say of theirs). `train_count`: how many of the train list train; the rest validates. Previews without any
-    bytes are left out, and `left_out` says so. `allow_missing`: leave out absent previews too. `verify`: refuse lists
-    that are not the official ones.
+    Tracks are named by their Million Song identifiers. Each is its own group, because the authors' split has artists on
+    two sides. Empty previews are left out, and `left_out` names them.
 
-    Raises DatasetError for absent lists or tags, pickles that hold anything but plain data, tag names that are not
-    these 50, tracks without tags, and missing audio.
+    Args:
+        root: the folder of the dataset (`LAYOUT`).
+        tags_from: `pickles` (the authors' vectors) or `sqlite` (Last.fm's file); without it the first that exists.
+        value_above: a tag of the SQLite file counts where its value (0 to 100) is above this (Choice: 50, the value
+            that the makers of the split state).
+        train_count: the number of tracks of the training list that train; the others validate.
+        audio_folder: the folder of the previews.
+        allow_missing: leave out absent previews too.
+        verify: require the official lists.
+
+    Raises:
+        DatasetError: lists or tags are missing, a pickle holds more than plain data, the tag names are not these 50, a
+            track has no tags, or audio is missing.
     """
     check_switches(allow_missing=allow_missing, verify=verify)
     catalogue = _catalogue(root, tags_from, value_above, train_count, audio_folder)
@@ -184,7 +192,7 @@ def check(
     train_count: int = TRAIN_COUNT,
     audio_folder: str | Path = "audio",
 ) -> Report:
-    """Return which previews are found, missing, corrupt or unexpected, and the split beside the official one."""
+    """Report which previews are found, missing, corrupt or unexpected, and compare the split with the official one."""
     return _catalogue(root, tags_from, value_above, train_count, audio_folder).report()
 
 

@@ -1,4 +1,4 @@
-"""The datasets by name."""
+"""Load and check datasets by name."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from earmark.training.datasets.options import did_you_mean, listed
 
 @dataclass(frozen=True)
 class RegisteredDataset:
-    """A dataset's loader, its check, and its licence, citation and layout."""
+    """A dataset's loader and check, and its licence, citation and layout."""
 
     load: Callable[..., Dataset]
     check: Callable[..., Report]
@@ -46,7 +46,7 @@ class RegisteredDataset:
 
     @property
     def check_options(self) -> tuple[str, ...]:
-        """The names of those options that the check takes too."""
+        """The names of the options that the check takes too."""
         return _options_of(self.check)
 
 
@@ -78,19 +78,22 @@ DATASETS: Mapping[str, RegisteredDataset] = MappingProxyType(
 
 
 def load_dataset(name: str, root: Path, options: Mapping[str, object] | None = None) -> Dataset:
-    """Return the dataset of this name under a root, loaded with these options.
+    """Load a dataset by its name from a root, with options of its loader.
 
-    Raises DatasetError for an unknown name or option, with the nearest known one, and whatever the loader
-    refuses.
+    Raises:
+        DatasetError: the name or an option is unknown, or the loader finds a fault in the files.
     """
     entry, checked = _entry(name, options)
     return entry.load(Path(root), **checked)
 
 
 def check_dataset(name: str, root: Path, options: Mapping[str, object] | None = None) -> Report:
-    """Return a report on the files of the dataset of this name under a root.
+    """Check the files of a dataset under a root.
 
-    `options` are the loader's; those that only concern loading are passed over. Raises DatasetError as load_dataset.
+    `options` are those of the loader; options that the check does not have are ignored.
+
+    Raises:
+        DatasetError: the name or an option is unknown, or the list of files cannot be read.
     """
     entry, checked = _entry(name, options)
     return entry.check(
@@ -99,7 +102,7 @@ def check_dataset(name: str, root: Path, options: Mapping[str, object] | None = 
 
 
 def _entry(name: str, options: Mapping[str, object] | None) -> tuple[RegisteredDataset, Mapping[str, object]]:
-    """Return the dataset of this name, and the options, which it has."""
+    """Return the registered dataset of a name, and the options after checking their names."""
     if name not in DATASETS:
         raise DatasetError(
             f"There is no dataset {name!r}; there are "

@@ -1,8 +1,8 @@
-"""Reads pickles from others without running anything in them.
+"""Read pickles of others without running code from them.
 
-A pickle is a program that can call whatever it names. Here it can name only what builds plain containers, strings and
-numbers, and stand-ins for NumPy's arrays, whose bytes are then read with a type that was checked. NumPy's own
-unpickling is never called.
+A pickle is a program that can call any function that it names. Here it may name only what builds plain containers,
+strings, numbers, and substitutes for NumPy arrays, whose bytes are read with a checked type. NumPy's own unpickling is
+never called.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _FAULTS = (
     MemoryError,
     RecursionError,
 )
-"""The exceptions that a damaged pickle raises in the unpickler."""
+"""The exceptions that the unpickler raises for a damaged pickle."""
 
 
 def read_pickle(path: Path) -> Any:
@@ -38,7 +38,8 @@ def read_pickle(path: Path) -> Any:
 
     Text written by Python 2 is read as Latin-1.
 
-    Raises DatasetError for a file that cannot be read, is no whole pickle, or asks for anything else.
+    Raises:
+        DatasetError: the file cannot be read, is not a complete pickle, or names anything else.
     """
     try:
         with path.open("rb") as file:
@@ -53,7 +54,7 @@ def read_pickle(path: Path) -> Any:
 
 
 class PickledArray:
-    """A NumPy array in a pickle: numbers or fixed-length text. `values` is the array, as is np.asarray(it)."""
+    """A NumPy array of numbers or fixed-length text in a pickle; `values` is the array."""
 
     def __init__(self) -> None:
         self.values: npt.NDArray[Any] = np.empty(0)
@@ -71,7 +72,7 @@ class PickledArray:
 
 
 class _PickledType:
-    """The type of an array's elements: booleans, whole numbers, fractions, or text of a fixed length."""
+    """The type of array elements: booleans, integers, floating-point numbers, or text of a fixed length."""
 
     def __init__(self, code: str, *_flags: object) -> None:
         self.dtype = np.dtype(code) if isinstance(code, str) else np.dtype(object)
@@ -86,7 +87,7 @@ class _PickledType:
 
 
 def _array_class() -> None:
-    """Stand for numpy.ndarray, which pickles only name."""
+    """Stand for numpy.ndarray, which pickles name but do not call."""
 
 
 def _array(*_arguments: object) -> PickledArray:
@@ -99,7 +100,7 @@ def _scalar(kind: _PickledType, raw: bytes | str) -> Any:
 
 
 def _encoded(text: str, encoding: str) -> bytes:
-    """Undo how Python 3 writes bytes for Python 2."""
+    """Return the bytes that Python 3 wrote as text for Python 2."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"it asks for the encoding {encoding!r}")
     return text.encode("latin1")

@@ -1,4 +1,4 @@
-"""Makes, keeps and checks splits: drawn by group, stored in a file, cut into folds, or published."""
+"""Make, store and verify splits: drawn by group, stored in a file, cut into folds, or published."""
 
 from __future__ import annotations
 
@@ -24,17 +24,23 @@ def split_by_group(
     seed: int = 0,
     fractions: tuple[float, float, float] = FRACTIONS,
 ) -> Split:
-    """Return a split in which no group is in two sides, and sizes and tags come near the fractions.
+    """Draw a split in which every group is on one side, and sizes and tags are close to the fractions.
 
-    `fractions` are the shares of train, valid and test; they add up to 1. The same tracks, in whatever
-    order, with the same seed give the same split. Groups are dealt out in turn, largest first and equal
-    ones in random order, each to the side where it raises the sum of `have² / (fraction · total)` least:
-    the sum, over the number of tracks and every tag, that is smallest when each side has exactly its
-    fraction. Unknown targets count as 0. The last groups go to sides that are still empty.
+    Groups are assigned one by one, large groups first and equal ones in random order. Each group goes to the side where
+    it raises the sum of `have² / (fraction · total)` least, over the number of tracks and the targets of every tag;
+    this sum is smallest where each side has exactly its fraction. The last groups go to sides that are still empty.
+    Unknown targets count as 0. The split depends on the tracks and the seed, not on the order of the tracks.
 
     Choice: the number of tracks weighs as much as all tags together.
 
-    Raises DatasetError for fractions that do not add up, or fewer groups than sides.
+    Args:
+        tracks: the tracks.
+        name: the name of the split.
+        seed: the seed of the order of equal groups.
+        fractions: the shares of train, valid and test, which add up to 1.
+
+    Raises:
+        DatasetError: the fractions are invalid, or there are fewer groups than sides.
     """
     shares = checked_fractions(fractions)
     by_group: dict[str, list[DatasetTrack]] = {}
@@ -61,7 +67,7 @@ def split_by_group(
         empty = [side for side in open_sides if not members[side]]
         choice = np.array(empty if len(order) - dealt <= len(empty) else open_sides)
         rise = ((2.0 * have[choice] + amounts[index]) * amounts[index]) @ weights / shares[choice]
-        # Equal rises differ in their last bits from machine to machine; rounding makes them equal.
+        # Rounding makes rises equal that differ only in their last bits, as they do between machines.
         side = int(choice[int(np.argmin(np.round(rise, 9)))])
         have[side] += amounts[index]
         members[side] += [track.identifier for track in by_group[groups[index]]]
@@ -70,7 +76,11 @@ def split_by_group(
 
 
 def checked_fractions(fractions: Sequence[float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Return the three fractions as float64 after checking them; DatasetError when they cannot be used."""
+    """Return three fractions as (3,) float64 after checking them.
+
+    Raises:
+        DatasetError: they are not three numbers of at least 0 that add up to 1, or the first is 0.
+    """
     given = list(fractions) if isinstance(fractions, Sequence) else []
     numbers = [value for value in given if isinstance(value, int | float) and value >= 0]
     if len(numbers) != len(given) or len(given) != 3 or numbers[0] == 0 or not abs(sum(numbers) - 1.0) < 1e-6:
@@ -82,7 +92,7 @@ def checked_fractions(fractions: Sequence[float]) -> np.ndarray[tuple[int], np.d
 
 
 def _amounts(tracks: Sequence[DatasetTrack]) -> list[float]:
-    """Return the number of tracks, then the sum of every tag's known targets."""
+    """Return the number of tracks, and the sum of the known targets of every tag."""
     targets = np.nan_to_num(np.array([track.targets for track in tracks], dtype=np.float64))
     return [float(len(tracks)), *targets.sum(axis=0).tolist()]
 
@@ -94,7 +104,7 @@ _KEYS = ("format", "version", "name", "seed", "fractions", "grouped_by", *SIDES,
 
 @dataclass(frozen=True)
 class StoredSplit:
-    """A split with what it was made from: the seed, the fractions, and what counted as a group."""
+    """A split with the seed, the fractions and the kind of group that it was drawn with."""
 
     split: Split
     seed: int
@@ -103,7 +113,7 @@ class StoredSplit:
 
     @property
     def identifiers(self) -> frozenset[str]:
-        """Every track of the split."""
+        """The identifiers of all tracks of the split."""
         return frozenset(self.split.train + self.split.valid + self.split.test)
 
 
@@ -116,10 +126,11 @@ def keep_split(
     fractions: tuple[float, float, float],
     grouped_by: str,
 ) -> Split:
-    """Return the split stored at `path`; when there is none yet, make it by group and store it.
+    """Return the split stored at `path`; where there is none yet, draw it by group and store it.
 
-    Raises DatasetError for a stored split that cannot be read, was made with another seed, fractions or
-    grouping, or is of other tracks than these; and for a place that cannot be written to.
+    Raises:
+        DatasetError: the stored split cannot be read, was made with another seed, fractions or kind of group, or has
+            other tracks; or a new split cannot be written.
     """
     if not path.exists():
         made = StoredSplit(
@@ -154,7 +165,11 @@ def keep_split(
 
 
 def read_split(path: Path) -> StoredSplit:
-    """Return what a split file holds; DatasetError when it is none, or was changed after it was written."""
+    """Read a stored split.
+
+    Raises:
+        DatasetError: the file cannot be read, is not a stored split, or was changed after it was written.
+    """
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
@@ -180,7 +195,11 @@ def read_split(path: Path) -> StoredSplit:
 
 
 def write_split(path: Path, stored: StoredSplit) -> None:
-    """Write a split file whole or not at all; DatasetError when the place cannot be written to."""
+    """Write a split to a file atomically.
+
+    Raises:
+        DatasetError: the file cannot be written.
+    """
     split = stored.split
     content = {
         "format": _FORMAT,
@@ -207,9 +226,10 @@ def _how_to_renew(path: Path) -> str:
 
 
 def fold_splits(fold_of: Mapping[str, int], folds: int) -> dict[str, Split]:
-    """Return the splits `fold-0` and on: fold k tests, fold (k + 1) mod `folds` validates, the others train.
+    """Return the splits of a cross-validation, `fold-0` to `fold-(folds - 1)`.
 
-    `fold_of`: the fold of each track, 0 to `folds` - 1.
+    In split k, fold k tests, fold (k + 1) mod `folds` validates, and the others train. `fold_of` holds the fold of each
+    track, from 0 to `folds` - 1.
     """
     splits: dict[str, Split] = {}
     for test in range(folds):
@@ -226,13 +246,13 @@ SHOWN_DIGITS = 12
 
 
 def list_hash(identifiers: Iterable[str]) -> str:
-    """Return the SHA-256 of the names sorted, joined by newlines, with a last newline."""
+    """Return the SHA-256 of the sorted names, each followed by a newline."""
     return hashlib.sha256(("\n".join(sorted(identifiers)) + "\n").encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class OfficialSide:
-    """One side: its number of tracks, and the hash of its list where the list could be had."""
+    """The published facts of a side: its number of tracks, and the hash of its list where it is known."""
 
     count: int
     hash: str | None = None
@@ -240,13 +260,13 @@ class OfficialSide:
 
 @dataclass(frozen=True)
 class OfficialSplit:
-    """A published split: the sides of which something is known, and the number of tracks of all sides where it is."""
+    """A published split: the facts of its sides, and the number of tracks of all sides where it is known."""
 
     sides: Mapping[str, OfficialSide]
     total: int | None = None
 
     def differences(self, split: Split) -> tuple[str, ...]:
-        """Return in what a split differs from the official one, as far as that one is known."""
+        """Return the differences of a split from the known facts of the official split."""
         found = [self._difference(side, split.side(side)) for side in SIDES if side in self.sides]
         total = sum(split.counts.values())
         if self.total is not None and total != self.total:
@@ -266,7 +286,7 @@ class OfficialSplit:
         return ""
 
     def text(self, split: Split) -> str:
-        """Return a line with the split's counts and hash, and whether it is the official one."""
+        """Return a line with the counts and hash of a split, and whether it is the official one."""
         if different := self.differences(split):
             return f"{split.text()}: NOT the official split: {'; '.join(different)}"
         unknown = [side for side in SIDES if side not in self.sides or self.sides[side].hash is None]
@@ -278,7 +298,7 @@ class OfficialSplit:
         )
 
     def verify(self, split: Split) -> None:
-        """Raise DatasetError when a split is not the official one."""
+        """Raise DatasetError where a split differs from the official one."""
         if different := self.differences(split):
             raise DatasetError(
                 f"Split {split.name!r} is not the official one: {'; '.join(different)}. Bring the official files, "

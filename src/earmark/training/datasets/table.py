@@ -1,4 +1,4 @@
-"""Your own music: a CSV of paths and tags, or a folder with a subfolder a tag."""
+"""Load your own music: a CSV of paths and tags, or a folder with a subfolder for each tag."""
 
 from __future__ import annotations
 
@@ -18,15 +18,19 @@ from earmark.training.datasets.options import did_you_mean, listed
 from earmark.training.datasets.splits import FRACTIONS, checked_fractions, keep_split, read_split
 
 SEPARATOR = ";"
-"""The separator of two tags in a cell."""
+"""The separator of tags in a cell."""
 
 
 @dataclass(frozen=True)
 class ListedTrack:
-    """One listed track.
+    """A listed track.
 
-    `identifier` is the path as listed, with `/` between folders. `group` and `side` are None where the
-    listing has no such column. `line` is that of the CSV, 0 for a folder tree.
+    Attributes:
+        identifier: the path as listed, with `/` between folders.
+        path: the sound file.
+        tags: its tags, at least one.
+        group, side: its group and its side of the split; None where the CSV has no such column.
+        line: its line in the CSV; 0 for a folder.
     """
 
     identifier: str
@@ -38,9 +42,10 @@ class ListedTrack:
 
 
 def list_csv(path: Path) -> tuple[ListedTrack, ...]:
-    """Return the rows of a CSV with the columns path, tags and, if there, group (or artist) and split.
+    """Return the tracks of a CSV with the columns path and tags, and optionally group (or artist) and split.
 
-    Raises DatasetError for a row without a path, tags or group, and a path listed twice.
+    Raises:
+        DatasetError: a row has no path, tags or group, or a path is listed twice.
     """
     table = read_csv(path, ("path", "tags"))
     group_column = next((column for column in ("group", "artist") if column in table.columns), None)
@@ -89,10 +94,11 @@ def _split_tags(cell: str) -> tuple[str, ...]:
 
 
 def list_folders(root: Path) -> tuple[ListedTrack, ...]:
-    """Return the audio files of a folder whose subfolders are the tags; hidden ones are passed over.
+    """Return the tracks of a folder whose subfolders are the tags; hidden files are ignored.
 
-    Raises DatasetError for audio beside the subfolders, a subfolder without audio, fewer than two
-    subfolders, and a name that is not UTF-8.
+    Raises:
+        DatasetError: there are fewer than two subfolders, audio lies beside them, a subfolder has no audio, or a name
+            is not UTF-8.
     """
     children = sorted(child for child in root.iterdir() if not child.name.startswith("."))
     folders = [child for child in children if child.is_dir()]
@@ -161,23 +167,27 @@ def load(
     fractions: Sequence[float] = FRACTIONS,
     split_file: str | Path | None = None,
 ) -> Dataset:
-    """Return the tracks that a CSV lists, or that lie in a folder with a subfolder a tag.
+    """Load the tracks that a CSV lists, or that lie in a folder with a subfolder for each tag.
 
-    `task`: a CSV is `multi-label` unless `one-label` is asked for (then every row has one tag); folders are
-    `one-label`. `tags` fixes which tags are used and in which order, else all, sorted; `minimum_count`
-    leaves out tags with fewer tracks. One-label tracks whose tag is left out are left out; multi-label
-    tracks stay, as tracks that have none of the tags.
+    The split is called `default`. It is the column `split` of the CSV, or is drawn by group and stored, so that the
+    next load finds it.
 
-    The one split is called `default`. It is the CSV's column `split`, or is made with `seed` and
-    `fractions` (train, valid, test) and stored in `split_file` (else beside `root`, as
-    `<name>.split.json`), where the next load finds it. `group_by` says what is never divided: `column` (the
-    CSV's `group` or `artist`), `folder` (that the file is in) or `track` (each is its own). Without it: the
-    column if there is one; else the folder for a CSV; else, in a tree `tag/artist/song`, the artist's
-    folder, and in a tree `tag/song` the track. Choice: with a column `split` but none for groups, each
-    track is its own group.
+    Args:
+        root: the CSV file or the folder.
+        task: `multi-label` or `one-label`; without it a CSV is multi-label and a folder one-label.
+        tags: the tags to use, in order; without it all tags, sorted. One-label tracks without any of them are left out;
+            multi-label tracks stay.
+        minimum_count: tags with fewer tracks are left out.
+        group_by: what is on one side of the split: `column` (the CSV's `group` or `artist`), `folder` (of the file) or
+            `track`. Without it: the column where it exists; else, for a CSV, the folder; else the artist's folder in a
+            tree `tag/artist/song`, and the track in a tree `tag/song`. Choice: with a column `split` and no column of
+            groups, each track is its own group.
+        seed: the seed of the split.
+        fractions: the shares of train, valid and test.
+        split_file: where the split is stored; without it beside `root`, as `<name>.split.json`.
 
-    Raises DatasetError, with a sentence on what to mend, for everything in the files or options that does
-    not fit.
+    Raises:
+        DatasetError: the files or options have a fault; the message says how to correct it.
     """
     whole = _checked_options(task, minimum_count, seed, fractions)
     entries = _entries(root)
@@ -215,12 +225,12 @@ def load(
 
 
 def check(root: Path, split_file: str | Path | None = None) -> Report:
-    """Return which files that the CSV, or the split stored for a folder, names are there."""
+    """Report which files exist of those that the CSV, or the stored split of a folder, names."""
     entries = _entries(root)
     expected = {entry.identifier: entry.path for entry in entries}
     stored = _split_file(root, split_file)
     if root.is_dir() and stored.exists():
-        # The stored split names the tracks that have been removed from the folder since.
+        # The stored split also names tracks that were removed from the folder later.
         expected = {name: root / name for name in read_split(stored).identifiers}
     return inspect_files(expected)
 
@@ -244,7 +254,7 @@ def _entries(root: Path) -> tuple[ListedTrack, ...]:
 
 
 def _split_file(root: Path, split_file: str | Path | None) -> Path:
-    # Resolved, since a root such as "." has no name that the ending can be added to.
+    # The root is resolved, because a root such as "." has no name to add the ending to.
     if split_file is not None and not isinstance(split_file, str | Path):
         raise DatasetError(f"The option split_file is {split_file!r}; expected a path.")
     return Path(split_file) if split_file is not None else Path(f"{root.resolve()}.split.json")
@@ -278,7 +288,7 @@ def _group(root: Path, entry: ListedTrack, grouped_by: GroupBy) -> str:
     if grouped_by == "folder":
         parts = Path(entry.identifier).parts
         if root.is_dir():
-            # The first folder is the tag, which every side needs; the second is the artist.
+            # The first folder is the tag, which every side needs; the second folder is the artist.
             return parts[1] if len(parts) > 2 else entry.identifier
         return Path(*parts[:-1]).as_posix()
     if grouped_by == "column":

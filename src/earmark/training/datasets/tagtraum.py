@@ -1,4 +1,4 @@
-"""Tagtraum's genre annotations of the Million Song Dataset (CD2C): one of 15 genres a track."""
+"""Load Tagtraum's genre annotations of the Million Song Dataset (CD2C): one of 15 genres for each track."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ GENRES = (
     *("blues", "country", "electronic", "folk", "jazz", "latin", "metal", "new age", "pop", "punk", "rap", "reggae"),
     *("rnb", "rock", "world"),
 )
-"""The genres in lower case; the tags are spelled as in the file."""
+"""The genres in lower case; tags are spelled as in the file."""
 LEE, STRATIFIED = "cd2c-lee", "cd2c-stratified"
 TRAIN_COUNT = 141_372
 OFFICIAL: Mapping[str, OfficialSplit] = {
@@ -49,7 +49,7 @@ OFFICIAL: Mapping[str, OfficialSplit] = {
     )
 }
 LEARNT_SHARE = 0.8
-"""The share of each genre that trains or validates in the stratified split; the rest tests."""
+"""The share of each genre that trains or validates in the stratified split; the others test."""
 VALID_SHARE = 0.1
 """Choice: the share of these tracks that validates."""
 
@@ -66,17 +66,25 @@ def load(
     allow_missing: bool = False,
     verify: bool = False,
 ) -> Dataset:
-    """Return the previews under `root` with one of 15 genres each, and one split.
+    """Load the previews under `root` with one of 15 genres each, and one split.
 
-    `split`: `cd2c-lee`, the authors' lists, or `cd2c-stratified`, drawn with `seed`: of every genre 80 % to learn from
-    (a tenth of that to validate on) and 20 % to test on. Without it the authors' where their lists are there. The
-    tracks are those of the split. A track is named by its Million Song identifier and is its own group: the
-    file does not name artists, and both splits divide them. `train_count`: how many of the authors' train list train;
-    the rest validates. Previews without any bytes are left out, and `left_out` says so. `allow_missing`: leave out
-    absent previews too. `verify`: refuse lists that are not the official ones.
+    The tracks are those of the split. They are named by their Million Song identifiers. Each is its own group, because
+    the file does not name artists, and both splits have artists on two sides. Empty previews are left out, and
+    `left_out` names them.
 
-    Raises DatasetError for an absent or faulty msd_tagtraum_cd2c.cls, a genre that is none of the 15, lists that name
-    tracks without a genre, and missing audio.
+    Args:
+        root: the folder of the dataset (`LAYOUT`).
+        split: `cd2c-lee`, the authors' lists, or `cd2c-stratified`, drawn by genre: 72 % train, 8 % validate, 20 %
+            test. Without it the authors' lists where they exist.
+        seed: the seed of the stratified split.
+        train_count: the number of tracks of the authors' training list that train; the others validate.
+        audio_folder: the folder of the previews.
+        allow_missing: leave out absent previews too.
+        verify: require the official lists.
+
+    Raises:
+        DatasetError: msd_tagtraum_cd2c.cls is missing or faulty, a genre is not one of the 15, a list names tracks
+            without a genre, or audio is missing.
     """
     check_switches(allow_missing=allow_missing, verify=verify)
     catalogue, labels = _catalogue(root, split, seed, train_count, audio_folder)
@@ -103,14 +111,14 @@ def check(
     train_count: int = TRAIN_COUNT,
     audio_folder: str | Path = "audio",
 ) -> Report:
-    """Return which previews are found, missing, corrupt or unexpected, and the split beside the official one."""
+    """Report which previews are found, missing, corrupt or unexpected, and compare the split with the official one."""
     return _catalogue(root, split, seed, train_count, audio_folder)[0].report()
 
 
 def _catalogue(
     root: Path, wanted: SplitName | None, seed: int, train_count: int, audio_folder: str | Path
 ) -> tuple[Catalogue, tuple[str, ...]]:
-    """Return the catalogue, and the genres as the file spells them, in the order of GENRES."""
+    """Return the catalogue, and the genres as spelled in the file, in the order of GENRES."""
     check_counts(seed=seed, train_count=train_count)
     check_root(root, "Tagtraum's CD2C", LAYOUT, _TABLE)
     audio = folder_below(root, "audio_folder", audio_folder)
@@ -181,9 +189,9 @@ def _split(root: Path, genre_of: Mapping[str, str], wanted: SplitName | None, se
 
 
 def stratified_split(genre_of: Mapping[str, str], seed: int) -> Split:
-    """Return a split that has the same share of every genre in each side, drawn with a seed.
+    """Draw a split whose sides have the same share of every genre.
 
-    The same tracks with the same seed give the same split, whatever their order in the file.
+    It depends on the tracks and the seed, not on the order of the tracks.
     """
     rng = np.random.default_rng(seed)
     by_genre: dict[str, list[str]] = {}

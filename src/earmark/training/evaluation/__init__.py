@@ -1,12 +1,11 @@
-"""Evaluation: how good the methods of a recipe and a finished model are, against what, and by which commit.
+"""Evaluate methods and models.
 
-metrics           ROC-AUC, PR-AUC, accuracy, and whether a difference may be luck
-evaluate, report  every method of a recipe over splits and seeds, and its table
-baselines         simple statistics of the sound, and vectors of other systems
-agreement         agreement with a teacher whose scores were the targets
-perturbation      what happens to sound on its way to a listener
-track_logits      what a finished model says of whole tracks
-robustness        what a perturbation costs
-reliability       whether probabilities are what they say
-commit, provenance  which code, which machine, which versions
+metrics           ROC-AUC, PR-AUC, accuracy, rank correlation, and the paired bootstrap of a difference
+evaluate          every method of a recipe, over its splits and seeds
+report            an evaluation as a Markdown table and as JSON
+baselines         plain classifiers on statistics of the sound and on vectors of other systems
+perturbation      changes of the sound, and a model's logits of changed tracks
+robustness        the loss of a finished model under perturbations
+reliability       calibration error, and promised against achieved precision
+provenance        commit, machine and package versions behind a number
 """

@@ -1,10 +1,11 @@
-"""Baselines on the same clips and folds: simple statistics of the sound, and vectors of other systems.
+"""Score clips by baselines: plain classifiers on statistics of the sound, and on vectors of other systems.
 
-    log-mel + SVM     mean and deviation of the 128 log-mel bands over the clip, standardised, an RBF support vector
-                      machine (one-label tasks) or one a tag (multi-label)
-    MFCC + logistic   mean and deviation of 20 MFCCs and of their first differences, standardised, logistic regression
+    log-mel + SVM     an RBF support vector machine (one for each tag in multi-label tasks) on the standardised mean and
+                      deviation of the 128 log-mel bands over the clip
+    MFCC + logistic   logistic regression on the standardised mean and deviation of 20 MFCCs and of their first
+                      differences
 
-Their regularisation is chosen on the validation side, like everything else.
+The validation side chooses their regularisation, as it chooses the weights of networks.
 """
 
 import zipfile
@@ -36,10 +37,10 @@ _COEFFICIENTS = 20
 
 
 def baseline_scores(baseline: Baseline, data: TrainingData, split: str) -> npt.NDArray[np.float32]:
-    """Score every clip of the dataset by a baseline fitted on the training side: (clips, tags) float32.
+    """Score every clip of the dataset by a baseline that is fitted on the training side: (clips, tags) float32.
 
     Raises:
-        TrainingError: a clip's targets are unknown; baselines are for fully labelled datasets.
+        TrainingError: a clip has unknown targets, or all training tracks have the same tag.
     """
     statistics = _log_mel_statistics if baseline == "log-mel + SVM" else mfcc_statistics
     vectors = np.stack(
@@ -54,21 +55,21 @@ def baseline_scores(baseline: Baseline, data: TrainingData, split: str) -> npt.N
 def machine_scores(
     machine: Machine, vectors: npt.NDArray[np.float32], data: TrainingData, split: str, *, compressed: bool = False
 ) -> npt.NDArray[np.float32]:
-    """Score every clip by a machine on standardised vectors (clips, columns): (clips, tags) float32.
+    """Score every clip by a plain classifier on standardised vectors: (clips, columns) to (clips, tags) float32.
 
-    It is fitted on the training side of the split; its regularisation is chosen on the validation side, and with
-    `compressed` also whether it gets the vectors as they are or their logarithms (of 1 and the magnitude, with the
-    sign): this suits activations that are mostly small and sometimes large.
+    The training side of the split fits the classifier, and the validation side chooses its regularisation. With
+    `compressed` the validation side also chooses between the vectors v and sign(v) · log(1 + |v|), which suits
+    activations that are mostly small and sometimes large.
 
     Raises:
-        TrainingError: a clip's targets are unknown.
+        TrainingError: a clip has unknown targets, or all training tracks have the same tag.
     """
     if np.isnan(data.clips.targets).any():
         raise TrainingError(
             f"{data.dataset.name} has unknown targets; machines on vectors need every target known. "
             'Leave "baselines", "vectors" and "hidden" out of evaluation.compare.'
         )
-    # The line search of the logistic regression can fail in float32 on tiny sets.
+    # In float32 the line search of the logistic regression can fail on tiny sets.
     exact = vectors.astype(np.float64)
     dataset = data.dataset
     truth = data.by_track(data.clips.targets, split, "valid")
@@ -111,7 +112,7 @@ def _fitted_scores(
         fitted = machine().fit(vectors[train], classes)
         confidence = _confidence(fitted)(vectors)
         if confidence.ndim == 1:
-            # With two classes scikit-learn gives the distance of the second only.
+            # With two classes scikit-learn returns the distance of the second class only.
             confidence = np.stack([-confidence, confidence], axis=1)
         # A tag without training tracks ranks below all others.
         scores = np.full((len(vectors), len(dataset.labels)), confidence.min() - 1.0, np.float32)
@@ -127,7 +128,7 @@ def _fitted_scores(
 
 
 def _confidence(fitted: Any) -> Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]:
-    """Return what a fitted machine ranks by: probabilities where it has them, else distances from the boundary."""
+    """Return the function that a fitted classifier ranks by: probabilities, or distances from its decision boundary."""
     if hasattr(fitted, "predict_proba"):
         binary = len(fitted.classes_) == 2 and fitted.classes_.dtype == bool
         return lambda vectors: fitted.predict_proba(vectors)[:, 1] if binary else fitted.predict_proba(vectors)
@@ -140,7 +141,7 @@ def _log_mel_statistics(frames: npt.NDArray[np.float32]) -> npt.NDArray[np.float
 
 
 def mfcc_statistics(frames: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Compute mean and deviation of 20 MFCCs and of their differences: (frames, mel_bands) to (80,) float32."""
+    """Compute the mean and deviation of 20 MFCCs and of their differences: (frames, mel_bands) to (80,) float32."""
     coefficients = dct(frames, axis=1, norm="ortho")[:, :_COEFFICIENTS]
     differences = np.diff(coefficients, axis=0)
     return np.concatenate(
@@ -154,10 +155,10 @@ def mfcc_statistics(frames: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def peer_vectors(path: Path, tracks: tuple[str, ...]) -> npt.NDArray[np.float32]:
-    """Read the vectors of some tracks from an .npz file with one array a track: (tracks, columns) float32.
+    """Read the vectors of tracks from an .npz file that has an array for each track: (tracks, columns) float32.
 
     Raises:
-        TrainingError: there is no such file, it lacks a track, or its vectors have different lengths.
+        TrainingError: the file cannot be read, lacks a track, or holds vectors of different lengths.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:

@@ -1,7 +1,7 @@
-"""Evaluation of an experiment: every method of a recipe, over its splits and seeds, with deviations.
+"""Evaluate an experiment: measure every method of a recipe over its splits and seeds.
 
-Scores of a track are the means over its clips. With several splits (folds) every track is tested once, by a model that
-knows neither it nor its artist; the pooled value ranks all tracks' out-of-fold scores together.
+The score of a track is the mean over its clips. With several splits (folds) every track is tested once, by a model that
+was trained without it and without its artist; the pooled value ranks the scores of all tracks together.
 """
 
 import dataclasses
@@ -23,16 +23,17 @@ Scores = npt.NDArray[np.float32]
 Kind = Literal["baseline", "local", "global", "vectors", "hidden", "joint", "peer"]
 
 NONE = Selection(())
-"""The selection of a method that reads no level of any scale."""
+"""The selection of a method that uses no local CNN."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """One way to tag, such as "local 27" or "global 18+27+54".
+    """A method to compare, such as "local 27" or "global 18+27+54".
 
     Attributes:
-        selection: the scales and levels that it reads; none for baselines and for vectors of other systems.
-        clip_scores: takes a split and a seed, and gives the scores of all clips, (clips, tags).
+        selection: the scales and levels that it uses; none for baselines and for vectors of other systems.
+        clip_scores: takes a split and a seed, and returns the scores of all clips, (clips, tags) float32.
+        seeds: the seeds of its training; methods without randomness have one.
     """
 
     name: str
@@ -44,13 +45,13 @@ class Method:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """How well one method did.
+    """The measured values of one method.
 
     Attributes:
         name, kind, selection: those of the method.
-        values: the task's number (accuracy, or macro ROC-AUC) a seed and split, (seeds, splits).
-        pooled: metrics over all tested tracks together, scores averaged over seeds.
-        scores: those scores, (tracks, tags).
+        values: the metric of the task (accuracy, or mean ROC-AUC) by seed and split, (seeds, splits) float64.
+        pooled: metrics over the tracks of all splits together, with scores averaged over seeds.
+        scores: these averaged scores, (tracks, tags) float32.
     """
 
     name: str
@@ -62,23 +63,30 @@ class Result:
 
     @property
     def mean(self) -> float:
-        """Mean over seeds and splits."""
+        """The mean over seeds and splits."""
         return float(self.values.mean())
 
     @property
     def split_deviation(self) -> float:
-        """Deviation over splits of the mean over seeds; how far folds differ."""
+        """The standard deviation over splits of the mean over seeds."""
         return float(self.values.mean(axis=0).std())
 
     @property
     def seed_deviation(self) -> float:
-        """Deviation over seeds of the mean over splits; how far trainings differ."""
+        """The standard deviation over seeds of the mean over splits."""
         return float(self.values.mean(axis=1).std())
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """All methods of a recipe on the same tracks."""
+    """All methods of a recipe on the same tracks.
+
+    Attributes:
+        experiment: the experiment that was evaluated.
+        side: the side of its splits, such as "test".
+        targets: (tracks, tags) float32 in 0..1, NaN where unknown, split after split.
+        results: the values of every method, simplest first.
+    """
 
     experiment: Experiment
     side: Side
@@ -86,16 +94,16 @@ class Evaluation:
     results: tuple[Result, ...]
 
     def find(self, kind: Kind, scales: tuple[int, ...], levels: tuple[int, ...] = ()) -> Result | None:
-        """Return the result of a kind of method on these scales and levels (empty: all); None where it is not there."""
+        """Return the result of a method by its kind, scales and levels (empty: all); None where it was not measured."""
         wanted = (kind, Selection(scales, levels))
         return next((result for result in self.results if (result.kind, result.selection) == wanted), None)
 
     def of_kind(self, kind: Kind) -> tuple[Result, ...]:
-        """Return the results of one kind of methods, in order."""
+        """Return the results of all methods of a kind, in order."""
         return tuple(result for result in self.results if result.kind == kind)
 
     def compare(self, first: Result, second: Result, resamples: int = 500) -> Difference:
-        """Resample tracks and compare the pooled value of two methods."""
+        """Return the difference of two methods' pooled values, with an interval over resampled tracks."""
         dataset = self.experiment.data.dataset
 
         def value(chosen: npt.NDArray[np.int64], is_first: bool) -> float:
@@ -106,7 +114,13 @@ class Evaluation:
 
 
 def evaluate(experiment: Experiment, side: Side, say: Callable[[str], None]) -> Evaluation:
-    """Train what is not trained yet and measure every method of the recipe on one side of its splits."""
+    """Measure every method of the recipe on one side of its splits, and train what is not trained yet.
+
+    `say` is told the name of each method before it is measured.
+
+    Raises:
+        TrainingError: a method cannot be trained or measured on this data.
+    """
     recipe, data = experiment.recipe, experiment.data
     dataset = data.dataset
     splits = recipe.data.splits
@@ -192,7 +206,7 @@ def _machine(experiment: Experiment) -> Machine:
 
 
 def _machines(experiment: Experiment) -> Iterator[Method]:
-    """Yield a plain machine on the vectors of all scales, of each scale, of each level, and of peers."""
+    """Yield a plain classifier on the vectors of all scales, of each scale, of each level, and of other systems."""
     recipe, data = experiment.recipe, experiment.data
     machine = _machine(experiment)
     scales, seeds = recipe.local.scales, recipe.evaluation.seeds[:1]
@@ -221,7 +235,10 @@ def _machines(experiment: Experiment) -> Iterator[Method]:
 
 
 def _local_scores(experiment: Experiment, split: str, scales: tuple[int, ...]) -> Scores:
-    """Average local scores over the segments of a clip, then over scales ([SPL] II-A); tags are found by name."""
+    """Average local scores over the segments of a clip, then over scales ([SPL] II-A): (clips, tags) float32.
+
+    Tags are matched by name, because the local CNNs may have been trained on another dataset.
+    """
     labels = experiment.data.dataset.labels
     scores = []
     for scale in scales:
@@ -258,5 +275,5 @@ def _selections(experiment: Experiment, kind: str) -> list[Selection]:
 
 
 def _subsets(items: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """Return all subsets but the empty one, small ones first."""
+    """Return all subsets except the empty one, in order of their size."""
     return [subset for size in range(1, len(items) + 1) for subset in combinations(items, size)]

@@ -1,6 +1,6 @@
-"""Reliability of probabilities: curves, expected calibration error, and promised against kept precision.
+"""Measure how reliable probabilities are: reliability curve, calibration error, promised and achieved precision.
 
-It is measured on tracks that neither trained nor calibrated the model.
+The tracks must be ones that neither trained nor calibrated the model.
 """
 
 import dataclasses
@@ -17,14 +17,14 @@ Probabilities = npt.NDArray[np.float32]
 
 POOLED_BINS = 15
 TAG_BINS = 5
-"""Choice: few, since a bin of few tracks is off its mean by chance, which counts as calibration error."""
+"""Choice: few bins, because chance moves the mean of a bin with few tracks, and that counts as calibration error."""
 RESAMPLES = 500
 SEED = 0
 
 
 @dataclasses.dataclass(frozen=True)
 class ScoreCalibration:
-    """An activation and the calibration of some tags in order: the parts of a card that probabilities depend on."""
+    """The parts of a model card that probabilities depend on: the activation, and the calibration of each tag."""
 
     activation: Activation
     calibration: tuple[TagCalibration, ...] = ()
@@ -32,11 +32,12 @@ class ScoreCalibration:
 
 @dataclasses.dataclass(frozen=True)
 class ScoredTracks:
-    """The probabilities that one model gave some tracks.
+    """The probabilities of some tracks by one model.
 
     Attributes:
-        probabilities, targets: (tracks, tags); targets in 0..1, NaN where unknown.
-        card: its thresholds, a tag each in the same order.
+        probabilities: (tracks, tags) float32 in 0..1.
+        targets: (tracks, tags) float32 in 0..1, NaN where unknown.
+        card: the calibration and thresholds of each tag, in the same order.
     """
 
     probabilities: Probabilities
@@ -46,7 +47,13 @@ class ScoredTracks:
 
 @dataclasses.dataclass(frozen=True)
 class Bin:
-    """Tracks of about one probability: its mean, the mean of their targets, and how many there are."""
+    """A bin of pairs of track and tag with similar probabilities.
+
+    Attributes:
+        probability: their mean probability.
+        share: the mean of their targets.
+        count: the number of pairs.
+    """
 
     probability: float
     share: float
@@ -55,15 +62,15 @@ class Bin:
 
 @dataclasses.dataclass(frozen=True)
 class Promise:
-    """A promised precision and what came of it, over all tags that store a threshold for it.
+    """A promised precision beside the achieved one, over all tags that store a threshold for it.
 
     Attributes:
-        precision: what was promised.
-        tags: how many tags store a threshold.
-        kept: for how many pairs of track and tag the promise was made.
-        achieved: the share of those that are positive; NaN for none.
-        low, high: its 95 % interval over resampled tracks.
-        recall: the share of all positives of these tags that were among them; NaN for no positives.
+        precision: the promised precision.
+        tags: the number of tags that store a threshold.
+        kept: the number of pairs of track and tag whose probability reaches the threshold.
+        achieved: the share of these pairs that are positive; NaN where there are none.
+        low, high: the 95 % interval of `achieved` over resampled tracks.
+        recall: the share of the positives of these tags that are among the pairs; NaN without positives.
     """
 
     precision: float
@@ -77,14 +84,15 @@ class Promise:
 
 @dataclasses.dataclass(frozen=True)
 class Reliability:
-    """How far probabilities can be believed.
+    """The reliability of a model's probabilities.
 
     Attributes:
-        curve: all tags together, in bins of equal mass.
-        pooled_error: expected calibration error of that curve.
-        error: the mean over tags of each tag's own, which the pooled one may hide.
-        tag_errors: by label; a tag without known targets is absent.
-        promises: one a promised precision, ascending; none where the model promises none.
+        curve: the reliability curve of all tags together, in bins of equal count.
+        pooled_error: the expected calibration error of this curve.
+        error: the mean over tags of the expected calibration error of each tag; errors of single tags can cancel in
+            `pooled_error`.
+        tag_errors: the expected calibration error by label, without tags that have no known target.
+        promises: one entry for each promised precision, ascending; none where the model promises none.
     """
 
     curve: tuple[Bin, ...]
@@ -97,9 +105,10 @@ class Reliability:
 def measure_reliability(
     parts: Sequence[ScoredTracks], labels: Sequence[str], positive_threshold: float = 0.5
 ) -> Reliability:
-    """Compare probabilities with targets, of one model, or of several that score tracks of their own each (folds).
+    """Measure the reliability of one model, or of several models that each score other tracks (folds).
 
-    A probability is compared with the target itself, a promise with positives: targets at or above the threshold.
+    Probabilities are compared with the targets themselves, promises with positives: targets at or above
+    `positive_threshold`.
 
     Raises:
         TrainingError: no target is known.
@@ -130,7 +139,7 @@ def measure_reliability(
 
 
 def reliability_curve(probabilities: Probabilities, targets: Probabilities, bins: int) -> tuple[Bin, ...]:
-    """Sort probabilities and known targets (n,), at least one, into bins of equal mass, ascending."""
+    """Sort probabilities (n,) and known targets (n,) into bins of equal count, ascending; n is at least 1."""
     order = np.argsort(probabilities, kind="stable")
     parts = np.array_split(order, min(bins, len(order)))
     return tuple(
@@ -144,7 +153,7 @@ def reliability_curve(probabilities: Probabilities, targets: Probabilities, bins
 
 
 def calibration_error(curve: Sequence[Bin]) -> float:
-    """Compute the expected calibration error: distances of the bins' shares from their probabilities, by count."""
+    """Compute the expected calibration error: the mean of |share - probability| over bins, weighted by their counts."""
     total = sum(part.count for part in curve)
     return sum(abs(part.share - part.probability) * part.count for part in curve) / total
 
@@ -172,7 +181,7 @@ def _promise(
 
 
 def _able(part: ScoredTracks, precision: float) -> npt.NDArray[np.bool_]:
-    """Tell which tags store a threshold that keeps a precision, for every track of a part: (tracks, tags)."""
+    """Mark the tags that store a threshold for a precision, for every track of a part: (tracks, tags) bool."""
     able = np.zeros(part.targets.shape, dtype=np.bool_)
     for place, entry in enumerate(part.card.calibration):
         able[:, place] = any(float(stored) >= precision for stored in entry.thresholds)
@@ -180,7 +189,10 @@ def _able(part: ScoredTracks, precision: float) -> npt.NDArray[np.bool_]:
 
 
 def _interval(hits: npt.NDArray[np.int64], made: npt.NDArray[np.int64]) -> tuple[float, float]:
-    """Compute the 95 % interval of all hits over all made over resampled tracks; NaN where none was made."""
+    """Compute the 95 % interval of the precision, sum(hits) / sum(made), over resampled tracks.
+
+    `hits` and `made` are (tracks,); the interval is NaN where no promise was made.
+    """
     if not made.any():
         return float("nan"), float("nan")
     generator = np.random.default_rng(SEED)

@@ -1,4 +1,4 @@
-"""Writes an evaluation: a table for a person, and JSON for a program."""
+"""Write an evaluation as a Markdown table and as JSON."""
 
 import json
 from collections.abc import Iterable
@@ -7,15 +7,14 @@ from typing import Any
 import numpy as np
 
 from earmark import __version__
-from earmark.training.evaluation.agreement import agreements, truth
-from earmark.training.evaluation.commit import commit
 from earmark.training.evaluation.evaluate import Evaluation, Result
-from earmark.training.evaluation.provenance import machine, versions
+from earmark.training.evaluation.metrics import agreements, truth
+from earmark.training.evaluation.provenance import commit, machine, versions
 from earmark.training.networks.scales import seconds_of, unit_of
 
 
 def evaluation_text(evaluation: Evaluation) -> str:
-    """Write the evaluation as Markdown: what was measured, a row a method, and the differences that matter."""
+    """Return an evaluation as Markdown: its origin, a row for each method, and the differences between methods."""
     experiment = evaluation.experiment
     dataset, recipe = experiment.data.dataset, experiment.recipe
     number = "accuracy" if dataset.task == "one-label" else "ROC-AUC"
@@ -51,7 +50,7 @@ def evaluation_text(evaluation: Evaluation) -> str:
 
 
 def evaluation_json(evaluation: Evaluation) -> str:
-    """Write the evaluation as JSON, tag by tag."""
+    """Return an evaluation as JSON, with the metrics of every tag."""
     experiment = evaluation.experiment
     dataset, local = experiment.data.dataset, experiment.local_data.dataset
     document: dict[str, Any] = {
@@ -97,7 +96,7 @@ def best_of(results: Iterable[Result | None]) -> Result | None:
 
 
 def left_out_by_split(evaluation: Evaluation) -> dict[str, list[str]]:
-    """Find the tags that a split's own mean leaves out, since all or none of its tracks have them."""
+    """Return, by split, the tags that its mean leaves out because all or none of its tracks have them."""
     data, side = evaluation.experiment.data, evaluation.side
     dataset = data.dataset
     found: dict[str, list[str]] = {}
@@ -111,7 +110,7 @@ def left_out_by_split(evaluation: Evaluation) -> dict[str, list[str]]:
 
 
 def _agreement(evaluation: Evaluation) -> list[str]:
-    """Say, where targets are another tagger's scores, how far each method agrees with them and with listeners."""
+    """Return the table of agreement with a teacher and with listeners; no lines without targets of a teacher."""
     dataset = evaluation.experiment.data.dataset
     if dataset.task == "one-label":
         return []
@@ -147,7 +146,7 @@ def _agreement(evaluation: Evaluation) -> list[str]:
 
 
 def _legend(evaluation: Evaluation) -> list[str]:
-    """Say what the rows mean, and give the letter's claim in one line of these numbers."""
+    """Return the explanation of the rows, and the steps from local scores to all levels and scales in one line."""
     recipe = evaluation.experiment.recipe
     scales = recipe.local.scales
     units = dict.fromkeys(unit_of(scale) for scale in scales)
@@ -185,7 +184,7 @@ def _legend(evaluation: Evaluation) -> list[str]:
 
 
 def _differences(evaluation: Evaluation) -> list[str]:
-    """Test the letter's claims as paired differences on these tracks."""
+    """Return the table of paired differences that test the letter's claims."""
     scales = evaluation.experiment.recipe.local.scales
     whole = evaluation.find("global", scales)
     one_scale = {scale: evaluation.find("global", (scale,)) for scale in scales}
@@ -208,7 +207,7 @@ def _differences(evaluation: Evaluation) -> list[str]:
     if len(scales) > 1:
         pairs += [(f"all scales against {scale}", whole, one_scale[scale]) for scale in scales]
     pairs += [(f"all scales against {result.name}", whole, result) for result in evaluation.of_kind("baseline")]
-    # The first machine on vectors reads all scales and levels.
+    # The first classifier on vectors uses all scales and levels.
     hidden, vectors = evaluation.of_kind("hidden"), evaluation.of_kind("vectors")[:1]
     others = [(one, other) for one in hidden for other in vectors]
     others += [(one, peer) for one in (*hidden, *vectors) for peer in evaluation.of_kind("peer")]

@@ -1,4 +1,4 @@
-"""Robustness: what a finished model loses when the sound is perturbed, on any dataset that shares tags with it."""
+"""Measure the robustness of a finished model: the loss under perturbed sound, on a dataset that shares tags with it."""
 
 import dataclasses
 import json
@@ -14,12 +14,10 @@ from earmark.errors import TrainingError
 from earmark.tagging.bundle.calibration import activate, probabilities, ranks
 from earmark.tagging.tagger import Tagger
 from earmark.training.datasets.base import Dataset
-from earmark.training.evaluation.commit import commit
 from earmark.training.evaluation.metrics import Difference, TaggingMetrics, measure, paired_bootstrap, quick_value
-from earmark.training.evaluation.perturbation import PERTURBATIONS, UNCHANGED, Perturbation
-from earmark.training.evaluation.provenance import machine, versions
+from earmark.training.evaluation.perturbation import PERTURBATIONS, UNCHANGED, Logits, Perturbation, track_logits
+from earmark.training.evaluation.provenance import commit, machine, versions
 from earmark.training.evaluation.reliability import Reliability, ScoreCalibration, ScoredTracks, measure_reliability
-from earmark.training.evaluation.track_logits import Logits, track_logits
 from earmark.training.recipe.sections import Side
 
 TOP = 3
@@ -28,16 +26,17 @@ RESAMPLES = 200
 
 @dataclasses.dataclass(frozen=True)
 class RobustnessRow:
-    """A model under one perturbation.
+    """The values of a model under one perturbation.
 
     Attributes:
-        metrics: on the tags shared with the dataset, from the model's scores, as in every evaluation.
-        fall: of the task's number (ROC-AUC, or accuracy) from the unchanged sound, with its interval over tracks.
-        top_changed: the share of tracks whose three most probable tags, of all that the model knows, are not the same
-            three any more, in whatever order.
-        first_changed: the same of the most probable tag.
-        reliability: of the probabilities that a person is shown.
-        raw: of the scores, which a calibrated model does not show.
+        perturbation: the name of the perturbation.
+        metrics: the metrics of the model's scores, on the tags shared with the dataset.
+        fall: the fall of the task's metric (ROC-AUC, or accuracy) from the unchanged sound, with an interval over
+            tracks.
+        top_changed: the share of tracks whose set of the three most probable tags changes, of all tags of the model.
+        first_changed: the share of tracks whose most probable tag changes.
+        reliability: the reliability of the probabilities that the model shows.
+        raw: the reliability of the scores before calibration.
     """
 
     perturbation: str
@@ -51,7 +50,15 @@ class RobustnessRow:
 
 @dataclasses.dataclass(frozen=True)
 class Robustness:
-    """A model on one side of a split, unchanged first, then perturbation by perturbation."""
+    """The values of a model on one side of a split.
+
+    Attributes:
+        calibrated: whether the model has a calibration.
+        tags: the labels that model and dataset share.
+        tracks: the number of tracks that could be decoded.
+        unreadable: the reason for every track that could not be decoded.
+        rows: the unchanged sound first, then every perturbation.
+    """
 
     model: str
     head_hash: str
@@ -74,14 +81,13 @@ def measure_robustness(
     perturbations: Sequence[Perturbation] = PERTURBATIONS,
     threads: int = 1,
 ) -> Robustness:
-    """Tag every track of one side unchanged and under every perturbation, and measure the loss.
+    """Tag every track of one side, unchanged and under every perturbation, and measure the loss.
 
-    Tags are matched by label; tags of the model or the dataset alone are left out, and `Robustness.tags` names the
-    rest.
+    Tags are matched by label. `progress` is called with the number of tracks done and the number of all tracks.
 
     Raises:
         TrainingError: model and dataset share no tag, no track can be decoded, or no tag has both positives and
-            negatives there.
+            negatives.
     """
     shared = tuple(label for label in dataset.labels if label in tagger.labels)
     if not shared:
@@ -144,13 +150,13 @@ def _row(
 
 
 def _changed(before: npt.NDArray[np.float64], after: npt.NDArray[np.float64], top: int) -> float:
-    """Compute the share of tracks whose strongest tags have changed: (tracks, tags) each."""
+    """Compute the share of tracks whose set of `top` strongest tags differs; both arrays are (tracks, tags)."""
     strongest = [np.sort(np.argsort(-values, axis=1, kind="stable")[:, :top], axis=1) for values in (before, after)]
     return float((strongest[0] != strongest[1]).any(axis=1).mean())
 
 
 def robustness_text(robustness: Robustness) -> str:
-    """Write the measurement as Markdown: what was measured, a row a perturbation, then the promises."""
+    """Return the measurement as Markdown: its origin, a row for each perturbation, and the promises."""
     dataset = robustness.dataset
     number = "accuracy" if dataset.task == "one-label" else "ROC-AUC"
     lines = [
@@ -185,7 +191,7 @@ def robustness_text(robustness: Robustness) -> str:
 
 
 def robustness_json(robustness: Robustness) -> str:
-    """Write the measurement as strict JSON, with reliability curves and every tag."""
+    """Return the measurement as strict JSON, with reliability curves and the metrics of every tag."""
     dataset = robustness.dataset
     document = {
         "model": robustness.model,
@@ -204,7 +210,7 @@ def robustness_json(robustness: Robustness) -> str:
 
 
 def _promise_lines(robustness: Robustness) -> list[str]:
-    """Write promised against achieved precision, a row a perturbation."""
+    """Return the table of promised and achieved precision, a row for each perturbation."""
     first = robustness.rows[0].reliability
     raw = robustness.rows[0].raw
     lines = [
@@ -255,7 +261,7 @@ def _reliability(reliability: Reliability) -> dict[str, Any]:
 
 
 def _without_nan(value: Any) -> Any:
-    """Replace what could not be measured by null."""
+    """Replace numbers that are not finite by None, in nested dictionaries and lists."""
     if isinstance(value, dict):
         return {key: _without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,8 +1,7 @@
-"""Extras: what is not in the letter; a recipe that asks for none of it passes through none of it.
+"""Extend the letter's method; a recipe that asks for no extension runs none of this code.
 
-augmentation      segments varied anew in every epoch
-distillation      another tagger's scores and last hidden layer as targets, and a loss in which every tag counts alike
-windows           windows of random length for the global classifier
-joint             local CNNs and classifier trained together
-parts             trainings put together with the extras that a recipe asks for
+augmentation      random changes of segments, and windows of random length
+distillation      another network's scores and last hidden layer as targets, and a loss that weighs all tags alike
+joint             training of local CNNs and classifier together
+parts             trainings put together with the extensions that a recipe asks for
 """

@@ -1,10 +1,12 @@
-"""Distillation: learning from another tagger's scores, and from its last hidden layer beside the tags.
+"""Distil another tagger (a teacher): learn from its scores and from its last hidden layer.
 
-A teacher's scores say less of what it heard than its last hidden layer does. While a local CNN or the classifier trains
-it has outputs for that layer too, which are dropped afterwards (Romero et al. 2015, FitNets: Hints for Thin Deep Nets).
+The last hidden layer of a teacher holds more than its scores. During training a local CNN or the classifier has further
+outputs that predict this layer, and they are removed afterwards (Romero et al. 2015, "FitNets: Hints for Thin Deep
+Nets").
 
-Binary cross-entropy hardly cares whether a tag that its teacher gives .002 to .02 is put in the right order: rare tags
-are learned last. `BalancedLoss` counts every tag alike. Choice: ours; the papers have yes and no.
+A teacher gives rare tags scores such as .002 to .02, whose order hardly changes a binary cross-entropy, so that rare
+tags are learned last. `BalancedLoss` weighs all tags alike. Choice: this loss is ours; the papers have targets of 0
+and 1.
 """
 
 import dataclasses
@@ -23,29 +25,29 @@ from earmark.errors import TrainingError
 from earmark.training.data.clips import Clips, TrainingData
 
 LEAST = 1e-3
-"""Choice: targets are kept this far from 0 and 1, so that the log odds of yes and no are finite."""
+"""Choice: the smallest distance of targets from 0 and 1, which keeps log odds finite."""
 
 
 class BalancedLoss:
-    """A loss in which every tag counts alike: the smooth absolute difference (Huber's) of standardised log odds.
+    """The Huber loss of standardised log odds, which weighs all tags alike.
 
-    The log odds of targets and of the network are standardised tag by tag, by the mean and deviation of the training
-    targets' own. The network still gives plain log odds.
+    The log odds of targets and outputs are standardised with the mean and deviation of the training targets of each
+    tag. The outputs of the network stay plain log odds.
     """
 
     def __init__(self, targets: Tensor) -> None:
-        """Take the targets of training: (n, tags) in 0..1, NaN where unknown."""
+        """Compute the mean and deviation of the log odds of training targets: (n, tags) in 0..1, NaN where unknown."""
         odds = torch.logit(targets.double(), LEAST)
         known = ~torch.isnan(odds)
         count = known.sum(dim=0).clamp(min=1)
         filled = torch.where(known, odds, 0.0)
         self.mean = (filled.sum(dim=0) / count).float()
         squares = torch.where(known, (odds - self.mean) ** 2, 0.0).sum(dim=0) / count
-        # A tag whose targets never differ teaches nothing; a deviation of 1 keeps its numbers finite.
+        # A deviation of 1 keeps the values of a tag finite whose targets are all equal.
         self.deviation = torch.where(squares > 1e-6, squares.sqrt(), 1.0).float()
 
     def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the mean over known targets of logits (n, tags) against targets (n, tags) in 0..1 or NaN."""
+        """Return the mean loss over known targets, of logits (n, tags) and targets (n, tags) in 0..1 or NaN."""
         mean, deviation = self.mean.to(logits.device), self.deviation.to(logits.device)
         known = ~torch.isnan(targets)
         wanted = (torch.logit(torch.nan_to_num(targets, nan=0.5), LEAST) - mean) / deviation
@@ -53,7 +55,7 @@ class BalancedLoss:
         return (losses * known).sum() / known.sum().clamp(min=1)
 
     def start(self, output: nn.Linear) -> None:
-        """Let the outputs of an untrained network lie around the mean log odds of the targets."""
+        """Set the biases of an untrained output layer to the mean log odds of the targets."""
         with torch.no_grad():
             output.bias.copy_(self.mean)
 
@@ -61,11 +63,11 @@ class BalancedLoss:
 def with_distillation(data: TrainingData, files: Sequence[Path], split: str) -> TrainingData:
     """Return the data with `distillation_targets`, standardised by the training side of a split.
 
-    Without files the data is returned as it is.
+    Without files the data is returned unchanged.
 
     Raises:
-        TrainingError: as `distillation_targets` does, and where tracks have one label each, since all outputs compete
-            for it there.
+        TrainingError: a file does not fit (see `distillation_targets`), or the task has one label per track, where a
+            softmax would also cover the further outputs.
     """
     if not files:
         return data
@@ -80,9 +82,13 @@ def with_distillation(data: TrainingData, files: Sequence[Path], split: str) -> 
 def distillation_targets(clips: Clips, files: Sequence[Path], training: npt.NDArray[np.int64]) -> Clips:
     """Append the activations of other networks to the targets of clips.
 
-    They become targets in 0..1: sigmoids of values that are standardised by column. `files` are .npz archives with an
-    array (windows, columns) by track, with the windows that the targets have; a track that a file lacks gets unknown
-    targets. `training` are the positions of the clips that the standardisation is taken from.
+    Activations are standardised by column, and their sigmoids become targets in 0..1.
+
+    Args:
+        clips: the clips with their targets.
+        files: .npz archives with an array (windows, columns) for each track, whose windows are those of the targets. A
+            track that a file lacks gets unknown targets.
+        training: the positions of the clips that the standardisation is computed from, (n,) int64.
 
     Raises:
         TrainingError: a file cannot be read, holds no training track, or has other windows than the targets.
@@ -117,7 +123,7 @@ def distillation_targets(clips: Clips, files: Sequence[Path], training: npt.NDAr
 
 
 def files_hash(files: Sequence[Path]) -> str:
-    """Return the SHA-256 over the contents of files, in order.
+    """Return the SHA-256 of the contents of files, in order.
 
     Raises:
         TrainingError: a file is absent.

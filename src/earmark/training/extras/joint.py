@@ -1,7 +1,7 @@
-"""Joint training: local CNNs and the global classifier as one network, the future work that the letter names.
+"""Train local CNNs and the global classifier together as one network, which the letter names as future work.
 
-It starts from the finished three steps and has two tasks at once: the local outputs predict the clip's
-tags from every segment, and the classifier predicts them from the aggregated levels.
+Joint training starts from the results of the three steps and has two tasks: the local outputs predict the tags of the
+clip from every segment, and the classifier predicts them from the aggregated levels.
 """
 
 import dataclasses
@@ -20,9 +20,8 @@ from earmark.tagging.bundle.card import Extractor, Head
 from earmark.tagging.bundle.tensors import extractor_hash
 from earmark.training.data.batches import Share, shuffled_batches, updates_an_epoch
 from earmark.training.data.clips import Clips, TrainingData
-from earmark.training.networks.classifier import GlobalClassifier
 from earmark.training.networks.export import Arrays, check_local, local_arrays
-from earmark.training.networks.local_cnn import LocalCNN
+from earmark.training.networks.networks import GlobalClassifier, LocalCNN
 from earmark.training.recipe.recipe import Recipe
 from earmark.training.steps.fit import History, Loss, fit, read_history, tag_loss, write_history
 from earmark.training.steps.global_step import TrainedClassifier, finished_classifier
@@ -30,9 +29,12 @@ from earmark.training.steps.local_step import TrainedLocal, read_local_network
 
 
 class JointNetwork(nn.Module):
-    """Every local CNN of a recipe and the classifier on their levels, differentiable from the tags to the frames.
+    """The local CNNs of a recipe and the classifier on their levels, differentiable from tags to frames.
 
-    The aggregation is the letter's: the maximum over a segment, the mean over the segments of a clip.
+    The aggregation is that of the letter: the maximum over a segment, and the mean over the segments of a clip.
+
+    Raises:
+        TrainingError: a local CNN has another aggregation.
     """
 
     def __init__(self, local_networks: Sequence[LocalCNN], classifier: GlobalClassifier) -> None:
@@ -52,9 +54,10 @@ class JointNetwork(nn.Module):
         return [network for network in self.local_networks if isinstance(network, LocalCNN)]
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Tag clips: (clips, frames, mel_bands) to logits (clips, 1 + segments, tags) in training, global ones first.
+        """Compute logits of clips (clips, frames, mel_bands).
 
-        In evaluation there are only the global ones, (clips, 1, tags).
+        The result is (clips, 1 + segments, tags) in training, with the global logits first, then those of all segments
+        of all scales. In evaluation it is (clips, 1, tags), the global logits.
         """
         vectors, local_logits = [], []
         for network in self.networks():
@@ -72,7 +75,7 @@ class JointNetwork(nn.Module):
 
 
 def joint_loss(loss: Loss, local_weight: float) -> Loss:
-    """Make the loss of both tasks: that of the global logits plus `local_weight` times that of all segments' logits."""
+    """Return the loss of both tasks: the global loss plus `local_weight` times the loss of all segments."""
 
     def both(logits: Tensor, targets: Tensor) -> Tensor:
         value = loss(logits[:, 0], targets)
@@ -86,7 +89,7 @@ def joint_loss(loss: Loss, local_weight: float) -> Loss:
 
 
 class ClipBatches:
-    """Whole clips of one length as frames, shuffled or in order; shorter clips are left out."""
+    """Batches of whole clips as log-mel frames, shuffled or in order; clips shorter than `clip_frames` are left out."""
 
     def __init__(
         self,
@@ -126,7 +129,7 @@ class ClipBatches:
 
 @dataclasses.dataclass(frozen=True)
 class TrainedJoint:
-    """Local CNNs and classifier after joint training, as a bundle will hold them (not sealed yet)."""
+    """The local CNNs and the classifier after joint training, as arrays of a bundle whose hashes are not yet set."""
 
     extractors: tuple[Extractor, ...]
     local_arrays: tuple[Arrays, ...]
@@ -146,9 +149,20 @@ def train_joint(
     folder: Path,
     say: Callable[[str], None],
 ) -> None:
-    """Train the finished networks on together, on whole clips, and keep them in a folder.
+    """Train the networks of the three steps together on whole clips, and store them in a folder.
 
-    Both tasks train at once; the clips of another side choose the weights.
+    The validation side chooses the weights.
+
+    Args:
+        recipe: the recipe.
+        data: the dataset with its frames.
+        split: the name of the split.
+        trained: the local CNNs of step 1.
+        classifier: the global classifier of step 3.
+        seed: the seed of the order of clips.
+        fabric: device, precision and processes.
+        folder: where weights and history go, and the checkpoint during training.
+        say: told a line after every epoch.
 
     Raises:
         TrainingError: the local CNNs were trained on other tags than the clips have.
@@ -211,7 +225,7 @@ def train_joint(
 
 
 def read_joint(extractors: Sequence[Extractor], hidden_units: tuple[int, ...], folder: Path) -> TrainedJoint:
-    """Read what `train_joint` kept; `extractors` describe the local CNNs with the levels that are used."""
+    """Read the networks that `train_joint` stored; `extractors` are the local CNNs with the levels used."""
     arrays = load_file(folder / "weights.safetensors")
     parts = [_starting(f"extractor.{extractor.name}.", arrays) for extractor in extractors]
     hashed = (

@@ -1,4 +1,4 @@
-"""The parts of trainings that use extras: augmentation, distillation, balanced tags, windows of random length."""
+"""Put together trainings that use augmentation, distillation, the balanced loss, or windows of random length."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -8,11 +8,9 @@ import torch
 from earmark.tagging.bundle.card import Extractor
 from earmark.training.data.batches import SegmentBatches, Share
 from earmark.training.data.clips import TrainingData
-from earmark.training.extras.augmentation import Augmentation, AugmentedBatches
+from earmark.training.extras.augmentation import Augmentation, AugmentedBatches, WindowBatches
 from earmark.training.extras.distillation import BalancedLoss, with_distillation
-from earmark.training.extras.windows import WindowBatches
-from earmark.training.networks.classifier import GlobalClassifier
-from earmark.training.networks.local_cnn import LocalCNN
+from earmark.training.networks.networks import GlobalClassifier, LocalCNN
 from earmark.training.recipe.sections import GlobalSection, LocalSection
 from earmark.training.steps.features import ScaleFeatures
 from earmark.training.steps.fit import FitParts
@@ -23,7 +21,10 @@ from earmark.training.steps.local_step import local_parts, segment_batches
 def extended_local_parts(
     extractor: Extractor, data: TrainingData, split: str, section: LocalSection, seed: int, share: Share
 ) -> FitParts[LocalCNN]:
-    """Put together the training of a local CNN with everything that its section asks for."""
+    """Put together the training of a local CNN with the extras that its section asks for.
+
+    The arguments are those of `steps.local_step.local_parts`.
+    """
     data = with_distillation(data, section.distillation, split)
     parts = local_parts(extractor, data, split, section, seed, share)
     if isinstance(parts.training, SegmentBatches) and extractor.log_mel is not None:
@@ -48,9 +49,10 @@ def extended_classifier_parts(
     seed: int,
     share: Share,
 ) -> FitParts[GlobalClassifier]:
-    """Put together the training of the global classifier with everything that its section asks for.
+    """Put together the training of the global classifier with the extras that its section asks for.
 
-    `features` are those of all scales, first at the loudness of the clips, then at others.
+    `features` are the features of all scales, first at the loudness of the clips, then at each other loudness; the
+    other arguments are those of `steps.global_step.classifier_parts`.
     """
     data = with_distillation(data, section.distillation, split)
     parts = classifier_parts(data, split, features[0], levels, section, seed, share)

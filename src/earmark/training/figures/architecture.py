@@ -1,4 +1,4 @@
-"""Figure 1: the architecture, drawn from the recipe that was run: its scales, blocks, levels, vector and classifier."""
+"""Draw figure 1, the architecture of a recipe: scales, blocks, levels, vector and global classifier."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# All lengths below are in inches, from the lower left.
+# All lengths are in inches from the lower left corner.
 _LOCAL, _AGGREGATE, _GLOBAL = (0.08, 4.30), (4.37, 5.55), (5.62, 7.08)
 _HEADING, _ROW_GAP, _CELL = 0.46, 0.16, 0.115
 _LOWEST_ROW = 0.62
@@ -36,7 +36,14 @@ _KEY = (
 
 @dataclass(frozen=True)
 class Row:
-    """One scale of the figure: its network, the levels that enter the vector, and its place."""
+    """The row of one scale.
+
+    Attributes:
+        scale: the scale.
+        blocks: the blocks of its network.
+        used: the levels that enter the vector.
+        bottom, height: the place of the row in inches.
+    """
 
     scale: int
     blocks: tuple[Convolution, ...]
@@ -46,12 +53,12 @@ class Row:
 
     @property
     def middle(self) -> float:
-        """Height of the network's middle; below it is room for the lines to the vector."""
+        """The height of the middle of the network, in inches; the lines to the vector run below it."""
         return self.bottom + self.height / 2 + 0.08
 
     @property
     def columns(self) -> int:
-        """The number of values of the vector that are this scale's."""
+        """The number of values that this scale has in the vector."""
         return sum(self.blocks[level - 1].channels for level in self.used)
 
 
@@ -85,7 +92,7 @@ def draw_architecture(run: MeasuredRun) -> "Figure":
 
 
 def _rows(run: MeasuredRun) -> list[Row]:
-    """Place the recipe's scales from the top down."""
+    """Return the rows of the recipe's scales from top to bottom."""
     rows: list[Row] = []
     bottom = 0.14
     for scale in reversed(run.recipe.local.scales):
@@ -113,8 +120,8 @@ def _draw_network(axes: "Axes", run: MeasuredRun, row: Row, marks: tuple[style.M
     _say(axes, 0.46, middle - 0.02, f"{seconds_of(row.scale):.2f} s", style.FOOTER_POINTS)
     kind = run.recipe.local.raw.block
     sound = "raw sound" if kind == "basic" else f"raw sound, {kind}"
-    heard = sound if is_raw(row.scale) else f"{LogMelSettings().mel_bands} mel bands"
-    _say(axes, 0.46, middle - 0.12, heard, 4.5, colour=style.QUIET)
+    inputs = sound if is_raw(row.scale) else f"{LogMelSettings().mel_bands} mel bands"
+    _say(axes, 0.46, middle - 0.12, inputs, 4.5, colour=style.QUIET)
     pitch = (3.29 - 0.87) / deepest
     deep = deepest > _BLOCKS_WITH_ROOM
     width = pitch - (0.06 if deep else 0.1)
@@ -126,7 +133,7 @@ def _draw_network(axes: "Axes", run: MeasuredRun, row: Row, marks: tuple[style.M
         ink = style.ink_on(colour)
         _box(axes, x, middle - half, width, 2 * half, colour)
         if deep:
-            # The block is too narrow for lines: one upright text, with the level's number above it.
+            # Deep networks have narrow blocks, whose text is turned, with the number of the level above it.
             _say(axes, x + width / 2, middle + half + 0.06, f"L{level}", 4.5, weight="bold")
             _say(axes, x + width / 2, middle, _short(block), 4.5, colour=ink, turn=90)
         else:
@@ -151,7 +158,7 @@ def _draw_network(axes: "Axes", run: MeasuredRun, row: Row, marks: tuple[style.M
 
 
 def _short(block: Convolution) -> str:
-    """Abbreviate a block: filter × channels, and its pool or stride if it has one."""
+    """Return the short text of a block: filter length × channels, then its stride or pool if it has one."""
     text = f"{block.filter_length}×{block.channels}"
     if block.stride > 1:
         return f"{text} /{block.stride}"
@@ -159,7 +166,7 @@ def _short(block: Convolution) -> str:
 
 
 def _draw_vector_part(axes: "Axes", run: MeasuredRun, row: Row, marks: tuple[style.Mark, ...]) -> None:
-    """Draw the part of the vector that is one scale's, a cell a level, and how it is made."""
+    """Draw one scale's part of the vector, with a cell for each level, and the aggregation that computes it."""
     segments = segments_of(row.scale, run.recipe.data.clip_frames)
     gather, cells = row.bottom - 0.01, 4.99
     middle = row.bottom + row.height / 2
@@ -200,7 +207,7 @@ def _draw_classifier(axes: "Axes", run: MeasuredRun, rows: list[Row]) -> None:
 
 
 def _draw_tags(axes: "Axes", run: MeasuredRun, middle: float, room: float) -> None:
-    """Draw the first tags by name, as many as fit, and how many there are."""
+    """Draw the names of the first tags, as many as fit, and the number of all tags."""
     line = 0.105
     fitting = max(2, min(_TAGS_SHOWN, int(room / line) - 3))
     shown = run.tags if len(run.tags) <= fitting else run.tags[: fitting - 1]

@@ -1,4 +1,4 @@
-"""Figure 5: the gain of each level and each scale, tag by tag."""
+"""Draw figure 5: the gain of each level and each scale by tag."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from earmark.errors import TrainingError
 from earmark.plots import style
-from earmark.training.figures.combinations import LETTER_SCALE
+from earmark.training.figures.charts import LETTER_SCALE
 from earmark.training.figures.measured import MeasuredRow, MeasuredRun
 from earmark.training.networks.scales import levels_of, unit_of
 
@@ -20,31 +20,36 @@ _ROUND_IT_INCHES = 0.95
 
 @dataclass(frozen=True)
 class Panel:
-    """One comparison: its title, and the rows of methods by name, of which the last is everything together."""
+    """A panel that compares methods; the last method combines all others.
+
+    Attributes:
+        title: the title of the panel.
+        methods: the measured rows by their names in the legend.
+    """
 
     title: str
     methods: Mapping[str, MeasuredRow]
 
     def gains(self, tag: str) -> dict[str, float]:
-        """Compute the ROC-AUC of a tag by each method, over that of the weakest of them."""
+        """Return, by method, the ROC-AUC of a tag minus that of the weakest method."""
         values = {name: row.tag_auc[tag] for name, row in self.methods.items()}
         weakest = min(values.values())
         return {name: value - weakest for name, value in values.items()}
 
     @property
     def whole(self) -> MeasuredRow:
-        """The row of everything together."""
+        """The row of the method that combines all others."""
         return list(self.methods.values())[-1]
 
 
 def draw_gains(run: MeasuredRun, level_scale: int | None = None) -> "Figure":
-    """Draw the gain of single and all levels and of single and all scales beside the ROC-AUC, a row for each tag.
+    """Draw the gains by level, the gains by scale, and the ROC-AUC, with a row for each tag.
 
     Tags are sorted by ROC-AUC within their groups. Without `level_scale` the levels are those of the letter's 27
-    frames, or of the first scale of which they were measured.
+    frames, or of the first scale whose levels were measured.
 
     Raises:
-        TrainingError: neither comparison was measured, or not that of the levels of the scale asked for.
+        TrainingError: neither gains by level nor gains by scale were measured, or no gains by level at `level_scale`.
     """
     levels, scales = _levels_panel(run, level_scale), _scales_panel(run)
     panels = [*levels, *scales]
@@ -59,20 +64,20 @@ def draw_gains(run: MeasuredRun, level_scale: int | None = None) -> "Figure":
             "neither single levels beside all levels, nor single scales beside all scales were measured. "
             'Add "single-levels", "multi-level" and "multi-scale" to evaluation.compare.'
         )
-    judged = panels[-1].whole
+    whole = panels[-1].whole
     absent = "" if levels else f" Single levels beside {run.levels_label} were not measured."
     absent += "" if scales else " Single scales beside all scales were not measured."
-    lines = _lines(run, judged, panels)
+    lines = _lines(run, whole, panels)
     figure = style.new_figure(
         style.PAGE_INCHES,
         _ROUND_IT_INCHES + _ROW_INCHES * len(lines),
         "Gain: ROC-AUC of the tag over that of the weakest method in the same panel; scores averaged over seeds, all "
-        f"tracks together. Right: ROC-AUC of {judged.name}, by which tags are sorted.{absent}\n{run.footer}",
+        f"tracks together. Right: ROC-AUC of {whole.name}, by which tags are sorted.{absent}\n{run.footer}",
     )
     axes = figure.subplots(1, len(panels) + 1, sharey=True, width_ratios=(*(3.0,) * len(panels), 1.5))
     for number, (place, panel) in enumerate(zip(axes, panels, strict=False)):
         _draw_panel(place, panel, lines, "abc"[number])
-    _draw_auc(axes[-1], judged, lines, "abc"[len(panels)])
+    _draw_auc(axes[-1], whole, lines, "abc"[len(panels)])
     first = axes[0]
     first.set_yticks(range(len(lines)), [line.removeprefix("\n") for line in lines])
     for text, line in zip(first.get_yticklabels(), lines, strict=True):
@@ -82,7 +87,7 @@ def draw_gains(run: MeasuredRun, level_scale: int | None = None) -> "Figure":
 
 
 def _levels_panel(run: MeasuredRun, wanted: int | None) -> list[Panel]:
-    """Compare single levels of one scale with all of them; none where they were not measured."""
+    """Return the panel of single levels and all levels of one scale; an empty list where these were not measured."""
     scales = sorted(run.recipe.local.scales, key=lambda scale: scale != LETTER_SCALE)
     for scale in scales if wanted is None else [wanted]:
         whole = run.rows_of("global", (scale,), run.levels)
@@ -95,7 +100,7 @@ def _levels_panel(run: MeasuredRun, wanted: int | None) -> list[Panel]:
 
 
 def _scales_panel(run: MeasuredRun) -> list[Panel]:
-    """Compare single scales with all of them; none where they were not measured, or there is only one."""
+    """Return the panel of single scales and all scales; an empty list where these were not measured."""
     scales = run.recipe.local.scales
     whole = run.rows_of("global", scales, run.levels)
     single = [(scale, run.rows_of("global", (scale,), run.levels)) for scale in scales]
@@ -105,11 +110,11 @@ def _scales_panel(run: MeasuredRun) -> list[Panel]:
     return [Panel(f"scales, {run.levels_label}", methods)]
 
 
-def _lines(run: MeasuredRun, judged: MeasuredRow, panels: Sequence[Panel]) -> list[str]:
-    """Sort tags by falling ROC-AUC, group by group under a heading that starts with a break."""
+def _lines(run: MeasuredRun, whole: MeasuredRow, panels: Sequence[Panel]) -> list[str]:
+    """Return tags by falling ROC-AUC; with several groups, each under a heading that starts with a line break."""
     tags = [
         tag
-        for tag in sorted(judged.tag_auc, key=lambda tag: -judged.tag_auc[tag])
+        for tag in sorted(whole.tag_auc, key=lambda tag: -whole.tag_auc[tag])
         if all(tag in row.tag_auc for panel in panels for row in panel.methods.values())
     ]
     groups = list(dict.fromkeys(run.groups.get(tag, "") for tag in run.tags))
@@ -121,7 +126,7 @@ def _lines(run: MeasuredRun, judged: MeasuredRow, panels: Sequence[Panel]) -> li
 
 
 def _draw_panel(axes: "Axes", panel: Panel, lines: Sequence[str], letter: str) -> None:
-    """Draw a mark a method on every tag's line, the weakest at 0."""
+    """Draw a mark for each method on the line of every tag; the weakest method is at 0."""
     marks = (*style.ordered_marks(len(panel.methods) - 1), style.ALL)
     rows = [(row, panel.gains(line)) for row, line in enumerate(lines) if not line.startswith("\n")]
     for row, gains in rows:
@@ -152,9 +157,9 @@ def _draw_panel(axes: "Axes", panel: Panel, lines: Sequence[str], letter: str) -
     _dress(axes, lines)
 
 
-def _draw_auc(axes: "Axes", judged: MeasuredRow, lines: Sequence[str], letter: str) -> None:
-    """Draw the absolute number of every tag, as a mark and in digits."""
-    tags = {row: judged.tag_auc[line] for row, line in enumerate(lines) if not line.startswith("\n")}
+def _draw_auc(axes: "Axes", whole: MeasuredRow, lines: Sequence[str], letter: str) -> None:
+    """Draw the ROC-AUC of every tag as a mark and in digits."""
+    tags = {row: whole.tag_auc[line] for row, line in enumerate(lines) if not line.startswith("\n")}
     axes.scatter(list(tags.values()), list(tags), s=14, color=style.INK, linewidths=0, zorder=3)
     for row, value in tags.items():
         axes.annotate(
@@ -173,7 +178,7 @@ def _draw_auc(axes: "Axes", judged: MeasuredRow, lines: Sequence[str], letter: s
 
 
 def _dress(axes: "Axes", lines: Sequence[str]) -> None:
-    """Draw what all panels share, and grey ground behind every other tag."""
+    """Set the grid and axes of a panel, and draw a grey background behind every other tag."""
     for row, line in enumerate(lines):
         if row % 2 == 0 and not line.startswith("\n"):
             axes.axhspan(row - 0.5, row + 0.5, color=style.GROUND, linewidth=0, zorder=0)

@@ -1,4 +1,4 @@
-"""Reads a measured run as `earmark evaluate` kept it."""
+"""Read a measured run as `earmark evaluate` stored it."""
 
 import json
 from collections.abc import Mapping
@@ -51,7 +51,7 @@ class _Provenance(BaseModel):
 
 
 class _Document(BaseModel):
-    """The parts of an evaluation that figures need; anything else is ignored."""
+    """The parts of a stored evaluation that figures need; other parts are ignored."""
 
     recipe: Recipe
     dataset: _Dataset
@@ -65,15 +65,16 @@ class _Document(BaseModel):
 
 @dataclass(frozen=True)
 class MeasuredRow:
-    """One method as it was measured.
+    """The measured values of one method.
 
     Attributes:
-        scales: segment lengths in frames of its networks; none for a baseline.
-        levels: the levels used; none stands for all.
-        mean: the task's number, accuracy or macro ROC-AUC, over seeds and splits.
-        deviation: how far that number differs, over splits where there are several, over seeds where not; 0 where
-            nothing was repeated.
-        tag_auc: ROC-AUC of every tag, over all tracks together.
+        name: the name of the method, such as "global 27".
+        kind: its kind, such as "global".
+        scales: the scales of its networks; none for a baseline.
+        levels: the levels used; an empty tuple means all.
+        mean: the metric of the task (accuracy, or mean ROC-AUC), mean over seeds and splits.
+        deviation: its standard deviation over splits, or over seeds where there is one split; 0 without repetitions.
+        tag_auc: the ROC-AUC of every tag over all tracks together, by label.
     """
 
     name: str
@@ -87,12 +88,22 @@ class MeasuredRow:
 
 @dataclass(frozen=True)
 class MeasuredRun:
-    """A recipe, what it was run on, and every method's numbers.
+    """A measured run: its recipe, its dataset, and the values of every method.
 
     Attributes:
-        tags: labels in order, those without a number too.
-        groups: label to group of tags.
-        local_tags, local_one_label: what the local CNNs put out, which in transfer is of another dataset.
+        folder: the folder of the run.
+        recipe: the recipe that was run.
+        dataset, dataset_hash: the name and the hash of its dataset.
+        one_label: whether every track has exactly one tag.
+        splits: the hash of each split by name.
+        side: the side that was measured.
+        tracks: the number of tracks measured.
+        earmark, commit: the version and the commit of the code that measured.
+        tags: all labels in order, with those that were not measured.
+        groups: the group of each label.
+        local_tags: the number of outputs of the local CNNs, which may be trained on another dataset.
+        local_one_label: whether these outputs are a softmax.
+        rows: the values of every method.
     """
 
     folder: Path
@@ -113,27 +124,27 @@ class MeasuredRun:
 
     @property
     def number(self) -> str:
-        """The name of the number that the task is judged by."""
+        """The name of the metric of the task."""
         return "accuracy" if self.one_label else "ROC-AUC"
 
     @property
     def levels(self) -> tuple[int, ...]:
-        """The levels that the recipe's multi-level rows use; none stands for all."""
+        """The levels that the recipe's multi-level rows use; an empty tuple means all."""
         return () if self.recipe.global_.levels == "all" else self.recipe.global_.levels
 
     @property
     def levels_label(self) -> str:
-        """Those levels in words, such as "all levels" or "L1+L2"."""
+        """The levels in words, such as "all levels" or "L1+L2"."""
         return "+".join(f"L{level}" for level in self.levels) or "all levels"
 
     def rows_of(self, kind: str, scales: tuple[int, ...], levels: tuple[int, ...] = ()) -> tuple[MeasuredRow, ...]:
-        """Return the row of these scales and levels: one, or none where it was not measured."""
+        """Return the row of a kind with these scales and levels; an empty tuple where it was not measured."""
         wanted = (kind, scales, levels)
         return tuple(row for row in self.rows if (row.kind, row.scales, row.levels) == wanted)
 
     @property
     def footer(self) -> str:
-        """The origin of the numbers: data, splits, seeds, tracks, commit."""
+        """The origin of the values in words: dataset, tracks, splits, seeds, version and commit."""
         recipe = self.recipe
         splits = ", ".join(f"{name}\N{NO-BREAK SPACE}{split_hash[:12]}" for name, split_hash in self.splits.items())
         seeds = ", ".join(str(seed) for seed in recipe.evaluation.seeds)
@@ -145,7 +156,7 @@ class MeasuredRun:
 
     @property
     def spread(self) -> str:
-        """The meaning of a plotted mean and its bar, in words."""
+        """The meaning of plotted means and error bars in words."""
         splits, seeds = len(self.splits), len(self.recipe.evaluation.seeds)
         over = " and ".join(
             f"{count} {what}" for count, what in ((splits, "splits"), (seeds, "seeds of the global step")) if count > 1
@@ -156,10 +167,10 @@ class MeasuredRun:
 
 
 def read_run(folder: Path, side: Side = "test") -> MeasuredRun:
-    """Read what `earmark evaluate` kept of a run, such as runs/demo.
+    """Read the evaluation of one side from the folder of a run, such as runs/demo.
 
     Raises:
-        TrainingError: there is no such folder, this side was not measured, or the file is not from an evaluation.
+        TrainingError: there is no such folder, the side was not measured, or the file holds no evaluation.
     """
     if not folder.is_dir():
         raise TrainingError(
@@ -185,7 +196,7 @@ def read_run(folder: Path, side: Side = "test") -> MeasuredRun:
 
 
 def quoted(names: tuple[str, ...]) -> str:
-    """Write names as a recipe does, such as `"local", "multi-level"`."""
+    """Quote names as in a recipe, such as `"local", "multi-level"`."""
     return ", ".join(json.dumps(name) for name in names)
 
 

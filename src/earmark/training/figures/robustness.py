@@ -1,4 +1,4 @@
-"""Draws what perturbations of the sound cost, and what probabilities are worth before and after calibration."""
+"""Draw the loss under perturbations of the sound, and the reliability of probabilities before and after calibration."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from earmark import __version__
 from earmark.errors import TrainingError
 from earmark.plots import style
-from earmark.training.evaluation.commit import commit
+from earmark.training.evaluation.provenance import commit
 from earmark.training.evaluation.reliability import Promise, Reliability
 from earmark.training.evaluation.robustness import Robustness, RobustnessRow
 
@@ -21,12 +21,13 @@ _CHANGED = style.Mark(style.ORANGE, "o")
 
 
 def draw_robustness(robustness: Robustness, path: Path) -> None:
-    """Draw the fall of the task's number and the share of tracks whose top three tags change, a row a perturbation.
+    """Draw the fall of the metric, and the share of tracks whose three strongest tags change, for each perturbation.
 
-    The format follows from the file's ending, such as .png or .svg.
+    The ending of the file, such as .png or .svg, sets the format.
 
     Raises:
-        TrainingError: nothing was perturbed, or the picture cannot be written there.
+        TrainingError: no perturbation was measured.
+        PictureError: the file cannot be written.
         MissingExtraError: matplotlib is not installed.
     """
     with style.house():
@@ -34,7 +35,7 @@ def draw_robustness(robustness: Robustness, path: Path) -> None:
 
 
 def robustness_figure(robustness: Robustness) -> "Figure":
-    """Draw the figure; call it in `style.house`."""
+    """Return the figure; the caller holds `style.house`."""
     dataset, rows = robustness.dataset, robustness.rows[1:]
     if not rows:
         raise TrainingError("No perturbation was measured, so there is nothing to draw; measure at least one.")
@@ -97,18 +98,18 @@ def _draw_changed(axes: "Axes", rows: tuple[RobustnessRow, ...]) -> None:
 _RAW = style.Mark(style.ORANGE, "o")
 _SHOWN = style.Mark(style.BLUE, "s")
 _APART = 0.02
-"""The distance of the worst perturbation's mark from its precision."""
+"""The horizontal distance between the marks of unchanged sound and of the worst perturbation."""
 _LEAST_MADE = 10
-"""Perturbations with fewer promises are left out, since their precision is luck."""
+"""The fewest promises of a perturbation that is drawn; with fewer, its precision would be chance."""
 
 
 def draw_reliability(robustness: Robustness, path: Path) -> None:
-    """Draw what a model's probabilities are worth on unchanged sound, and how its promises hold under perturbations.
+    """Draw the reliability curve on unchanged sound, and the achieved precision under perturbations.
 
-    The format follows from the file's ending, such as .png or .svg.
+    The ending of the file, such as .png or .svg, sets the format.
 
     Raises:
-        TrainingError: the picture cannot be written there.
+        PictureError: the file cannot be written.
         MissingExtraError: matplotlib is not installed.
     """
     with style.house():
@@ -116,7 +117,7 @@ def draw_reliability(robustness: Robustness, path: Path) -> None:
 
 
 def reliability_figure(robustness: Robustness) -> "Figure":
-    """Draw the figure; call it in `style.house`."""
+    """Return the figure; the caller holds `style.house`."""
     dataset = robustness.dataset
     figure = style.new_figure(
         style.PAGE_INCHES,
@@ -219,7 +220,7 @@ def _draw_kept(axes: "Axes", promises: Sequence[Promise], apart: float, mark: st
 
 
 def _worst(precision: float, rows: Sequence[RobustnessRow]) -> list[tuple[str, Promise]]:
-    """Find the perturbation that kept a promise of this precision worst; none where none made enough of them."""
+    """Return the perturbation with the lowest achieved precision; an empty list where none has enough promises."""
     made = [
         (row.perturbation, promise)
         for row in rows

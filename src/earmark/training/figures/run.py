@@ -1,7 +1,4 @@
-"""Draws all figures of a measured run, and says what is missing for those that cannot be drawn.
-
-Beside the letter's five figures there is one of the filters of every raw scale.
-"""
+"""Draw all figures of a measured run: the letter's figures 1 to 5, and the filters of every raw scale."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -11,10 +8,8 @@ from typing import TYPE_CHECKING
 from earmark.errors import TrainingError
 from earmark.plots import style
 from earmark.training.figures.architecture import draw_architecture
-from earmark.training.figures.combinations import draw_levels, draw_scale_combinations
-from earmark.training.figures.filters import draw_filters
+from earmark.training.figures.charts import draw_levels, draw_local_and_global, draw_scale_combinations
 from earmark.training.figures.gains import draw_gains
-from earmark.training.figures.local_and_global import draw_local_and_global
 from earmark.training.figures.measured import MeasuredRun, read_run
 from earmark.training.networks.scales import is_raw
 from earmark.training.recipe.sections import Side
@@ -32,13 +27,19 @@ def draw_run(
     level_scale: int | None = None,
     say: Callable[[str], None],
 ) -> tuple[Path, ...]:
-    """Draw the letter's figures 1 to 5, and filters, from a measured run such as runs/demo; return the files written.
+    """Draw the figures of a measured run such as runs/demo, and return the files written.
 
-    They go to `output`, without it to the run's folder `figures`. `level_scale` is the scale of figure 3 and of the
-    levels in figure 5. `say` is told which figure could not be drawn, and what to add to the recipe.
+    Args:
+        folder: the folder of the run.
+        output: the folder of the figures; without it the folder `figures` of the run.
+        formats: the endings of the files.
+        side: the side that was measured.
+        level_scale: the scale of figure 3 and of the levels in figure 5; without it the letter's 27 frames, or the
+            first scale whose levels were measured.
+        say: told which figures cannot be drawn, and what the recipe lacks for them.
 
     Raises:
-        TrainingError: the run was not measured or is not one, or the folder cannot be made.
+        TrainingError: the folder holds no evaluation of this side, or the folder of the figures cannot be made.
         PictureError: a figure cannot be written.
         MissingExtraError: matplotlib is not installed.
     """
@@ -66,12 +67,19 @@ def draw_run(
 
 
 def _figures(run: MeasuredRun, level_scale: int | None) -> Mapping[str, "Callable[[], Figure]"]:
-    """Return the figures by the names of their files."""
+    """Return what draws each figure, by the name of its file."""
     return {
         "figure-1-architecture": lambda: draw_architecture(run),
         "figure-2-local-and-global": lambda: draw_local_and_global(run),
         "figure-3-levels": lambda: draw_levels(run, level_scale),
         "figure-4-scale-combinations": lambda: draw_scale_combinations(run),
         "figure-5-gains": lambda: draw_gains(run, level_scale),
-        **{f"filters-{scale}": partial(draw_filters, run, scale) for scale in run.recipe.local.scales if is_raw(scale)},
+        **{f"filters-{scale}": partial(_filters, run, scale) for scale in run.recipe.local.scales if is_raw(scale)},
     }
+
+
+def _filters(run: MeasuredRun, scale: int) -> "Figure":
+    # Imported here, because it loads torch, which no other figure needs.
+    from earmark.training.figures.filters import draw_filters
+
+    return draw_filters(run, scale)

@@ -1,9 +1,9 @@
-"""The blocks of networks: convolution, dense layer, and those of the sample-level family's follow-up.
+"""Define the blocks of networks: convolution blocks, dense blocks, and the blocks of the 2018 follow-up.
 
-Segments are (segments, channels, time, 1), channels-last in memory: convolutions are 2-D ones of width 1 (see
-`local_cnn.py`). The follow-up (Kim, Lee, Nam, "Sample-level CNN Architectures for Music Auto-tagging Using Raw
-Waveforms", 2018) scales channels by what the whole segment holds (SE), adds a block's input to its output (Res-1,
-Res-2), or both (ReSE-1, ReSE-2).
+Segments have the axes (segments, channels, time, 1) and are channels-last in memory; convolutions are 2-D convolutions
+of width 1 (see `networks.py`). The follow-up is Kim, Lee, Nam, "Sample-level CNN Architectures for Music Auto-tagging
+Using Raw Waveforms", 2018. Its blocks scale channels by their means over the segment (SE), add their input to their
+output (Res-1, Res-2), or do both (ReSE-1, ReSE-2).
 """
 
 from collections.abc import Iterable
@@ -17,23 +17,23 @@ from earmark.tagging.bundle.card import Convolution
 
 
 class BatchNorm1d(nn.BatchNorm1d):
-    """A batch norm over (n, features) that counts the batches of all processes together."""
+    """A batch norm over (n, features) whose statistics include the batches of all processes."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  torch's name
-        """Normalise features: (n, features) to the same."""
+        """Normalise features: (n, features) to the same shape."""
         return _normalise(self, input) if _shared(self) else super().forward(input)
 
 
 class BatchNorm2d(nn.BatchNorm2d):
-    """A batch norm over (n, channels, rows, columns) that counts the batches of all processes together."""
+    """A batch norm over (n, channels, rows, columns) whose statistics include the batches of all processes."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  torch's name
-        """Normalise channels: (n, channels, rows, columns) to the same."""
+        """Normalise channels: (n, channels, rows, columns) to the same shape."""
         return _normalise(self, input) if _shared(self) else super().forward(input)
 
 
 def _shared(norm: nn.Module) -> bool:
-    """Whether this is a training of several processes; torch's own synchronised batch norm needs a GPU."""
+    """Return whether several processes train together; torch's own synchronised batch norm would need a GPU."""
     return (
         norm.training
         and distributed.is_available()
@@ -43,10 +43,10 @@ def _shared(norm: nn.Module) -> bool:
 
 
 def _normalise(norm: BatchNorm1d | BatchNorm2d, rows: Tensor) -> Tensor:
-    """Normalise by the mean and variance over every process's rows, which are equally many."""
+    """Normalise by the mean and variance over the rows of all processes; every process has the same number of rows."""
     processes = distributed.get_world_size()
     dimensions = [0, *range(2, rows.ndim)]
-    # Computed in float32, since a difference of squares would lose the precision of bfloat16.
+    # Moments are computed in float32, because the difference of squares would be inaccurate in bfloat16.
     exact = rows.float()
     moments = torch.cat([exact.mean(dimensions), exact.square().mean(dimensions)])
     moments = _Sum.apply(moments)  # type: ignore[no-untyped-call]
@@ -64,7 +64,7 @@ def _normalise(norm: BatchNorm1d | BatchNorm2d, rows: Tensor) -> Tensor:
 
 
 class _Sum(torch.autograd.Function):
-    """The sum of a tensor over all processes, with the sum of all gradients on the way back."""
+    """The sum of a tensor over all processes; the backward pass sums the gradients of all processes."""
 
     @staticmethod
     def forward(_: Any, part: Tensor) -> Tensor:
@@ -84,16 +84,16 @@ RESIDUAL_DROPOUT = 0.2
 
 
 class SameConvolution(nn.Conv2d):
-    """A convolution over time: a stride of 1 pads with zeros to "same" length, a larger one pads nothing.
+    """A convolution over time that keeps the length with a stride of 1, and does not pad with a larger stride.
 
-    An even filter pads one zero more at the end.
+    It pads with zeros; filters of even length have one more zero at the end.
     """
 
     def __init__(self, inputs: int, channels: int, filter_length: int, stride: int = 1) -> None:
         same = stride == 1
         before = (filter_length - 1) // 2 if same else 0
         super().__init__(inputs, channels, (filter_length, 1), stride=(stride, 1), padding=(before, 0))
-        # torch pads both ends alike, so the additional zero of an even filter is added by hand.
+        # torch pads both ends equally, so the additional zero of an even filter is added in `forward`.
         self._zeros_after = filter_length - 1 - 2 * before if same else 0
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -103,16 +103,16 @@ class SameConvolution(nn.Conv2d):
             return self._of_pieces(input)
         if self._zeros_after:
             input = functional.pad(input, (0, 0, 0, self._zeros_after))  # noqa: A001
-        # With time as torch's width, the backward pass is up to twice as fast on a CPU (measured,
-        # `docs/explanation/sample-level.md`); the memory is the same.
+        # With time as the width, the backward pass is up to twice as fast on a CPU
+        # (`docs/explanation/sample-level.md`); the layout in memory is the same.
         padding = (0, int(self.padding[0]))
         return _turned(functional.conv2d(_turned(input), _turned(self.weight), self.bias, padding=padding))
 
     def _of_pieces(self, rows: Tensor) -> Tensor:
-        """Convolve with a stride as long as the filter: one matrix product on pieces, faster than a convolution."""
+        """Convolve with a stride equal to the filter length by one matrix product, which is faster."""
         count, inputs, length, _ = rows.shape
         pieces = rows.permute(0, 2, 3, 1).reshape(count, length // self.stride[0], self.stride[0] * inputs)
-        # In this layout the gradient of the weight is the faster kind of matrix product.
+        # In this layout the gradient of the weight is a faster matrix product.
         weight = self.weight.squeeze(-1).permute(2, 1, 0).flatten(0, 1).contiguous()
         outputs = pieces.flatten(0, 1) @ weight
         if self.bias is not None:
@@ -121,9 +121,10 @@ class SameConvolution(nn.Conv2d):
 
 
 class ChannelScaling(nn.Module):
-    """A factor in 0..1 on every channel, which two dense layers make of all channels' means over time (SE).
+    """Squeeze and excitation (SE): two dense layers compute a factor in 0..1 for every channel from the channel means.
 
-    Unlike in other networks, the layer in between is 16 times as wide (the follow-up, section 2.2).
+    The hidden layer is 16 times as wide as the channels, not narrower as in other networks (the follow-up, section
+    2.2).
     """
 
     def __init__(self, channels: int, units: int) -> None:
@@ -132,12 +133,12 @@ class ChannelScaling(nn.Module):
         self.excite = nn.Linear(units, channels)
 
     def initialise(self) -> None:
-        """Draw Glorot-uniform weights (authors' code)."""
+        """Draw the weights from a Glorot-uniform distribution (authors' code)."""
         for layer in (self.squeeze, self.excite):
             nn.init.xavier_uniform_(layer.weight)
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Scale channels: (segments, channels, time, 1) to the same."""
+        """Scale channels: (segments, channels, time, 1) to the same shape."""
         means = rows.mean(dim=(2, 3))
         factors = torch.sigmoid(self.excite(torch.relu(self.squeeze(means))))
         scaled: Tensor = rows * factors[:, :, None, None]
@@ -145,10 +146,9 @@ class ChannelScaling(nn.Module):
 
 
 class ConvolutionBlock(nn.Module):
-    """A convolution, batch norm, ReLU, and a max-pool with stride equal to its length ([SPL] II-A).
+    """A convolution, batch norm, ReLU and a max-pool whose stride is its length ([SPL] II-A).
 
-    A stride of 1 pads with zeros to "same" length (an even filter pads one more at the end); a larger one, the first
-    layer of the sample-level family, pads nothing. With `squeeze_units` what the pool leaves is scaled (SE).
+    With `squeeze_units` the pooled channels are scaled (SE).
     """
 
     def __init__(self, inputs: int, shape: Convolution) -> None:
@@ -165,9 +165,10 @@ class ConvolutionBlock(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """One or two convolutions with batch norms, scaled with `squeeze_units`, plus the input; then ReLU and max-pool.
+    """One or two convolutions with batch norms whose output is added to the input, then ReLU and max-pool.
 
-    Where the channels differ from the input's, the input goes through a 1 × 1 convolution with a batch norm.
+    With `squeeze_units` the output of the convolutions is scaled (SE). Where the number of channels changes, the input
+    goes through a 1 × 1 convolution with a batch norm.
     """
 
     def __init__(self, inputs: int, shape: Convolution) -> None:
@@ -193,7 +194,7 @@ class ResidualBlock(nn.Module):
 
 
 class DenseBlock(nn.Module):
-    """A dense layer, batch norm, ReLU, dropout."""
+    """A dense layer with batch norm, ReLU and dropout."""
 
     def __init__(self, inputs: int, units: int, dropout: float) -> None:
         super().__init__()
@@ -208,7 +209,7 @@ class DenseBlock(nn.Module):
 
 
 def first_outputs(layer: nn.Linear, outputs: int) -> nn.Linear:
-    """Make a layer that has the first outputs of another alone."""
+    """Return a layer that has only the first outputs of another layer."""
     kept = nn.Linear(layer.in_features, outputs)
     with torch.no_grad():
         kept.weight.copy_(layer.weight[:outputs])
@@ -217,12 +218,12 @@ def first_outputs(layer: nn.Linear, outputs: int) -> nn.Linear:
 
 
 def block_of(inputs: int, shape: Convolution) -> ConvolutionBlock | ResidualBlock:
-    """Make the block that a card describes."""
+    """Make the block that a bundle's card describes; `inputs` is the number of its input channels."""
     return ResidualBlock(inputs, shape) if shape.residual_convolutions else ConvolutionBlock(inputs, shape)
 
 
 def initialise(modules: Iterable[nn.Module]) -> None:
-    """Draw he-uniform weights and set biases to zero (authors' code); channel scalings initialise themselves."""
+    """Draw weights from a He-uniform distribution and set biases to 0 (authors' code); SE layers are Glorot-uniform."""
     scalings = []
     for module in modules:
         if isinstance(module, ChannelScaling):
@@ -249,7 +250,7 @@ class _NormedConvolution(nn.Module):
 
 
 def _turned(tensor: Tensor) -> Tensor:
-    """View (n, channels, time, 1) as (n, channels, 1, time), or back, where channels are last in memory."""
+    """View (n, channels, time, 1) as (n, channels, 1, time), or the reverse, in channels-last memory."""
     count, channels, height, width = tensor.shape
     return tensor.permute(0, 2, 3, 1).reshape(count, width, height, channels).permute(0, 3, 1, 2)
 

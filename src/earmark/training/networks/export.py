@@ -1,4 +1,4 @@
-"""Exports trained networks as the arrays of a bundle: batch norms folded in, every result checked against torch."""
+"""Export trained networks as the arrays of a bundle, with batch norms folded in, and compare them with torch."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,17 +9,20 @@ from earmark.errors import TrainingError
 from earmark.tagging.bundle.card import Head
 from earmark.tagging.engines.network import Classifier, LocalNetwork
 from earmark.training.networks.blocks import ChannelScaling, ConvolutionBlock, DenseBlock, ResidualBlock
-from earmark.training.networks.classifier import GlobalClassifier
-from earmark.training.networks.local_cnn import LocalCNN
+from earmark.training.networks.networks import GlobalClassifier, LocalCNN
 
 Arrays = dict[str, npt.NDArray[np.float32]]
 
 TOLERANCE = 1e-5
-"""The largest difference of numpy from torch, relative to the largest value."""
+"""The largest allowed difference between numpy and torch, relative to the largest value."""
 
 
 def local_arrays(network: LocalCNN) -> Arrays:
-    """Return the weights of a local CNN under their names in a bundle, batch norms folded in."""
+    """Return the weights of a local CNN, with batch norms folded in, by their names in a bundle.
+
+    Raises:
+        TrainingError: the network has a block of an unknown type.
+    """
     prefix = f"extractor.{network.extractor.name}"
     arrays: Arrays = {}
     for index, block in enumerate(network.blocks, start=1):
@@ -54,7 +57,7 @@ def _block_arrays(block: ConvolutionBlock | ResidualBlock, name: str) -> Arrays:
 
 
 def classifier_arrays(network: GlobalClassifier) -> Arrays:
-    """Return the weights of a global classifier under their names in a bundle, batch norms folded in."""
+    """Return the weights of a global classifier, with batch norms folded in, by their names in a bundle."""
     arrays: Arrays = {"head.mean": _array(network.mean), "head.deviation": _array(network.deviation)}
     layers = [_fold(block.dense.weight, block.dense.bias, block.norm) for block in network.hidden]  # type: ignore[union-attr,arg-type]
     layers.append((network.output.weight, network.output.bias))
@@ -64,10 +67,10 @@ def classifier_arrays(network: GlobalClassifier) -> Arrays:
 
 
 def check_local(network: LocalCNN, arrays: Arrays, segments: npt.NDArray[np.float32]) -> None:
-    """Run the first of some segments (segments, length, inputs) through torch and numpy and compare.
+    """Compare the exported network with torch on the first segments of (segments, length, inputs).
 
     Raises:
-        TrainingError: they differ by more than `TOLERANCE`.
+        TrainingError: logits or levels differ by more than `TOLERANCE`.
     """
     exported = LocalNetwork(network.extractor, arrays)
     segments = segments[: exported.batch_segments]
@@ -83,10 +86,10 @@ def check_local(network: LocalCNN, arrays: Arrays, segments: npt.NDArray[np.floa
 
 
 def check_classifier(network: GlobalClassifier, head: Head, arrays: Arrays, vectors: npt.NDArray[np.float32]) -> None:
-    """Run some vectors (n, columns) through torch and numpy and compare.
+    """Compare the exported classifier with torch on vectors (clips, columns).
 
     Raises:
-        TrainingError: they differ by more than `TOLERANCE`.
+        TrainingError: logits differ by more than `TOLERANCE`.
     """
     network.eval()
     with torch.inference_mode():
@@ -105,7 +108,7 @@ def _compare(what: str, found: npt.NDArray[np.float32], expected: npt.NDArray[np
 
 
 def _fold(weight: Tensor, bias: Tensor | None, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """Fold the batch norm behind a layer into the layer, in float64."""
+    """Fold the batch norm after a layer into its weight and bias, in float64."""
     if norm.running_mean is None or norm.running_var is None or bias is None:
         raise TrainingError("Found a layer without bias or running statistics; expected both in a trained network.")
     scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
@@ -114,6 +117,6 @@ def _fold(weight: Tensor, bias: Tensor | None, norm: nn.BatchNorm1d | nn.BatchNo
 
 
 def _array(tensor: Tensor) -> npt.NDArray[np.float32]:
-    # A copy, since numpy would otherwise share the weights that torch goes on training.
+    # The array is a copy, because numpy would otherwise share the weights that torch continues to train.
     array: npt.NDArray[np.float32] = np.array(tensor.detach().cpu().float().numpy(), order="C")
     return array

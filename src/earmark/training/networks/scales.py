@@ -1,7 +1,7 @@
-"""Scales: the segment lengths of local CNNs and the networks that belong to them.
+"""Describe the local CNN of each scale (segment length), and count what it costs.
 
-A scale is a number: below 2048 it counts frames of log-mel (the letter, method section 3), from there on samples of raw
-sound (the sample-level family, [SL], [SMC] and method section 5).
+A scale is a number. Below 2048 it counts log-mel frames (the letter, method section 3); from 2048 on it counts samples
+of raw sound (the sample-level family, [SL], [SMC], method section 5).
 """
 
 import dataclasses
@@ -14,26 +14,27 @@ from earmark.tagging.bundle.card import Convolution, Extractor
 
 RATE_HZ = 22_050
 SHORTEST_SAMPLES = 2048
-"""The shortest scale in samples of raw sound; shorter scales are in frames of log-mel (2048 frames would be 48 s)."""
+"""The shortest scale in samples; smaller numbers count log-mel frames (2048 frames would be 48 s)."""
 PUBLISHED_SAMPLES = (16_384, 19_683, 32_768, 39_366, 59_049)
-"""Lengths of the family, in samples: 2^14, 3^9, 2^15, 2·3^9, 3^10."""
+"""The published segment lengths in samples: 2^14, 3^9, 2^15, 2·3^9, 3^10."""
 RELEASED_TOP = 256
-"""The channels at the top of the authors' released Million Song network; their MagnaTagATune code has 512."""
+"""The channels of the last layers in the authors' released Million Song network; their MagnaTagATune code has 512."""
 WIDENING = 16
-"""The factor by which the layer between the two of a channel scaling is wider (2018)."""
+"""The width of the hidden layer of SE, as a multiple of the channels (2018)."""
 
 BlockKind = Literal["basic", "se", "res-1", "res-2", "rese-1", "rese-2"]
 
 
 @dataclasses.dataclass(frozen=True)
 class SampleLevelShape:
-    """The properties that all sample-level networks of a recipe share, whatever their lengths.
+    """The properties that all sample-level networks of a recipe share.
 
     Attributes:
-        top_channels: of the last pooled block and of the 1 × 1 convolution behind it; those below have 128 and 256.
-        channel_multiplier: all channels times this, for a network that is thinner on purpose.
-        block: the kind of all pooled blocks: as in the first papers, or of the follow-up (2018).
-        top_levels: how many of the highest hidden layers enter the vector; the paper's are three.
+        top_channels: the channels of the last pooled block and of the 1 × 1 convolution after it; the blocks before
+            have 128 and 256.
+        channel_multiplier: a factor on the channels of all layers.
+        block: the kind of all pooled blocks: "basic" as in the first papers, the others as in the follow-up (2018).
+        top_levels: the number of the highest hidden layers that enter the vector; the paper has three.
     """
 
     top_channels: int = RELEASED_TOP
@@ -43,20 +44,21 @@ class SampleLevelShape:
 
 
 def is_raw(scale: int) -> bool:
-    """Whether a scale is in samples of raw sound, not in frames of log-mel."""
+    """Return whether a scale counts samples of raw sound, not log-mel frames."""
     return scale >= SHORTEST_SAMPLES
 
 
 def raw_convolutions_of(segment_samples: int, shape: SampleLevelShape = SampleLevelShape()) -> tuple[Convolution, ...]:
-    """Return the layers for a segment of a length in samples.
+    """Return the layers of the sample-level network for a segment length in samples.
 
-    First a convolution of filter and stride m with 128 channels; then blocks whose filters are as long as their pools,
-    until one row is left: two of 128 channels, the last of `top_channels`, all between of 256; then a 1 × 1 convolution
-    as wide as the top. m is 3, or 2 for a power of two. Choice: of 39 366 samples, "nine 3s and one 2", the 2 is the
-    last pool, as in the letter's 54 frames.
+    The first layer is a convolution with 128 channels whose filter length and stride are m. The blocks after it have
+    filters as long as their pools, and shorten the segment to one row: two have 128 channels, the last has
+    `top_channels`, and all others have 256. The last layer is a 1 × 1 convolution with `top_channels`. m is 3, or 2
+    where the length is a power of two. Choice: for 39 366 samples, "nine 3s and one 2", the 2 is the last pool, as in
+    the letter's network for 54 frames.
 
     Raises:
-        RecipeError: no such pools tile the length, or the multiplier leaves a layer without channels.
+        RecipeError: no such pools divide the length, or the multiplier leaves a layer without channels.
     """
     factors: list[int] = []
     rest = segment_samples
@@ -64,7 +66,7 @@ def raw_convolutions_of(segment_samples: int, shape: SampleLevelShape = SampleLe
         while rest % length == 0 and rest > 1:
             factors.append(length)
             rest //= length
-    # Other mixtures of 3s and 2s have never been tried, and are most often mistakes.
+    # Other products of 3s and 2s were never published and are most likely mistakes.
     if rest != 1 or not is_raw(segment_samples) or (factors[0] == 3 and factors.count(2) > 1):
         raise RecipeError(
             f"No sample-level CNN for segments of {segment_samples} samples: the length has to be a product of 3s with "
@@ -79,7 +81,7 @@ def raw_convolutions_of(segment_samples: int, shape: SampleLevelShape = SampleLe
 
 
 def raw_levels_of(segment_samples: int, shape: SampleLevelShape = SampleLevelShape()) -> tuple[int, ...]:
-    """Return the hidden layers that enter the vector: the highest `top_levels`, counted from 1."""
+    """Return the numbers of the hidden layers that enter the vector, counted from 1: the highest `top_levels`."""
     depth = len(raw_convolutions_of(segment_samples, shape))
     return tuple(range(max(1, depth - shape.top_levels + 1), depth + 1))
 
@@ -87,10 +89,10 @@ def raw_levels_of(segment_samples: int, shape: SampleLevelShape = SampleLevelSha
 def raw_extractor(
     segment_samples: int, output_tags: tuple[str, ...], shape: SampleLevelShape = SampleLevelShape()
 ) -> Extractor:
-    """Describe the local CNN for segments of a length in samples, its top levels used.
+    """Describe the sample-level CNN for a segment length in samples, with its top levels.
 
-    Segments do not overlap. The waveform is not standardised (authors' code). The hash stays empty: it is made of the
-    weights, at export.
+    Segments do not overlap, and the waveform is not standardised (authors' code). The hash stays empty until the
+    weights are exported.
 
     Raises:
         RecipeError: there is no network for that length.
@@ -115,7 +117,7 @@ def raw_extractor(
 
 
 def _block(length: int, channels: int, kind: BlockKind) -> Convolution:
-    """Describe one pooled block of a kind."""
+    """Describe a pooled block of a kind, whose filter is as long as its pool."""
     return Convolution(
         length,
         channels,
@@ -126,7 +128,7 @@ def _block(length: int, channels: int, kind: BlockKind) -> Convolution:
 
 
 def _wide(channels: int, shape: SampleLevelShape) -> int:
-    """Multiply channels by the multiplier."""
+    """Return a number of channels times the multiplier, rounded."""
     wide = round(channels * shape.channel_multiplier)
     if wide < 1:
         raise RecipeError(
@@ -140,18 +142,19 @@ LETTER_SCALES = (18, 27, 54, 108, 216)
 """The segment lengths of the letter, in frames."""
 
 HIDDEN_UNITS = 256
-"""Width of the dense layer between the last convolution and the output."""
+"""The width of the dense layer between the last convolution and the output."""
 
 
 def convolutions_of(segment_frames: int) -> tuple[Convolution, ...]:
-    """Return the blocks for a segment of a length in frames: pools of 3 and 2 that tile it, long ones first.
+    """Return the blocks of the log-mel network for a segment length in frames.
 
-    The first two blocks have 128 channels and pool 3, all later ones 256, and a filter is as long as its pool. For 18,
-    27, 54, 108 and 216 frames these are the letter's networks (method section 3). Choice: any other length that 3s and
-    2s tile, such as 36 or 81, follows the same rule.
+    The lengths of the pools are the factors 3 and 2 of the segment length, 3s first. Filters are as long as their
+    pools. The first two blocks have 128 channels and a pool of 3, all others 256 channels. For 18, 27, 54, 108 and 216
+    frames these are the letter's networks (method section 3). Choice: other products of 3s and 2s, such as 36 or 81,
+    follow the same rule.
 
     Raises:
-        RecipeError: no such pools tile the length.
+        RecipeError: no such pools divide the length.
     """
     pools: list[int] = []
     rest = segment_frames
@@ -168,7 +171,7 @@ def convolutions_of(segment_frames: int) -> tuple[Convolution, ...]:
 
 
 def blocks_of(scale: int, shape: SampleLevelShape) -> tuple[Convolution, ...]:
-    """Return the layers of a scale of either family; `shape` is that of raw ones.
+    """Return the layers of the network of a scale; `shape` applies to raw scales only.
 
     Raises:
         RecipeError: there is no network for that length.
@@ -177,7 +180,7 @@ def blocks_of(scale: int, shape: SampleLevelShape) -> tuple[Convolution, ...]:
 
 
 def levels_of(scale: int, shape: SampleLevelShape) -> tuple[int, ...]:
-    """Return the levels that enter the vector: all of a log-mel scale, the top ones of a raw scale.
+    """Return the levels that enter the vector: all levels of a log-mel scale, the top levels of a raw scale.
 
     Raises:
         RecipeError: there is no network for that length.
@@ -191,19 +194,19 @@ def seconds_of(scale: int) -> float:
 
 
 def frames_seconds(frames: int) -> float:
-    """Convert frames into seconds, by the front end's hop and rate."""
+    """Convert log-mel frames to seconds."""
     settings = LogMelSettings()
     return frames * settings.hop_samples / settings.rate_hz
 
 
 def segments_of(scale: int, clip_frames: int) -> int:
-    """Count the segments of a scale in a clip of so many frames; raw ones end at its last frame's middle."""
+    """Count the segments of a scale in a clip; the raw sound of a clip ends at the middle of its last frame."""
     rows = max(1, (clip_frames - 1) * LogMelSettings().hop_samples) if is_raw(scale) else clip_frames
     return SegmentRule(scale, scale).count(rows)
 
 
 def unit_of(scale: int) -> str:
-    """Return what a scale counts: frames or samples."""
+    """Return the unit of a scale: "frames" or "samples"."""
     return "samples" if is_raw(scale) else "frames"
 
 
@@ -214,9 +217,15 @@ def log_mel_extractor(
     input_deviation: float = 1.0,
     settings: LogMelSettings = LogMelSettings(),
 ) -> Extractor:
-    """Describe the local CNN for segments of a length in frames, every level used.
+    """Describe the log-mel CNN for a segment length in frames, with all its levels.
 
-    Segments do not overlap. `settings`: the front end. The hash stays empty: it is made of the weights, at export.
+    Segments do not overlap. The hash stays empty until the weights are exported.
+
+    Args:
+        segment_frames: the scale.
+        output_tags: the tags that the network predicts, in order.
+        input_mean, input_deviation: the scalars that standardise its log-mel input.
+        settings: the front end.
 
     Raises:
         RecipeError: there is no network for that length.
@@ -239,3 +248,68 @@ def log_mel_extractor(
         output_tags=output_tags,
         hash="",
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerCost:
+    """The cost of one hidden layer.
+
+    Attributes:
+        rows: the number of outputs of its convolution for one segment, before the pool.
+        receptive_rows: the number of input rows (frames or samples) that one output depends on, away from the edges.
+        parameters: the number of weights, biases, and scales and shifts of batch norms.
+        multiply_adds: the multiply-adds for one segment, without pools, norms and sums.
+    """
+
+    convolution: Convolution
+    rows: int
+    receptive_rows: int
+    parameters: int
+    multiply_adds: int
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkCost:
+    """The cost of a network: of each hidden layer, and the totals, which include the dense layers."""
+
+    layers: tuple[LayerCost, ...]
+    parameters: int
+    multiply_adds: int
+
+
+def network_cost(extractor: Extractor) -> NetworkCost:
+    """Count the trained parameters of a network, and its multiply-adds for one segment."""
+    layers: list[LayerCost] = []
+    length, columns = extractor.segment_length, extractor.input_columns
+    receptive, step = 1, 1
+    for shape in extractor.convolutions:
+        rows = length // shape.stride
+        receptive += (shape.filter_length - 1) * step * max(1, shape.residual_convolutions)
+        step *= shape.stride
+        parameters, multiply_adds = _block_cost(shape, rows, columns)
+        layers.append(LayerCost(shape, rows, receptive, parameters, multiply_adds))
+        receptive += (shape.pool_length - 1) * step
+        step *= shape.pool_length
+        length, columns = rows // shape.pool_length, shape.channels
+    inputs, tags, hidden = columns * length, len(extractor.output_tags), extractor.hidden_units
+    dense = hidden * inputs + tags * (hidden or inputs)
+    biases = hidden * 3 + tags  # with the batch norm of the hidden layer
+    return NetworkCost(
+        tuple(layers),
+        sum(layer.parameters for layer in layers) + dense + biases,
+        sum(layer.multiply_adds for layer in layers) + dense,
+    )
+
+
+def _block_cost(shape: Convolution, rows: int, columns: int) -> tuple[int, int]:
+    """Count the parameters and multiply-adds of one block."""
+    channels = shape.channels
+    convolutions = [shape.filter_length * columns * channels]
+    if shape.residual_convolutions == 2:
+        convolutions.append(shape.filter_length * channels * channels)
+    if shape.residual_convolutions and columns != channels:
+        convolutions.append(columns * channels)
+    scaling = 2 * channels * shape.squeeze_units
+    biases = shape.squeeze_units + channels if shape.squeeze_units else 0
+    parameters = sum(convolutions) + 3 * channels * len(convolutions) + scaling + biases
+    return parameters, rows * sum(convolutions) + scaling

@@ -1,5 +1,5 @@
-"""A recipe: the whole of an experiment as one TOML file.
+"""Read recipes: an experiment as one TOML file.
 
-recipe            the recipe and how it is read
+recipe            the recipe, and how it is read
 sections          its sections, each with its keys, types and defaults
 """

@@ -1,7 +1,7 @@
-"""A recipe: the whole of an experiment as one TOML file, and how it is read.
+"""Read a recipe, which describes an experiment in one TOML file.
 
-An unknown key is refused, and the nearest known one is named. A recipe does not depend on results or on other files: it
-can be hashed, stored in a bundle and read again to the same value.
+An unknown key is an error that names the nearest known key. A recipe does not depend on results or other files, so it
+can be hashed, stored in a bundle, and read again to the same value.
 """
 
 import difflib
@@ -32,10 +32,10 @@ from earmark.training.recipe.sections import (
 
 
 class Recipe(Section):
-    """The whole of an experiment.
+    """An experiment.
 
-    name: lower case letters, digits, dots and dashes; results go to runs/NAME. licence: that of the trained model.
-    seed: that of the local step. model: the model that `train` writes.
+    name: lower case letters, digits, dots and dashes; results go to runs/NAME. licence: the licence of the trained
+    model. seed: the seed of the local step. model: the model that `train` writes.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
@@ -53,12 +53,12 @@ class Recipe(Section):
 
     @property
     def needs_waveforms(self) -> bool:
-        """Whether a local CNN reads raw sound."""
+        """Whether a local CNN takes raw sound."""
         return any(is_raw(scale) for scale in self.local.scales)
 
     @property
     def needs_frames(self) -> bool:
-        """Whether anything reads log-mel frames."""
+        """Whether a local CNN or a baseline takes log-mel frames."""
         return not all(is_raw(scale) for scale in self.local.scales) or "baselines" in self.evaluation.compare
 
     @model_validator(mode="after")
@@ -95,10 +95,10 @@ class Recipe(Section):
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Read and check a recipe; its paths are relative to the folder in which the command runs.
+    """Read and check the recipe in a file; paths in it are relative to the working directory.
 
     Raises:
-        RecipeError: the file is absent, is no TOML, or holds a key or value that a recipe does not have.
+        RecipeError: the file cannot be read, is not TOML, or has an unknown key or an invalid value.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -110,10 +110,10 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def parse_recipe(text: str, name: str = "the recipe") -> Recipe:
-    """Read and check a recipe from TOML text; error messages call it `name`.
+    """Read and check a recipe in TOML text; error messages call it `name`.
 
     Raises:
-        RecipeError: the text is no TOML, or holds a key or value that a recipe does not have.
+        RecipeError: the text is not TOML, or has an unknown key or an invalid value.
     """
     try:
         values = tomllib.loads(text)
@@ -127,7 +127,7 @@ def parse_recipe(text: str, name: str = "the recipe") -> Recipe:
 
 
 def _explain(problem: Any) -> str:
-    """Explain one problem in a sentence, with the nearest known key where a key is unknown."""
+    """Return the text of one validation problem; for an unknown key it names the nearest known key."""
     where = ".".join(str(part) for part in problem["loc"])
     if problem["type"] in ("union_tag_not_found", "union_tag_invalid"):
         return f"{where}.kind: found {problem['input'].get('kind')!r}; expected 'staged' or 'one-cycle'"
@@ -140,7 +140,7 @@ def _explain(problem: Any) -> str:
 
 
 def _known_keys(location: tuple[Any, ...]) -> list[str]:
-    """Return the keys that the section at a location of the recipe has."""
+    """Return the keys of the section at a location of the recipe."""
     section: type[Section] = Recipe
     kinds: dict[str, type[Section]] = {"staged": StagedSchedule, "one-cycle": OneCycleSchedule}
     names: dict[str, type[Section]] = {

@@ -1,7 +1,7 @@
-"""The sections of a recipe, each with its keys, types and defaults.
+"""Define the sections of a recipe, each with its keys, types and defaults.
 
-The defaults follow the papers where they speak. Choice: batches of 512 segments, which suit a processor, where the
-authors had 23 and 50.
+The defaults follow the papers wherever these give a value. Choice: batches have 512 segments, which suits a CPU; the
+authors' had 23 and 50.
 """
 
 from pathlib import Path
@@ -14,17 +14,18 @@ from earmark.training.networks.scales import BlockKind, SampleLevelShape, is_raw
 
 
 class Section(BaseModel):
-    """A part of a recipe: frozen, typed, with unknown keys refused."""
+    """A section of a recipe: frozen, typed, and without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class StagedSchedule(Section):
-    """The authors' schedule: SGD with Nesterov momentum, and one stage for each learning rate until the loss stalls.
+    """The authors' schedule: SGD with Nesterov momentum, and a stage for each learning rate until the loss stalls.
 
-    learning_rates: one for each stage, which starts from the best weights so far. patience_epochs: how many epochs the
-    validation loss may stall before the next stage. momentum: Nesterov momentum. decay_per_update: how the rate falls
-    within a stage, to rate / (1 + decay * updates). stage_epochs_at_most: the most epochs of a stage.
+    learning_rates: the rate of each stage, which starts from the best weights so far. patience_epochs: the number of
+    epochs without improvement of the validation loss that end a stage. momentum: the Nesterov momentum.
+    decay_per_update: the decay d of the rate within a stage, to rate / (1 + d * updates). stage_epochs_at_most: the
+    largest number of epochs of a stage.
     """
 
     kind: Literal["staged"] = "staged"
@@ -36,10 +37,10 @@ class StagedSchedule(Section):
 
 
 class OneCycleSchedule(Section):
-    """A modern schedule: AdamW, with a learning rate that rises and falls once over a fixed number of epochs.
+    """The one-cycle schedule: AdamW with a learning rate that rises and falls once in a fixed number of epochs.
 
-    peak_learning_rate: the highest rate. epochs: how many in all. weight_decay: that of AdamW. warm_up_share: the share
-    of the updates in which the rate rises.
+    peak_learning_rate: the highest rate. epochs: the number of epochs. weight_decay: the weight decay of AdamW.
+    warm_up_share: the share of the updates in which the rate rises.
     """
 
     kind: Literal["one-cycle"]
@@ -56,12 +57,12 @@ Side = Literal["train", "valid", "test"]
 
 
 class DataSection(Section):
-    """The tracks of a recipe with their targets and splits, and how they are cut into clips.
+    """The dataset of a recipe, its splits, and the length of clips.
 
-    dataset: its name. root: its folder or CSV. options: those of the dataset. splits: one split, or the folds of a
-    cross-validation; `train` takes the first. clip_frames: the length of a clip (1250 frames are 29.1 s).
-    clips_per_track: the most clips of a track, one after another from its start. unreadable_tracks_allowed: how many
-    tracks may be left out because they cannot be decoded.
+    dataset: the name of the dataset. root: its folder or CSV file. options: the options of its loader. splits: one
+    split, or the folds of a cross-validation; `train` takes the first. clip_frames: the length of a clip (1250 frames
+    are 29.1 s). clips_per_track: the largest number of clips of a track, one after another from its start.
+    unreadable_tracks_allowed: the number of tracks that may be left out because they cannot be decoded.
     """
 
     dataset: str
@@ -76,8 +77,8 @@ class DataSection(Section):
 class FrontEndSection(Section):
     """The front end of the log-mel networks.
 
-    level_seconds: bring all sound to one level, by its loudness in about so many seconds before, so that loudness
-    changes no score; with 0 the loudness stays as it is.
+    level_seconds: bring all sound to one level by its loudness over about this many seconds before each moment, so that
+    loudness does not change scores; 0 keeps the loudness.
     """
 
     level_seconds: float = Field(0.0, ge=0)
@@ -89,13 +90,13 @@ class FrontEndSection(Section):
 
 
 class AugmentationSection(Section):
-    """The variation of training segments beside their gain; all of it is off by default.
+    """Random changes of training segments beside their gain; none is on by default.
 
     equalisation_decibels: the deviation of each of three smooth curves over frequency. mixing_share: the share of
-    segments that are mixed with another by up to a half, targets too. noise_share: the share that gets noise, 10 to 40
-    dB below. band_limit_share: the share that loses everything above a random frequency from 3 kHz on, as codecs do.
-    pitch_semitones: the largest change of pitch, up or down. tempo_deviation: the largest change of tempo, faster or
-    slower (0.1 is a tenth).
+    segments that are mixed, with their targets, with up to a half of another segment. noise_share: the share of
+    segments with added noise, 10 to 40 dB below the segment. band_limit_share: the share of segments without anything
+    above a random frequency of 3 kHz or more, as codecs leave them. pitch_semitones: the largest change of pitch, up or
+    down. tempo_deviation: the largest change of tempo, faster or slower (0.1 is a tenth).
     """
 
     equalisation_decibels: float = Field(0.0, ge=0)
@@ -107,7 +108,7 @@ class AugmentationSection(Section):
 
     @property
     def changes_magnitudes(self) -> bool:
-        """Whether anything here changes magnitudes."""
+        """Whether a change of magnitudes is on."""
         return bool(self.equalisation_decibels or self.mixing_share or self.noise_share or self.band_limit_share)
 
 
@@ -115,8 +116,9 @@ class RawSection(Section):
     """The sample-level networks of a recipe, with the fields of `SampleLevelShape`.
 
     top_channels: the channels of the last layers. channel_multiplier: a factor on all channels. block: the kind of all
-    pooled blocks. top_levels: how many of the top hidden layers enter the vector. batch_segments: the segments of a
-    step, where they differ from those of other networks.
+    pooled blocks. top_levels: the number of top hidden layers that enter the vector. batch_segments: the segments in a
+    batch, where they differ from those of log-mel networks. schedule: the schedule, where it differs from that of
+    log-mel networks.
     """
 
     top_channels: int = Field(256, gt=0)
@@ -128,23 +130,23 @@ class RawSection(Section):
 
     @property
     def shape(self) -> SampleLevelShape:
-        """The shape from which the networks are built."""
+        """The shape of the networks."""
         return SampleLevelShape(self.top_channels, self.channel_multiplier, self.block, self.top_levels)
 
 
 class LocalSection(Section):
-    """The local CNNs, one for each scale, all trained alike.
+    """The local CNNs, one for each scale.
 
-    A scale is a segment's length: below 2048 in frames of log-mel, from there on in samples of raw sound, with the
-    networks that `raw` describes. Both may be in one recipe (a mixed extractor). Augmentation applies to log-mel
+    A scale is the length of a segment: below 2048 in log-mel frames, from 2048 on in samples of raw sound, with the
+    networks that `raw` describes. A recipe may have both kinds (a mixed extractor). Augmentation changes log-mel
     segments; raw segments only vary in gain.
 
-    data: another dataset to train them on, while only the classifier is trained on the recipe's own (transfer, Table I
+    data: another dataset to train the CNNs on, while the classifier is trained on the recipe's own (transfer, Table I
     of the letter); it has one split, or as many as the recipe, taken in pairs. scales: segment lengths. batch_segments:
-    the segments of a step. dropout: the share of units left out in the dense layer. gain_deviation: random loudness;
-    the log of a segment's gain is normal with this deviation. balance_tags: count every tag alike, however rare it is,
-    by a loss on log odds that are standardised for each tag (for soft targets). distillation: files (.npz) of the last
-    hidden layer of another network in every window, which the CNNs learn beside the tags.
+    the segments in a batch. dropout: the share of units left out in the dense layer. gain_deviation: the standard
+    deviation of the logarithm of a segment's random gain. balance_tags: weigh all tags alike, however rare, by a loss
+    of log odds that are standardised for each tag (for soft targets). distillation: files (.npz) with the last hidden
+    layer of another network in every window, which the CNNs learn beside the tags.
     """
 
     data: DataSection | None = None
@@ -160,12 +162,12 @@ class LocalSection(Section):
 
     @property
     def is_plain(self) -> bool:
-        """Whether nothing of `training.extras` is asked for."""
+        """Whether the section asks for none of `training.extras`."""
         varied = bool(self.gain_deviation) or self.augmentation != AugmentationSection()
         return not (self.balance_tags or self.distillation or varied)
 
     def for_scale(self, scale: int) -> "LocalSection":
-        """Return the section for one scale: a raw one has its own batches and schedule, where these are given."""
+        """Return the section for one scale; raw scales have the batches and schedule of `raw` where these are set."""
         if not is_raw(scale):
             return self
         own = {
@@ -177,10 +179,10 @@ class LocalSection(Section):
 
 
 class PoolingSection(Section):
-    """The statistics that turn activations into a vector, over a segment and then over the segments of a clip.
+    """The statistics that aggregate levels to a vector: over each segment, then over the segments of a clip.
 
-    segment: the statistic of every level over a segment; "mean" is taken before the pool. track: the statistic of every
-    column over the segments.
+    segment: the statistic of every level over a segment; "mean" is computed before the pool. track: the statistic of
+    every column over the segments.
     """
 
     segment: Literal["max", "mean"] = "max"
@@ -188,11 +190,11 @@ class PoolingSection(Section):
 
 
 class WindowSection(Section):
-    """Windows of random length for the global classifier, so that it learns short stretches too.
+    """Windows of random length for the global classifier, so that it also learns short stretches of sound.
 
-    shortest_seconds: the least length. longest_seconds: the greatest length. windows_per_clip: how many windows of
-    every clip an epoch takes. gains_decibels: other loudnesses that a window may have, each as likely as its own;
-    levels follow loudness, even where the CNNs' own scores have learned not to.
+    shortest_seconds: the smallest length. longest_seconds: the largest length. windows_per_clip: the number of windows
+    of every clip in an epoch. gains_decibels: gains that a window may have beside 0, each with the same probability;
+    levels depend on loudness even where the CNNs' scores do not.
     """
 
     shortest_seconds: float = Field(5.0, gt=0)
@@ -208,11 +210,12 @@ class WindowSection(Section):
 
 
 class GlobalSection(Section):
-    """The global classifier: two hidden layers on the concatenated vector.
+    """The global classifier: hidden layers on the concatenated vector of a clip.
 
-    levels: the levels of every scale that enter, counted from 1, or all. hidden_units: the width of each hidden layer.
-    dropout: the share of units left out. standardise: one mean and deviation for the whole vector ("scalar", as the
-    authors do), or one for each column. batch_clips: the clips of a step. balance_tags, distillation: as in `local`.
+    levels: the levels of every scale that enter the vector, counted from 1, or "all". hidden_units: the width of each
+    hidden layer. dropout: the share of units left out. standardise: one mean and deviation for the whole vector
+    ("scalar", authors' code), or one for each column. batch_clips: the clips in a batch. balance_tags, distillation: as
+    in `local`.
     """
 
     levels: tuple[int, ...] | Literal["all"] = "all"
@@ -227,12 +230,12 @@ class GlobalSection(Section):
 
     @property
     def is_plain(self) -> bool:
-        """Whether nothing of `training.extras` is asked for."""
+        """Whether the section asks for none of `training.extras`."""
         return not (self.balance_tags or self.distillation or self.windows)
 
 
 def _with_default_schedule(section: type[Section], values: Any) -> Any:
-    """Complete a schedule that names some keys only from the section's own default."""
+    """Complete a schedule that names only some keys with the other keys of the section's default."""
     default: Section = section.model_fields["schedule"].default
     given = values.get("schedule") if isinstance(values, dict) else None
     if not isinstance(given, dict) or given.get("kind") != default.model_dump()["kind"]:
@@ -241,9 +244,9 @@ def _with_default_schedule(section: type[Section], values: Any) -> Any:
 
 
 class JointSection(Section):
-    """Joint training of local CNNs and classifier, from the finished three steps (the letter's future work).
+    """Joint training of local CNNs and classifier, which continues after the three steps (the letter's future work).
 
-    local_weight: the weight of the segments' loss beside that of the clip. batch_clips: the clips of a step.
+    local_weight: the weight of the segments' loss beside the loss of the clip. batch_clips: the clips in a batch.
     """
 
     local_weight: float = Field(0.5, ge=0)
@@ -273,12 +276,12 @@ Comparison = Literal[
 class EvaluationSection(Section):
     """The methods to compare, and the seeds of the global step.
 
-    compare: the methods. "vectors" fits a plain machine (as in the baselines) to the vectors of all scales, of each
-    scale, and of each level; "hidden" fits it to the first hidden layer of a classifier that was trained where the
-    local CNNs were. level_subset_scales: the scales of which "level-subsets" takes every combination of levels; none
-    means all. peers: vectors of other systems to compare with, a name and an .npz file with a vector for each track.
-    truths: groups of tags that listeners said, and the group of the teacher to compare with on them. seeds: those of
-    the global and the joint step; results are means over them.
+    compare: the methods. "vectors" fits a plain classifier (as in the baselines) to the vectors of all scales, of each
+    scale, and of each level; "hidden" fits it to the first hidden layer of a classifier that was trained on the dataset
+    of the local CNNs. level_subset_scales: the scales whose combinations of levels "level-subsets" compares; none named
+    means all. peers: vectors of other systems to compare with, as a name and an .npz file with a vector for each track.
+    truths: groups of tags with answers of listeners, each with the group of the teacher to compare on them. seeds: the
+    seeds of the global and the joint step; results are means over them.
     """
 
     compare: tuple[Comparison, ...] = ("local", "single-levels", "multi-level", "multi-scale")
@@ -289,12 +292,12 @@ class EvaluationSection(Section):
 
 
 class BundleSection(Section):
-    """The model that a recipe makes.
+    """The bundle that a recipe makes.
 
-    name: its name; without it that of the recipe. split: the split to train it on, where that is none of those
-    reported. groups: the groups of tags that it keeps (none named: all); the others only helped to learn. calibrate:
-    fit probabilities and thresholds on the validation sides of the recipe's splits. half_precision: round weights to
-    float16, which halves the size.
+    name: the name of the bundle; without it the name of the recipe. split: the split to train it on, where that is not
+    one of `data.splits`. groups: the groups of tags that it keeps; none named means all. calibrate: fit probabilities
+    and thresholds on the validation sides of the recipe's splits. half_precision: round weights to float16, which
+    halves the size.
     """
 
     name: str | None = Field(None, pattern=r"^[a-z0-9][a-z0-9.-]*$")

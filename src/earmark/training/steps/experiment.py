@@ -1,10 +1,10 @@
-"""An experiment: the letter's steps, each done once and found again.
+"""Run the steps of a recipe on its data; each step is stored and found again.
 
-Step 1 trains a local CNN for every scale. Step 2 runs every clip through it and keeps every level. Step 3 trains a
-classifier on the vectors of chosen scales and levels. A fourth step, joint training, goes on from there.
+Step 1 trains a local CNN for every scale ([SPL] II-A). Step 2 computes every level of every clip (II-B). Step 3 trains
+a classifier on the vectors of chosen scales and levels (II-C). An optional fourth step trains all networks together.
 
-The inputs of a step hold everything about data that it uses, so that recipes with other scales, levels or seeds share
-what is the same.
+A step is identified by its inputs, such as the hash of its data, its section of the recipe, and its seed. So recipes
+share the steps whose inputs are equal.
 """
 
 import dataclasses
@@ -60,9 +60,15 @@ from earmark.training.steps.steps import Steps
 
 
 class Experiment:
-    """A recipe on its data, with finished steps kept in a folder.
+    """A recipe on its data.
 
-    `pretraining` is the data of the local CNNs where the recipe names another dataset for them.
+    Args:
+        recipe: the recipe.
+        data: the prepared data of the recipe.
+        steps: the folder of finished steps.
+        fabric: device, precision and processes.
+        say: told the progress of trainings, a line after every epoch.
+        pretraining: the data of the local CNNs, where the recipe names another dataset for them.
     """
 
     def __init__(
@@ -80,7 +86,7 @@ class Experiment:
 
     @property
     def leads(self) -> bool:
-        """Whether this process writes and speaks, where several train together."""
+        """Whether this process is the one that writes files and reports progress, where several train together."""
         return bool(self._fabric.is_global_zero)
 
     @property
@@ -89,26 +95,26 @@ class Experiment:
 
     @property
     def activation(self) -> Activation:
-        """The function that turns the classifier's logits into scores: "sigmoid" or "softmax"."""
+        """The function that turns logits of the classifier into scores: "sigmoid" or "softmax"."""
         return activation_of(self.data.dataset.task)
 
     def levels(self, scale: int) -> tuple[int, ...]:
-        """Return the levels that the local CNN of a scale gives."""
+        """Return the levels of the local CNN of a scale that enter the vector."""
         return levels_of(scale, self.recipe.local.raw.shape)
 
     def selection(self) -> Selection:
-        """Return all scales of the recipe, with the levels that it names."""
+        """Return the selection of all scales of the recipe and the levels that it names."""
         levels = self.recipe.global_.levels
         return Selection(self.recipe.local.scales, () if levels == "all" else levels)
 
     @lru_cache(maxsize=64)  # noqa: B019  an experiment lives as long as its command
     def local(self, split: str, scale: int) -> TrainedLocal:
-        """Train the local CNN of a scale (step 1) on one side of a split, chosen on another."""
+        """Return the local CNN of a scale (step 1), trained on the training side of a split."""
         data, section = self.local_data, self.recipe.local.for_scale(scale)
         split = self._local_split(split)
         known = _data_inputs(data, split)
         extractor = self._untrained(split, scale)
-        # The training does not depend on which levels enter a vector.
+        # The training does not depend on the levels that enter the vector.
         whole = dataclasses.replace(extractor, levels=tuple(range(1, len(extractor.convolutions) + 1)))
         inputs = {
             **known,
@@ -138,7 +144,7 @@ class Experiment:
         return dataclasses.replace(trained, extractor=described)
 
     def _untrained(self, split: str, scale: int) -> Extractor:
-        """Describe the local CNN of a scale before it is trained; raw sound is not standardised (authors' code)."""
+        """Return the description of the local CNN of a scale before training; raw sound is not standardised."""
         data = self.local_data
         labels = data.dataset.labels
         if is_raw(scale):
@@ -152,12 +158,12 @@ class Experiment:
 
     @lru_cache(maxsize=64)  # noqa: B019  an experiment lives as long as its command
     def features(self, split: str, scale: int, gain_decibels: float = 0.0) -> ScaleFeatures:
-        """Run every clip of the dataset through the local CNN of a scale (step 2)."""
+        """Return the features of every clip by the local CNN of a scale (step 2), with a gain applied to the clips."""
         trained = self.local(split, scale)
         return self._features(trained.extractor, trained.arrays, gain_decibels)
 
     def classifier(self, split: str, selection: Selection, seed: int) -> TrainedClassifier:
-        """Train the global classifier on chosen scales and levels (step 3), and keep it whole."""
+        """Return the global classifier on chosen scales and levels (step 3), stored with its weights."""
 
         def make(folder: Path) -> None:
             trained = self._train_classifier(split, selection, seed)
@@ -168,10 +174,10 @@ class Experiment:
         return read_classifier(self.recipe.global_, self._steps.done("classifier", inputs, make, together=True))
 
     def global_scores(self, split: str, selection: Selection, seed: int) -> npt.NDArray[np.float32]:
-        """Score every clip by the global classifier (step 3) and keep only its scores: (clips, tags).
+        """Return the scores of every clip by the global classifier (step 3): (clips, tags) float32.
 
-        Where the recipe makes a bundle, the classifiers of its own selection are kept whole all the same:
-        probabilities are fitted on them, and other recipes may read their hidden layers.
+        Only the scores are stored. Where the recipe makes a bundle, classifiers on all its scales and levels are stored
+        with their weights, because calibration needs them and other recipes may read their hidden layers.
         """
         if self.recipe.bundle.split is not None and selection == self.selection():
             return self._scores(self.classifier(split, selection, seed), self.vectors(split, selection))
@@ -188,7 +194,7 @@ class Experiment:
         return scores
 
     def model_scores(self, split: str, seed: int) -> npt.NDArray[np.float32]:
-        """Score every clip by the model that the recipe makes a bundle of: (clips, tags)."""
+        """Return the scores of every clip by the model that the recipe bundles: (clips, tags) float32."""
         if self.recipe.model == "joint":
             return self.joint_scores(split, seed)
         selection = self.selection()
@@ -208,21 +214,21 @@ class Experiment:
         return train_classifier(parts, vectors, training, section.schedule, seed, self._fabric)
 
     def vectors(self, split: str, selection: Selection) -> npt.NDArray[np.float32]:
-        """Return the letter's vectors of every clip, by the local CNNs of a split: (clips, columns) float32."""
+        """Return the vectors of every clip by the local CNNs of a split ([SPL] II-B): (clips, columns) float32."""
         return clip_vectors([self.features(split, scale) for scale in selection.scales], selection.levels)
 
     def hidden_vectors(self, split: str, seed: int) -> npt.NDArray[np.float32]:
-        """Return what the first hidden layer makes of the vectors of every clip: (clips, units) float32.
+        """Return the first hidden layer of a classifier for every clip: (clips, units) float32.
 
-        The classifier is trained where the local CNNs were, as the recipe's section `global` says.
+        The classifier is trained on the dataset of the local CNNs, with the recipe's section `global`.
         """
         selection = self.selection()
-        trained = self._where_local_cnns_trained.classifier(self._local_split(split), selection, seed)
+        trained = self._on_pretraining_data.classifier(self._local_split(split), selection, seed)
         return Classifier(trained.head, trained.arrays).hidden(self.vectors(split, selection))
 
     @cached_property
-    def _where_local_cnns_trained(self) -> "Experiment":
-        """The same experiment on the dataset of its local CNNs."""
+    def _on_pretraining_data(self) -> "Experiment":
+        """The experiment with the same recipe on the dataset of the local CNNs."""
         recipe = self.recipe.model_copy(update={"local": self.recipe.local.model_copy(update={"data": None})})
         return Experiment(recipe, self.local_data, self._steps, self._fabric, self._say)
 
@@ -236,7 +242,7 @@ class Experiment:
         }
 
     def joint(self, split: str, seed: int) -> TrainedJoint:
-        """Train all networks of the recipe together (step 4), from where the three steps ended."""
+        """Return all networks of the recipe after joint training (step 4), which starts from the three steps."""
         selection = self.selection()
         trained = [self.local(split, scale) for scale in selection.scales]
         used = [
@@ -256,13 +262,13 @@ class Experiment:
 
         folder = self._steps.done("joint", inputs, make, together=True)
         joint = read_joint([local.extractor for local in used], self.recipe.global_.hidden_units, folder)
-        # The mean of every column has changed with the networks.
+        # Joint training changes the networks, so the mean vector is computed again.
         train = self.data.clips_of(split, "train")
         mean = self._joint_vectors(joint)[train].mean(axis=0)
         return dataclasses.replace(joint, arrays={**joint.arrays, "vector.mean": mean})
 
     def joint_scores(self, split: str, seed: int) -> npt.NDArray[np.float32]:
-        """Score every clip after joint training: (clips, tags)."""
+        """Return the scores of every clip after joint training: (clips, tags) float32."""
         joint = self.joint(split, seed)
         return self._scores(joint, self._joint_vectors(joint))
 
@@ -300,7 +306,7 @@ class Experiment:
         return activate(Classifier(trained.head, trained.arrays)(vectors), self.activation)
 
     def _local_split(self, split: str) -> str:
-        """Return the split of their own dataset on which the local CNNs of one of the recipe's splits are trained."""
+        """Return the split that trains the local CNNs for one of the recipe's splits; it may be of another dataset."""
         pretraining = self.recipe.local.data
         if pretraining is None:
             return split
@@ -312,24 +318,24 @@ class Experiment:
 
 
 def activation_of(task: Task) -> Activation:
-    """Return softmax where a track has one label, sigmoid elsewhere."""
+    """Return "softmax" for one-label tasks, and "sigmoid" for multi-label tasks."""
     return "softmax" if task == "one-label" else "sigmoid"
 
 
 def _local_settings(section: LocalSection) -> Mapping[str, Any]:
-    """Return a local section as an input of a step; the shape of raw networks is in their extractors."""
+    """Return a local section as inputs of a step; extractors describe the raw networks, so `raw` is left out."""
     settings = section.model_dump(mode="json", exclude={"scales", "data", "raw", "distillation"})
     return {**settings, "distillation": files_hash(section.distillation)}
 
 
 def _global_settings(section: GlobalSection) -> Mapping[str, Any]:
-    """Return the classifier's section as an input of a step."""
+    """Return the section of the classifier as inputs of a step."""
     settings = section.model_dump(mode="json", exclude={"distillation"})
     return {**settings, "distillation": files_hash(section.distillation)}
 
 
 def _data_inputs(data: TrainingData, split: str) -> Mapping[str, Any]:
-    """Return what the inputs of a step say of its data."""
+    """Return the inputs of a step that describe its data."""
     return {
         "data": data.hash,
         "train": data.dataset.split(split).hash,

@@ -1,7 +1,7 @@
-"""The features of clips: the levels of trained local CNNs, segment by segment.
+"""Compute the features of clips (step 2): the levels of trained local CNNs for every segment.
 
-The letter aggregates them ([SPL] II-B) by the maximum of every level over a segment, which the network takes, and then
-by the mean over the segments of a clip, or of a window of it. A recipe may choose other statistics.
+The letter aggregates levels ([SPL] II-B) by the maximum over a segment, which the network computes, and by the mean
+over the segments of a clip. A recipe may choose other statistics.
 """
 
 import dataclasses
@@ -20,23 +20,23 @@ from earmark.tagging.engines.network import LocalNetwork
 
 @dataclasses.dataclass(frozen=True)
 class Selection:
-    """The scales and levels that make a vector; empty levels mean all."""
+    """The scales and levels that make up a vector; an empty tuple of levels means all."""
 
     scales: tuple[int, ...]
     levels: tuple[int, ...] = ()
 
     @property
     def label(self) -> str:
-        """The selection in words, such as "18+27 L1+L2", or "18+27" with all levels."""
+        """The selection in words, such as "18+27 L1+L2"; without levels, such as "18+27", where all are selected."""
         scales = "+".join(str(scale) for scale in self.scales)
         levels = "+".join(f"L{level}" for level in self.levels)
         return f"{scales} {levels}".strip()
 
 
 def with_levels(extractor: Extractor, levels: tuple[int, ...]) -> Extractor:
-    """Reduce an extractor to some of its levels (empty: all), as `ScaleFeatures.columns` does.
+    """Return an extractor with some of its levels only (empty: all).
 
-    The hash stays empty, since this is another extractor.
+    Its hash is empty, because the result is another extractor.
     """
     used = tuple(level for level in extractor.levels if not levels or level in levels)
     return dataclasses.replace(extractor, levels=used, hash="")
@@ -47,11 +47,11 @@ class ScaleFeatures:
     """The features of all clips of a dataset by one local CNN.
 
     Attributes:
-        extractor: the network's description.
-        segments: (segments, width) float16, the clips' segments one after another.
-        first: (clips + 1,) int64; clip i has segments first[i] to first[i + 1].
-        vectors: (clips, columns) float32, the extractor's statistic (the letter's: the mean) over each clip's segments.
-        local_scores: (clips, tags) float32, the mean over segments of the network's own scores.
+        extractor: the description of the network.
+        segments: (segments, columns) float16, the levels of every segment, clip after clip.
+        first: (clips + 1,) int64; clip i has the segments first[i] to first[i + 1].
+        vectors: (clips, columns) float32, the statistic (the letter's: the mean) over the segments of each clip.
+        local_scores: (clips, tags) float32, the mean of the network's own scores over the segments of each clip.
     """
 
     extractor: Extractor
@@ -61,7 +61,7 @@ class ScaleFeatures:
     local_scores: npt.NDArray[np.float32]
 
     def columns(self, levels: tuple[int, ...]) -> npt.NDArray[np.int64]:
-        """Return the columns of some levels (empty: all), in the order of the layout.
+        """Return the columns of some levels (empty: all) in `segments` and `vectors`: (columns,) int64.
 
         Raises:
             TrainingError: the network has none of these levels.
@@ -83,10 +83,13 @@ def extract_features(
     clips: Iterable[npt.NDArray[np.float32]],
     folder: Path,
 ) -> None:
-    """Run every clip through a local CNN and keep the features in a folder.
+    """Compute the features of every clip by a local CNN, and store them in a folder.
 
-    The numpy network is the one that tags. `scores_of` turns logits (n, tags) into scores; `clips` are the rows of
-    every clip, (rows, columns) float32.
+    Args:
+        network: the numpy network, which also tags.
+        scores_of: turns logits (n, tags) into scores (n, tags).
+        clips: the rows of every clip, (rows, inputs) float32.
+        folder: the folder of the features.
     """
     extractor = network.extractor
     rule = SegmentRule(extractor.segment_length, extractor.segment_hop)
@@ -114,7 +117,7 @@ def extract_features(
 
 
 def read_features(extractor: Extractor, folder: Path) -> ScaleFeatures:
-    """Open the features that `extract_features` kept; the segments stay on disk, memory-mapped."""
+    """Open the features that `extract_features` stored; the segments stay on disk and are memory-mapped."""
     vectors = np.load(folder / "vectors.npy")
     first = np.load(folder / "first.npy")
     segments = np.memmap(folder / "segments.f16", np.float16, "r", shape=(int(first[-1]), sum(extractor.level_widths)))
@@ -122,5 +125,5 @@ def read_features(extractor: Extractor, folder: Path) -> ScaleFeatures:
 
 
 def clip_vectors(features: Sequence[ScaleFeatures], levels: tuple[int, ...]) -> npt.NDArray[np.float32]:
-    """Return the letter's vectors: those of all scales side by side, (clips, columns) float32."""
+    """Return the vectors of clips, those of all scales side by side ([SPL] II-B): (clips, columns) float32."""
     return np.concatenate([scale.vectors[:, scale.columns(levels)] for scale in features], axis=1)

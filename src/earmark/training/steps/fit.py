@@ -1,8 +1,8 @@
-"""The training loop of local CNNs and global classifiers.
+"""Train a network: the loop over epochs that local CNNs and global classifiers share.
 
-Lightning Fabric handles device, precision and processes; the loop itself is ours. All randomness of an epoch (order,
-augmentation, dropout) follows from the seed and the epoch's number. So an interrupted training goes on from its last
-finished epoch and ends with the same weights.
+Lightning Fabric handles device, precision and processes. All randomness of an epoch (order, augmentation, dropout)
+follows from the seed and the number of the epoch. So an interrupted training continues after its last finished epoch
+and ends with the same weights.
 """
 
 import dataclasses
@@ -30,10 +30,10 @@ _LONGEST_WAIT = timedelta(days=7)
 
 
 class BatchSource(Protocol):
-    """A source of batches for one side of a split."""
+    """A source of the batches of one side of a split."""
 
     def __len__(self) -> int:
-        """Return the number of batches an epoch."""
+        """Return the number of batches in an epoch."""
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batches of an epoch: (n, ...) inputs and (n, tags) targets in 0..1, NaN where unknown."""
@@ -54,7 +54,14 @@ class FitParts(Generic[Network]):
 
 @dataclasses.dataclass(frozen=True)
 class Epoch:
-    """The result of one pass over the training data."""
+    """The result of one pass over the training data.
+
+    Attributes:
+        number: the number of the epoch, from 0.
+        learning_rate: the learning rate of its last update.
+        training_loss: the mean loss over its training batches.
+        validation_loss: the mean loss over all known validation targets, after the epoch.
+    """
 
     number: int
     learning_rate: float
@@ -63,7 +70,7 @@ class Epoch:
 
     @property
     def line(self) -> str:
-        """The epoch in one line for a person."""
+        """The epoch as a line of text."""
         return (
             f"epoch {self.number:3d}  rate {self.learning_rate:.2e}  "
             f"loss {self.training_loss:.4f} training, {self.validation_loss:.4f} validation"
@@ -72,13 +79,13 @@ class Epoch:
 
 @dataclasses.dataclass(frozen=True)
 class History:
-    """A training from its first epoch to its last."""
+    """All epochs of a training."""
 
     epochs: tuple[Epoch, ...]
 
     @property
     def best(self) -> Epoch:
-        """The epoch whose weights were kept: the lowest validation loss."""
+        """The epoch with the lowest validation loss, whose weights were kept."""
         return min(self.epochs, key=lambda epoch: epoch.validation_loss)
 
 
@@ -93,12 +100,20 @@ def fit(
     checkpoint: Path | None = None,
     report: Callable[[Epoch], object] = id,
 ) -> History:
-    """Train a network in place and leave it with its best weights, in evaluation mode, on the CPU.
+    """Train a network in place, and leave it with its best weights, in evaluation mode, on the CPU.
 
-    With a `checkpoint` file every finished epoch is kept there, and a training that finds one goes on from it.
+    Args:
+        network: the network.
+        training, validation: the batches of the two sides.
+        schedule: the recipe's schedule: optimiser, learning rates, and end of the training.
+        loss: takes logits and targets, and returns the mean loss over known targets.
+        seed: the seed of dropout and other randomness of torch.
+        fabric: device, precision and processes.
+        checkpoint: the file where every finished epoch is stored; a training that finds it continues from there.
+        report: called with every finished epoch.
 
     Raises:
-        TrainingError: there is nothing to train or validate on, or the loss is no longer a number.
+        TrainingError: one side has no batches, or the loss is not finite.
     """
     if not len(training) or not len(validation):
         raise TrainingError(
@@ -134,7 +149,7 @@ def fit(
             wrapped_optimiser.step()
             total += value.detach()
         training_loss = float(fabric.all_reduce(total, reduce_op="mean")) / len(training)  # type: ignore[arg-type]
-        # All processes use the leader's number, so that they stop together.
+        # All processes use the leader's validation loss, so that they stop together.
         validation_loss = fabric.broadcast(_validate(network, validation, loss, fabric))
         epoch = Epoch(number, rate, training_loss, validation_loss)
         if not (torch.isfinite(torch.tensor([epoch.training_loss, epoch.validation_loss]))).all():
@@ -157,16 +172,16 @@ def fit(
 
 
 def fabric_of(accelerator: str, precision: str) -> Fabric:
-    """Set up the device, precision and processes to train with, such as "cpu" or "cuda", "32-true" or "bf16-mixed".
+    """Set up device and precision, such as "cpu" or "cuda" and "32-true" or "bf16-mixed".
 
-    Under `torchrun` all its processes train together, each on its share of every batch; otherwise this one trains
+    Under `torchrun` all its processes train together, each on its share of every batch; otherwise this process trains
     alone.
 
     Raises:
-        TrainingError: there is no such device or precision here.
+        TrainingError: the device or the precision is not available.
     """
     processes, here = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
-    # The leader may decode a dataset or extract features for longer than torch's default of half an hour.
+    # The leader may decode a dataset for longer than torch's default timeout of half an hour.
     strategy = DDPStrategy(timeout=_LONGEST_WAIT) if processes > 1 else "auto"
     try:
         fabric = Fabric(
@@ -183,9 +198,9 @@ def fabric_of(accelerator: str, precision: str) -> Fabric:
 
 
 def tag_loss(task: Task) -> Loss:
-    """Return the loss of a task: binary cross-entropy over known tags, or cross-entropy over one-label targets.
+    """Return the loss of a task: cross-entropy for one-label tasks, binary cross-entropy for multi-label tasks.
 
-    Both take logits (n, tags) and targets (n, tags) in 0..1; NaN targets of a multi-label task are left out.
+    Both take logits (n, tags) and targets (n, tags) in 0..1; the binary cross-entropy leaves out NaN targets.
     """
     if task == "one-label":
         return functional.cross_entropy
@@ -199,13 +214,13 @@ def _masked_binary_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def _validate(network: nn.Module, validation: BatchSource, loss: Loss, fabric: Fabric) -> float:
-    """Compute the mean loss over all known targets of the validation batches, however they are cut into batches."""
+    """Compute the mean loss over all known targets, whatever the size of the validation batches."""
     network.eval()
     total, known = 0.0, 0
     with torch.inference_mode():
         for inputs, targets in validation.epoch(0):
             value = loss(network(fabric.to_device(inputs)), fabric.to_device(targets))
-            # The value is a mean over the known targets of the batch, so it is weighted by their number.
+            # The loss is a mean over the known targets of the batch, so it is weighted by their number.
             here = int((~torch.isnan(targets)).sum())
             total += float(value) * here
             known += here
@@ -224,7 +239,7 @@ def _keep(
     best: dict[str, Tensor],
     epochs: list[Epoch],
 ) -> None:
-    """Write a checkpoint so that an interruption leaves the old one or the new one, never half of one."""
+    """Write a checkpoint atomically: an interruption leaves the old or the new one complete."""
     state: dict[str, Any] = {
         "network": network.state_dict(),
         "optimiser": optimiser.state_dict(),
@@ -238,12 +253,12 @@ def _keep(
 
 
 def write_history(history: History, folder: Path) -> None:
-    """Keep a history as history.json."""
+    """Write a history to history.json in a folder."""
     rows = [dataclasses.asdict(epoch) for epoch in history.epochs]
     (folder / "history.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
 
 
 def read_history(folder: Path) -> History:
-    """Read the history that `write_history` kept."""
+    """Read the history that `write_history` wrote."""
     rows = json.loads((folder / "history.json").read_text(encoding="utf-8"))
     return History(tuple(Epoch(**row) for row in rows))

@@ -1,4 +1,4 @@
-"""Trains the global classifier (step 3) on the vectors of clips."""
+"""Train the global classifier (step 3) on the vectors of clips ([SPL] II-C)."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from torch import Tensor
 from earmark.tagging.bundle.card import Head
 from earmark.training.data.batches import Share, VectorBatches
 from earmark.training.data.clips import TrainingData
-from earmark.training.networks.classifier import GlobalClassifier
 from earmark.training.networks.export import Arrays, check_classifier, classifier_arrays
+from earmark.training.networks.networks import GlobalClassifier
 from earmark.training.recipe.sections import GlobalSection, Schedule
 from earmark.training.steps.features import ScaleFeatures, clip_vectors
 from earmark.training.steps.fit import FitParts, History, fit, read_history, tag_loss, write_history
@@ -23,7 +23,14 @@ from earmark.training.steps.fit import FitParts, History, fit, read_history, tag
 
 @dataclasses.dataclass(frozen=True)
 class TrainedClassifier:
-    """A global classifier as a bundle will hold it (not sealed yet), and how it was trained."""
+    """A trained global classifier.
+
+    Attributes:
+        network: the network in torch.
+        head: its description in a bundle, whose hash is not yet set.
+        arrays: its weights as arrays of a bundle.
+        history: its training.
+    """
 
     network: GlobalClassifier
     head: Head
@@ -40,10 +47,17 @@ def classifier_parts(
     seed: int,
     share: Share,
 ) -> FitParts[GlobalClassifier]:
-    """Put together the letter's training of the global classifier, on the vectors of clips.
+    """Put together the training of the global classifier as in the letter.
 
-    `features` are those of the chosen scales, `levels` the chosen levels (empty: all). Where the targets have more
-    columns than the dataset has tags (`extras.distillation`), the classifier has outputs for these too.
+    Args:
+        data: the dataset. Where its targets have more columns than it has tags (`extras.distillation`), the classifier
+            has outputs for these too.
+        split: the name of the split.
+        features: the features of the chosen scales.
+        levels: the chosen levels (empty: all).
+        section: the recipe's section `global`.
+        seed: the seed of weights and order.
+        share: the part of every batch that this process takes.
     """
     vectors = torch.from_numpy(clip_vectors(features, levels))
     targets = torch.from_numpy(data.clips.targets)
@@ -66,9 +80,13 @@ def train_classifier(
     seed: int,
     fabric: Fabric,
 ) -> TrainedClassifier:
-    """Train the classifier and check its export against torch.
+    """Train the classifier, and compare its export with torch.
 
-    `vectors` are those of all clips, (clips, columns), and `training` the positions of the clips that train.
+    `vectors` are those of all clips, (clips, columns) float32; `training` are the positions of the training clips,
+    (n,) int64.
+
+    Raises:
+        TrainingError: the training fails (see `fit`), or the export differs from torch.
     """
     history = fit(parts.network, parts.training, parts.validation, schedule, parts.loss, seed, fabric)
     parts.network.drop_further_outputs()
@@ -77,14 +95,14 @@ def train_classifier(
 
 
 def write_classifier(trained: TrainedClassifier, folder: Path) -> None:
-    """Keep a trained classifier in a folder."""
+    """Store a trained classifier in a folder."""
     save_file(trained.arrays, folder / "weights.safetensors")
     torch.save(trained.network.state_dict(), folder / "network.pt")
     write_history(trained.history, folder)
 
 
 def read_classifier(section: GlobalSection, folder: Path) -> TrainedClassifier:
-    """Read the classifier that `write_classifier` kept, to tag with or to train on."""
+    """Read the classifier that `write_classifier` stored."""
     arrays = load_file(folder / "weights.safetensors")
     tags = len(arrays[f"head.layer.{len(section.hidden_units) + 1}.bias"])
     network = GlobalClassifier(len(arrays["head.mean"]), tags, section.hidden_units, section.dropout)
@@ -98,7 +116,13 @@ def finished_classifier(
     some_vectors: npt.NDArray[np.float32],
     vector_mean: npt.NDArray[np.float32],
 ) -> TrainedClassifier:
-    """Export a trained classifier and check the export on some vectors."""
+    """Export a trained classifier, and compare the export with torch on some vectors (n, columns).
+
+    `vector_mean` is the mean vector of the training clips, (columns,) float32.
+
+    Raises:
+        TrainingError: the export differs from torch.
+    """
     arrays = classifier_arrays(network)
     head = Head(tuple(int(block.dense.out_features) for block in network.hidden), "")  # type: ignore[union-attr,arg-type]
     check_classifier(network, head, arrays, some_vectors)
@@ -107,9 +131,9 @@ def finished_classifier(
 
 
 def _standardise(network: GlobalClassifier, training_vectors: Tensor, section: GlobalSection) -> None:
-    """Set the classifier's standardisation from its training vectors: one scalar (authors' code), or by column."""
+    """Set the standardisation from the training vectors: a scalar mean and deviation (authors' code), or by column."""
     if section.standardise == "column":
-        # A deviation of 1 keeps a constant column at 0.
+        # A deviation of 1 keeps constant columns at 0.
         deviation = training_vectors.std(dim=0)
         network.mean.copy_(training_vectors.mean(dim=0))
         network.deviation.copy_(torch.where(deviation > 1e-6, deviation, 1.0))

@@ -1,4 +1,4 @@
-"""Trains the local CNN of a scale (step 1) on segments."""
+"""Train the local CNN of a scale (step 1) on segments ([SPL] II-A)."""
 
 import dataclasses
 import json
@@ -16,14 +16,21 @@ from earmark.tagging.bundle.card import Extractor
 from earmark.training.data.batches import SegmentBatches, Share, WaveformBatches
 from earmark.training.data.clips import TrainingData
 from earmark.training.networks.export import Arrays, check_local, local_arrays
-from earmark.training.networks.local_cnn import LocalCNN
+from earmark.training.networks.networks import LocalCNN
 from earmark.training.recipe.sections import LocalSection, Schedule, Side
 from earmark.training.steps.fit import Epoch, FitParts, History, fit, read_history, tag_loss, write_history
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainedLocal:
-    """A local CNN as a bundle will hold it, how it was trained, and the folder of its step."""
+    """A trained local CNN.
+
+    Attributes:
+        extractor: its description in a bundle.
+        arrays: its weights as arrays of a bundle.
+        history: its training.
+        folder: the folder of its step, which also holds the network in torch.
+    """
 
     extractor: Extractor
     arrays: Arrays
@@ -34,9 +41,16 @@ class TrainedLocal:
 def local_parts(
     extractor: Extractor, data: TrainingData, split: str, section: LocalSection, seed: int, share: Share
 ) -> FitParts[LocalCNN]:
-    """Put together the letter's training of a local CNN, in which every segment has the tags of its clip.
+    """Put together the training of a local CNN as in the letter: every segment has the tags of its clip.
 
-    Where the targets have more columns than the network has tags (`extras.distillation`), it has outputs for these too.
+    Args:
+        extractor: the description of the network.
+        data: the dataset. Where its targets have more columns than the network has tags (`extras.distillation`), the
+            network has outputs for these too.
+        split: the name of the split.
+        section: the recipe's section `local`.
+        seed: the seed of weights and order.
+        share: the part of every batch that this process takes.
     """
     training, validation = (
         segment_batches(extractor, data, split, side, section, seed, share) for side in ("train", "valid")
@@ -57,9 +71,9 @@ def segment_batches(
     share: Share,
     gain_deviation: float = 0.0,
 ) -> SegmentBatches | WaveformBatches:
-    """Return the segments of one side, shuffled where they train, of the family that the network takes.
+    """Return the batches of segments of one side, log-mel or raw as the network needs; the training side is shuffled.
 
-    `gain_deviation` varies the loudness of raw segments; log-mel ones are varied by `extras.augmentation`.
+    `gain_deviation` varies the gain of raw segments; `extras.augmentation` varies log-mel segments.
     """
     rule = SegmentRule(extractor.segment_length, extractor.segment_hop)
     chosen = data.clips_of(split, side)
@@ -96,7 +110,11 @@ def train_local(
     folder: Path,
     report: Callable[[Epoch], object],
 ) -> None:
-    """Train a local CNN, check its export against torch, and keep it in a folder."""
+    """Train a local CNN, compare its export with torch, and store it in a folder; `report` gets every epoch.
+
+    Raises:
+        TrainingError: the training fails (see `fit`), or the export differs from torch.
+    """
     network = parts.network
     history = fit(
         network, parts.training, parts.validation, schedule, parts.loss, seed, fabric, folder / "checkpoint.pt", report
@@ -112,19 +130,23 @@ def train_local(
 
 
 def read_local(extractor: Extractor, folder: Path) -> TrainedLocal:
-    """Read what `train_local` kept."""
+    """Read the local CNN that `train_local` stored."""
     return TrainedLocal(extractor, load_file(folder / "weights.safetensors"), read_history(folder), folder)
 
 
 def read_local_network(trained: TrainedLocal, dropout: float) -> LocalCNN:
-    """Read the network itself, with its batch norms, to train on from where step 1 ended."""
+    """Read the network of step 1 with its batch norms, to continue its training."""
     network = LocalCNN(trained.extractor, dropout)
     network.load_state_dict(torch.load(trained.folder / "network.pt", weights_only=True))
     return network
 
 
 def write_standardisation(data: TrainingData, split: str, folder: Path) -> None:
-    """Keep one scalar mean and deviation of all training frames of a split (method section 2)."""
+    """Store the scalar mean and deviation of all training frames of a split (method section 2).
+
+    Raises:
+        TrainingError: the split has no training clips, or all frames are equal.
+    """
     total, squares, count = 0.0, 0.0, 0
     for clip in data.clips_of(split, "train"):
         first, rows = data.clips.first_row[clip], data.clips.rows[clip]
@@ -140,6 +162,6 @@ def write_standardisation(data: TrainingData, split: str, folder: Path) -> None:
 
 
 def read_standardisation(folder: Path) -> tuple[float, float]:
-    """Read the mean and deviation that `write_standardisation` kept."""
+    """Read the mean and deviation that `write_standardisation` stored."""
     mean, deviation = json.loads((folder / "values.json").read_text(encoding="utf-8"))
     return mean, deviation

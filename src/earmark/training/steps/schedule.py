@@ -1,4 +1,4 @@
-"""Schedules: the optimiser, the learning rate of every update, and the end of a training."""
+"""Schedule a training: its optimiser, the learning rate of every update, and its end."""
 
 import math
 from collections.abc import Iterable
@@ -10,30 +10,30 @@ from earmark.training.recipe.sections import OneCycleSchedule, Schedule, StagedS
 
 
 class LearningPlan(Protocol):
-    """The part of a schedule that the training loop calls."""
+    """The interface of schedules to the training loop."""
 
     def optimiser(self, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
-        """Make the optimiser of the schedule over some parameters."""
+        """Make the optimiser of some parameters."""
 
     def learning_rate(self, update: int, updates_an_epoch: int) -> float:
-        """Return the learning rate of an update, counted from 0 over the whole training."""
+        """Return the learning rate of an update; updates are counted from 0 over the whole training."""
 
     def epoch_ended(self, improved: bool) -> bool:
-        """Take note of an epoch; true where the next one starts again from the best weights."""
+        """Count an epoch, and return whether the next one starts from the best weights."""
 
     @property
     def finished(self) -> bool:
-        """Whether training is over."""
+        """Whether the training has ended."""
 
     def state(self) -> dict[str, int]:
-        """Return what an interrupted training needs to go on."""
+        """Return the state that an interrupted training needs to continue."""
 
     def restore(self, state: dict[str, int]) -> None:
-        """Take up the state of an interrupted training."""
+        """Restore the state of an interrupted training."""
 
 
 class StagedPlan:
-    """The authors' schedule: a stage for each learning rate, which ends when the validation loss has stalled.
+    """The authors' schedule: a stage for each learning rate, which ends when the validation loss stalls.
 
     Each stage starts from the best weights so far (authors' code).
     """
@@ -55,13 +55,13 @@ class StagedPlan:
         )
 
     def learning_rate(self, update: int, updates_an_epoch: int) -> float:
-        """Return the stage's rate over 1 + decay · updates of the stage (authors' code)."""
+        """Return rate / (1 + decay · n) for the n-th update of the stage (authors' code)."""
         in_stage = update - self._epochs_before_stage * updates_an_epoch
         rate = self._schedule.learning_rates[min(self._stage, len(self._schedule.learning_rates) - 1)]
         return rate / (1 + self._schedule.decay_per_update * in_stage)
 
     def epoch_ended(self, improved: bool) -> bool:
-        """Count the epoch; end the stage when it has stalled."""
+        """Count the epoch, and return whether its stage ends."""
         self._epochs_in_stage += 1
         self._stalled_epochs = 0 if improved else self._stalled_epochs + 1
         stage_over = (
@@ -76,11 +76,11 @@ class StagedPlan:
 
     @property
     def finished(self) -> bool:
-        """Whether the last stage is over."""
+        """Whether the last stage has ended."""
         return self._stage >= len(self._schedule.learning_rates)
 
     def state(self) -> dict[str, int]:
-        """Return the stage, the epochs before and in it, and the epochs without progress."""
+        """Return the number of the stage, the epochs before it and in it, and the epochs since the last improvement."""
         return {
             "stage": self._stage,
             "before": self._epochs_before_stage,
@@ -89,7 +89,7 @@ class StagedPlan:
         }
 
     def restore(self, state: dict[str, int]) -> None:
-        """Take up the state of an interrupted training."""
+        """Restore the state of an interrupted training."""
         self._stage = state["stage"]
         self._epochs_before_stage = state["before"]
         self._epochs_in_stage = state["epochs"]
@@ -97,14 +97,14 @@ class StagedPlan:
 
 
 class OneCyclePlan:
-    """AdamW with one cosine rise to the peak and one cosine fall to nothing, over a fixed number of epochs."""
+    """The one-cycle schedule: AdamW whose learning rate rises to a peak and falls to 0 in a fixed number of epochs."""
 
     def __init__(self, schedule: OneCycleSchedule) -> None:
         self._schedule = schedule
         self._epochs = 0
 
     def optimiser(self, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
-        """Make AdamW with weight decay on matrices only, not on biases and batch norms."""
+        """Make AdamW, with weight decay on weight matrices but not on biases and batch norms."""
         parameters = list(parameters)
         matrices = [parameter for parameter in parameters if parameter.ndim > 1]
         others = [parameter for parameter in parameters if parameter.ndim <= 1]
@@ -117,7 +117,7 @@ class OneCyclePlan:
         )
 
     def learning_rate(self, update: int, updates_an_epoch: int) -> float:
-        """Return a cosine rise from a 25th of the peak up to it, then a cosine fall to nothing."""
+        """Return the learning rate: a cosine rise from a 25th of the peak to the peak, then a cosine fall to 0."""
         progress = (update + 0.5) / (self._schedule.epochs * updates_an_epoch)
         warm_up = self._schedule.warm_up_share
         if progress < warm_up:
@@ -127,27 +127,27 @@ class OneCyclePlan:
         return self._schedule.peak_learning_rate * share
 
     def epoch_ended(self, improved: bool) -> bool:
-        """Count the epoch; a cycle is never interrupted."""
+        """Count the epoch, and return False: a cycle has one stage."""
         del improved
         self._epochs += 1
         return False
 
     @property
     def finished(self) -> bool:
-        """Whether the cycle is over."""
+        """Whether the cycle has ended."""
         return self._epochs >= self._schedule.epochs
 
     def state(self) -> dict[str, int]:
-        """Return the number of epochs done."""
+        """Return the number of finished epochs."""
         return {"epochs": self._epochs}
 
     def restore(self, state: dict[str, int]) -> None:
-        """Take up the state of an interrupted training."""
+        """Restore the state of an interrupted training."""
         self._epochs = state["epochs"]
 
 
 def plan_of(schedule: Schedule) -> LearningPlan:
-    """Make a fresh plan for a recipe's schedule."""
+    """Make the plan of a recipe's schedule."""
     if isinstance(schedule, StagedSchedule):
         return StagedPlan(schedule)
     return OneCyclePlan(schedule)

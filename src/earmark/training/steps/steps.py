@@ -1,4 +1,4 @@
-"""Keeps steps: work that is done once for given inputs and found again afterwards."""
+"""Store steps: work that is done once for given inputs, and found again afterwards."""
 
 import hashlib
 import json
@@ -13,11 +13,11 @@ from lightning.fabric import Fabric
 
 
 class Steps:
-    """Finished steps under one folder, each in its own folder, named by its kind and a hash of its inputs.
+    """The finished steps of experiments, each in a folder that is named by its kind and a hash of its inputs.
 
-    Two experiments that need the same step, such as a local CNN with the same data, schedule and seed, share it. A step
-    counts as done once its `inputs.json` is there; it is written last. Where several processes train together, one of
-    them leads: it alone writes, and the others wait for it.
+    Experiments that need the same step, such as a local CNN with the same data, schedule and seed, share it. A step is
+    finished once its `inputs.json` exists, which is written last. Where several processes train together, only the
+    leader writes, and the others wait for it.
     """
 
     def __init__(self, folder: Path, fabric: Fabric) -> None:
@@ -26,19 +26,19 @@ class Steps:
     def done(
         self, kind: str, inputs: Mapping[str, Any], make: Callable[[Path], None], *, together: bool = False
     ) -> Path:
-        """Return the folder of a step, made now by `make(folder)` unless it was made before.
+        """Return the folder of a step, and call `make(folder)` first unless the step is finished.
 
-        `make` may find what an interrupted run left in the folder, such as a checkpoint, and go on from there. It is
-        called by the leading process alone, or by all of them with `together`; then only the leader may write.
+        `make` may find files of an interrupted run in the folder, such as a checkpoint, and continue from them. Only
+        the leader calls it; with `together` all processes call it, but only the leader may write.
         """
         text = json.dumps(inputs, sort_keys=True, indent=1)
         folder = self._folder / f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
         finished = folder / "inputs.json"
         leads = self._fabric.is_global_zero
         folder.mkdir(parents=True, exist_ok=True)
-        # Another program that works in the same folder waits here, and finds the step done.
+        # Another program that needs the same step waits here, and then finds it finished.
         with FileLock(folder / "lock") if leads else nullcontext():
-            # All processes use what the leader found, since one that looks later may find the step done and stay away.
+            # All processes use the leader's answer, because one that looks later may find the step finished.
             missing = self._fabric.broadcast(not finished.exists())
             if missing and (together or leads):
                 make(folder)
@@ -50,5 +50,5 @@ class Steps:
         return folder
 
     def forget(self) -> None:
-        """Remove every finished step."""
+        """Remove all steps."""
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 import earmark
-from earmark.training.evaluation.commit import PLACE
+from earmark.training.evaluation.provenance import PLACE
 
 SOURCE = Path(earmark.__file__).parent
-CODE = "from earmark.training.evaluation.commit import commit; print(commit())"
+CODE = "from earmark.training.evaluation.provenance import commit; print(commit())"
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs the program git")
 

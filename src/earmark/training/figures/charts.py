@@ -1,7 +1,4 @@
-"""Figures 3 and 4: combinations of the levels of one scale, and combinations of scales.
-
-Both are charts of subsets: a row for each subset, with dots for its members and its number; the best one is marked.
-"""
+"""Draw figures 2 to 4: local against global prediction, combinations of levels, combinations of scales."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +7,74 @@ from typing import TYPE_CHECKING
 
 from earmark.errors import TrainingError
 from earmark.plots import style
-from earmark.training.figures.measured import MeasuredRow, MeasuredRun
-from earmark.training.networks.scales import levels_of, unit_of
+from earmark.training.figures.measured import MeasuredRow, MeasuredRun, quoted
+from earmark.training.networks.scales import levels_of, seconds_of, unit_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+_NEEDED = ("local", "multi-level")
+
+
+def draw_local_and_global(run: MeasuredRun) -> "Figure":
+    """Draw figure 2: local and global prediction against the segment length, at each scale with both.
+
+    Raises:
+        TrainingError: no scale was measured both locally and globally.
+    """
+    pairs = [
+        (scale, local[0], whole[0])
+        for scale in sorted(run.recipe.local.scales)
+        if (local := run.rows_of("local", (scale,))) and (whole := run.rows_of("global", (scale,), run.levels))
+    ]
+    if not pairs:
+        raise TrainingError(
+            f"no scale was measured both locally and globally. Add {quoted(_NEEDED)} to evaluation.compare."
+        )
+    figure = style.new_figure(style.COLUMN_INCHES, 2.3, f"{run.spread}\n{run.footer}")
+    axes = figure.subplots()
+    places = range(len(pairs))
+    _draw_line(axes, [place - 0.04 for place in places], [local for _, local, _ in pairs], style.LOCAL, "--", "local")
+    _draw_line(
+        axes,
+        [place + 0.04 for place in places],
+        [whole for _, _, whole in pairs],
+        style.GLOBAL,
+        "-",
+        f"global, {run.levels_label}",
+    )
+    axes.set_title("Local and global prediction")
+    axes.set_xticks(places, [f"{scale}\n{seconds_of(scale):.2f} s" for scale, _, _ in pairs])
+    axes.set_xlim(-0.4, len(pairs) - 0.6)
+    units = dict.fromkeys(unit_of(scale) for scale, _, _ in pairs)
+    axes.set_xlabel(f"segment length in {' or '.join(units)}, in seconds")
+    axes.set_ylabel(run.number)
+    axes.grid(axis="y")
+    axes.margins(y=0.12)
+    axes.legend(loc="best", handlelength=2.6)
+    return figure
+
+
+def _draw_line(
+    axes: "Axes", places: list[float], rows: list[MeasuredRow], mark: style.Mark, line: str, label: str
+) -> None:
+    """Draw means joined by a line, with error bars where splits or seeds were repeated."""
+    deviations = [row.deviation or float("nan") for row in rows]
+    axes.errorbar(
+        places,
+        [row.mean for row in rows],
+        yerr=deviations,
+        fmt=mark.marker,
+        linestyle=line,
+        color=mark.colour,
+        markeredgecolor=style.INK,
+        markeredgewidth=0.4,
+        elinewidth=0.8,
+        capsize=2,
+        label=label,
+    )
 
 
 _ROW_INCHES = 0.165
@@ -24,7 +83,7 @@ _ROUND_IT_INCHES = 0.72
 
 @dataclass(frozen=True)
 class Subset:
-    """One row: the members of the subset, and how well it did."""
+    """A row of figure 3 or 4: the members of a subset, and the mean and deviation of its metric."""
 
     members: frozenset[str]
     mean: float
@@ -34,7 +93,16 @@ class Subset:
 def draw_subsets(
     run: MeasuredRun, title: str, what: str, members: Sequence[str], subsets: Sequence[Subset], note: str
 ) -> "Figure":
-    """Draw subsets grouped by size, the best of a size on top; `what` the members are, and a note for the footer."""
+    """Draw a chart of subsets, grouped by size, with the best of each size on top.
+
+    Args:
+        run: the run that the values belong to.
+        title: the title of the figure.
+        what: the name of the members, such as "levels".
+        members: all members, in the order of the columns.
+        subsets: the rows.
+        note: the explanation in the footer.
+    """
     rows = sorted(subsets, key=lambda subset: (len(subset.members), -subset.mean))
     figure = style.new_figure(
         style.COLUMN_INCHES,
@@ -52,13 +120,13 @@ def draw_subsets(
 
 
 def decimals(subsets: Sequence[Subset]) -> int:
-    """Choose four decimals, as the letter prints, where the means differ and vary by little; three elsewhere."""
+    """Return the number of decimals: four, as in the letter, where means and deviations are close, else three."""
     means = [subset.mean for subset in subsets]
     return 4 if max(means) - min(means) < 0.02 and max(subset.deviation for subset in subsets) < 0.005 else 3
 
 
 def _band(axes: "Axes", rows: Sequence[Subset]) -> None:
-    """Draw grey ground behind every other size."""
+    """Draw a grey background behind subsets of even size."""
     for row, subset in enumerate(rows):
         if len(subset.members) % 2 == 0:
             axes.axhspan(row - 0.5, row + 0.5, color=style.GROUND, linewidth=0, zorder=0)
@@ -114,16 +182,16 @@ def _draw_values(axes: "Axes", number: str, rows: Sequence[Subset]) -> None:
 
 
 LETTER_SCALE = 27
-"""The scale of which the letter shows the levels, in frames."""
+"""The scale whose levels the letter shows, in frames."""
 
 
 def draw_levels(run: MeasuredRun, scale: int | None = None) -> "Figure":
-    """Draw the level combinations of a scale: seven where the network is three deep.
+    """Draw figure 3: all combinations of the levels of a scale (seven for three levels).
 
-    Without a scale, the letter's 27 frames are drawn, or the first scale of which all combinations were measured.
+    Without `scale` the figure shows the letter's 27 frames, or the first scale whose combinations were all measured.
 
     Raises:
-        TrainingError: not all combinations were measured.
+        TrainingError: the recipe does not have the scale, or not all combinations were measured.
     """
     chosen = _scale_of(run) if scale is None else scale
     if chosen not in run.recipe.local.scales:
@@ -151,7 +219,7 @@ def draw_levels(run: MeasuredRun, scale: int | None = None) -> "Figure":
 
 
 def _scale_of(run: MeasuredRun) -> int:
-    """Choose the letter's scale, else the first with all combinations, else the first."""
+    """Return the letter's scale, or the first scale with all combinations, or the first scale."""
     scales = run.recipe.local.scales
     whole = [scale for scale in scales if len(_measured(run, scale)) == len(_combinations(run, scale))]
     if LETTER_SCALE in whole or (not whole and LETTER_SCALE in scales):
@@ -160,13 +228,13 @@ def _scale_of(run: MeasuredRun) -> int:
 
 
 def _combinations(run: MeasuredRun, scale: int) -> list[tuple[int, ...]]:
-    """Return all combinations of a scale's levels, all levels last."""
+    """Return all combinations of the levels of a scale; the combination of all levels comes last."""
     levels = levels_of(scale, run.recipe.local.raw.shape)
     return list(chain.from_iterable(combinations(levels, size) for size in range(1, len(levels) + 1)))
 
 
 def _measured(run: MeasuredRun, scale: int) -> Mapping[tuple[int, ...], MeasuredRow]:
-    """Find the measured combinations; the multi-level row stands for all levels where these were not measured apart."""
+    """Return the measured combinations; a multi-level row counts as the combination of all levels."""
     everything = _combinations(run, scale)[-1]
     measured = {}
     for levels in _combinations(run, scale):
@@ -179,10 +247,10 @@ def _measured(run: MeasuredRun, scale: int) -> Mapping[tuple[int, ...], Measured
 
 
 def draw_scale_combinations(run: MeasuredRun) -> "Figure":
-    """Draw every measured subset of the recipe's scales, grouped by how many scales are in it.
+    """Draw figure 4: every measured combination of the recipe's scales.
 
     Raises:
-        TrainingError: no combination of several scales was measured beside a single one.
+        TrainingError: the run has no combination of several scales, or no single scale.
     """
     measured = [row for row in run.rows if row.kind == "global" and row.scales and row.levels == run.levels]
     if len({len(row.scales) for row in measured}) < 2:
