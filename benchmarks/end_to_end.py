@@ -40,8 +40,7 @@ from tagging import MEASURE, write_model
 import earmark
 from earmark.errors import BundleError, MissingExtraError, TagError
 from earmark.tagging.bundle.bundle import read_bundle, write_bundle
-from earmark.tagging.engines.int8 import write_ranges
-from earmark.tagging.engines.int8_ranges import measure_ranges
+from earmark.tagging.engines.int8 import measure_ranges, write_ranges
 
 PEERS = Path(__file__).parent / "peers"
 NAME = "end_to_end"
@@ -130,8 +129,7 @@ def tools_of(options: argparse.Namespace, model: Path) -> list[Tool]:
         serving = (python, "-W", "ignore", str(PEERS / script), *arguments)
         cold = serving
         if engine in ("numpy", "onnx", "int8"):
-            chosen = "fast" if engine == "onnx" else engine
-            cold = (python, "-m", "earmark", "tag", "--model", str(model), "--engine", chosen)
+            cold = (python, "-m", "earmark", "tag", "--model", str(model), "--engine", engine)
             cold = (*cold, "--read-ahead") if ahead else cold
         found.append(Tool(name, serving, cold))
     return found

@@ -30,7 +30,7 @@ Scores = npt.NDArray[np.float32]
 
 def write_measured_ranges(model: Path, music: Path, tracks: int) -> None:
     """Measure ranges on some tracks of a folder, evenly over its sorted files."""
-    from earmark.tagging.engines.int8_ranges import measure_ranges
+    from earmark.tagging.engines.int8 import measure_ranges
 
     files = sorted(path for path in music.rglob("*") if path.is_file() and path.suffix not in (".csv", ".md", ".txt"))
     places = sorted({round(place) for place in np.linspace(0, len(files) - 1, tracks)}) if files else []

@@ -32,7 +32,7 @@ import numpy.typing as npt
 from tagging import write_model
 
 import earmark
-from earmark.audio.write import write_flac
+from earmark.audio.encode import write_flac
 from earmark.library.jobs import Engine, Setup
 from earmark.library.library import Library
 from earmark.library.likeness import Choice

@@ -22,8 +22,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # one core, as `earmark tag`
 import numpy as np
 
 import earmark
+from earmark.audio.encode import write_flac
 from earmark.audio.logmel import LogMelSettings
-from earmark.audio.write import write_flac
 from earmark.tagging.bundle.bundle import seal, write_bundle
 from earmark.tagging.bundle.card import Card, Convolution, Extractor, Head, Provenance, TagName, layout_of
 from earmark.tagging.bundle.tensors import expected_shapes

@@ -23,9 +23,8 @@ from earmark.audio.decode import decode
 from earmark.audio.logmel import LogMelSettings, log_mel
 from earmark.plots import style
 from earmark.tagging.bundle.card import VectorBlock
-from earmark.teaching.columns import Columns, choices_of
 from earmark.teaching.quality import roc_auc
-from earmark.teaching.regression import Space, fit
+from earmark.teaching.regression import Columns, Space, choices_of, fit
 from earmark.teaching.selection import USUAL_STRENGTH
 from earmark.training.datasets import emotify
 from earmark.training.datasets.base import Dataset

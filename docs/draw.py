@@ -15,8 +15,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from earmark.audio.decode import decode
-from earmark.audio.logmel import LogMelSettings, log_mel
-from earmark.audio.mel import mel_from_hz
+from earmark.audio.logmel import LogMelSettings, log_mel, mel_from_hz
 from earmark.plots import style
 from earmark.tagging.bundle.bundle import Bundle, models, read_bundled
 from earmark.tagging.bundle.card import Extractor

@@ -11,7 +11,7 @@ from earmark.cli.doctor import EXTRAS
 
 ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
-EXTRAS_OF_PEOPLE = set(PROJECT["project"]["optional-dependencies"]) - {"all", "docs", "dev"}
+EXTRAS_OF_PEOPLE = set(PROJECT["project"]["optional-dependencies"]) - {"all", "docs", "dev", "fast"}
 
 
 def names(requirements: list[str]) -> list[str]:

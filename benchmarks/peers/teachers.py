@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import safe_open
 
-from earmark.audio.mel import slaney_filters
+from earmark.audio.logmel import slaney_filters
 from earmark.errors import DatasetError
 
 Sound = npt.NDArray[np.float32]

@@ -12,7 +12,7 @@ TOOLS = {
     "decode": "decoding alone",
     "numpy": "earmark, numpy",
     "numpy+ahead": "earmark, numpy, `--read-ahead`",
-    "onnx": "earmark, `fast`",
+    "onnx": "earmark, `onnx`",
     "int8": "earmark, `int8`",
     "librosa+torch": "librosa + torch, the same network",
     "musicnn": "musicnn, loaded once",

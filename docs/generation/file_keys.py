@@ -4,7 +4,7 @@ import dataclasses
 import typing
 
 from earmark.library import mapping
-from earmark.teaching import labels
+from earmark.teaching import examples
 from earmark.training.datasets import vocabulary
 from generation.kinds import kind
 from generation.markdown import page, table
@@ -77,7 +77,7 @@ def vocabulary_keys() -> list[str]:
 
 def label_columns() -> tuple[str, ...]:
     """The columns of a CSV of labels."""
-    return (*labels.COLUMNS, *labels.GROUP_COLUMNS)
+    return (*examples.COLUMNS, *examples.GROUP_COLUMNS)
 
 
 def _mapping_rows() -> list[tuple[str, ...]]:

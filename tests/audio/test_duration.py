@@ -7,7 +7,7 @@ import pytest
 from training.datasets.published import mp3
 
 from earmark.audio.duration import header_duration_seconds
-from earmark.audio.write import write_flac
+from earmark.audio.encode import write_flac
 from earmark.errors import DecodeError
 
 

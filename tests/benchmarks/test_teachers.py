@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from earmark.audio.decode import decode
-from earmark.audio.write import write_flac
+from earmark.audio.encode import write_flac
 from earmark.errors import DatasetError
 
 pytest.importorskip("torch", reason="needs the extra train")

@@ -15,7 +15,7 @@ from tagging.builders import write_random_bundle
 from typer.testing import CliRunner
 
 import earmark
-from earmark.audio import microphone
+from earmark.audio.stream import microphone
 from earmark.cli.main import app
 
 LABELS = [f"tag {number}" for number in range(1, 6)]

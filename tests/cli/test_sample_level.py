@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 pytest.importorskip("lightning", reason="needs the extra train")
 
 import earmark
-from earmark.audio.write import write_flac
+from earmark.audio.encode import write_flac
 from earmark.cli.main import app
 
 RECIPE = """

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from earmark.audio.endings import FORMATS, SOUND_ENDINGS
+from earmark.audio.formats import FORMATS, SOUND_ENDINGS
 from earmark.cli.sources import sound_files
 from earmark.library.scan import walk
 

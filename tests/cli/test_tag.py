@@ -16,7 +16,7 @@ from training.sounds import write_noise
 from typer.testing import CliRunner, Result
 
 import earmark
-from earmark.audio.write import write_flac
+from earmark.audio.encode import write_flac
 from earmark.cli import tagging
 from earmark.cli.main import app
 from earmark.errors import BundleError, FileError, MissingExtraError, PictureError, TagError

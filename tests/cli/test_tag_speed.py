@@ -130,17 +130,20 @@ def test_reading_ahead_says_the_same(place: Path) -> None:
 
 
 def test_the_engine_is_told_and_nothing_stands_in_for_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("onnxruntime", reason="needs the extra fast")
+    pytest.importorskip("onnxruntime", reason="needs the extra onnx")
     path = place / "music" / "1.flac"
-    fast, plain = (json.loads(run(place, path, "--engine", name, "--jsonl").stdout) for name in ("fast", "numpy"))
-    assert (fast["model"]["engine"], plain["model"]["engine"]) == ("onnx", "numpy")
-    assert list(fast["scores"].values()) == pytest.approx(list(plain["scores"].values()), rel=1e-5)
+    onnx, plain = (json.loads(run(place, path, "--engine", name, "--jsonl").stdout) for name in ("onnx", "numpy"))
+    assert (onnx["model"]["engine"], plain["model"]["engine"]) == ("onnx", "numpy")
+    assert list(onnx["scores"].values()) == pytest.approx(list(plain["scores"].values()), rel=1e-5)
+    old = run(place, path, "--engine", "fast", "--jsonl")
+    assert json.loads(old.stdout) == onnx
+    assert "--engine fast is now called --engine onnx" in old.stderr
     unranged = run(place, path, "--engine", "int8")
     assert "int8.json: found no such file" in str(unranged.exception)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    missing = run(place, path, "--engine", "fast")
+    missing = run(place, path, "--engine", "onnx")
     assert isinstance(missing.exception, MissingExtraError)
-    assert 'pip install "earmark[fast]"' in str(missing.exception)
+    assert 'pip install "earmark[onnx]"' in str(missing.exception)
     assert missing.stdout == ""
 
 

@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 ROOT = Path(__file__).resolve().parents[2]
 SMOKE = Path(__file__).with_name("smoke.py")
-EXTRAS = ("serve", "teach", "fast", "export", "plot")
+EXTRAS = ("serve", "teach", "onnx", "export", "plot")
 NO_NETWORK = re.compile(r"error sending request|failed to fetch|dns error|timed out|connect error", re.IGNORECASE)
 
 Versions = Literal["lowest", "newest"]

@@ -200,7 +200,7 @@ def absent_extra(place: Place) -> None:
     assert 'pip install "earmark[plot]"' in place.earmark("tag", "--picture", "x.png", song, status=1)
     assert 'pip install "earmark[train]"' in place.earmark("train", "demo", status=1)
     assert 'pip install "earmark[serve]"' in place.earmark("serve", status=1)
-    assert 'pip install "earmark[fast]"' in place.earmark("tag", "--engine", "fast", song, status=1)
+    assert 'pip install "earmark[onnx]"' in place.earmark("tag", "--engine", "onnx", song, status=1)
     assert 'pip install "earmark[export]"' in place.earmark("tag", "--export", "x.parquet", song, status=1)
     assert 'pip install "earmark[teach]"' in place.earmark("teach", "labels.csv", "--name", "words", status=1)
 
@@ -245,9 +245,9 @@ def engines(place: Place) -> None:
     song = place.song("mp3")
     scores = {
         engine: scores_of(json.loads(place.earmark("tag", "--json", "--engine", engine, song))[0])
-        for engine in ("numpy", "fast", "int8")
+        for engine in ("numpy", "onnx", "int8")
     }
-    for engine, allowed in (("fast", 1e-4), ("int8", 0.3)):
+    for engine, allowed in (("onnx", 1e-4), ("int8", 0.3)):
         away = max(abs(scores[engine][label] - scores["numpy"][label]) for label in scores["numpy"])
         assert away <= allowed, (engine, away)
 
@@ -285,7 +285,7 @@ CHECKS: Mapping[str, tuple[Callable[[Place], None], ...]] = {
     ),
     "serve": (served,),
     "teach": (taught,),
-    "fast": (engines,),
+    "onnx": (engines,),
     "export": (parquet,),
     "plot": (pictures,),
 }

@@ -14,7 +14,7 @@ from tagging.generated import RATE_HZ, GeneratedWav, whole
 from earmark.audio.decode import decode
 from earmark.audio.logmel import log_mel
 from earmark.tagging.bundle.bundle import write_bundle
-from earmark.tagging.engines.int8_ranges import measure_ranges
+from earmark.tagging.engines.int8 import measure_ranges
 from earmark.tagging.tagger import Tagger
 
 THIRTY_SECONDS, TEN_MINUTES, THREE_HOURS = 30, 600, 10_800
@@ -55,7 +55,7 @@ def largest_memory(model: Path, seconds: int, engine: str, way: str) -> float:
 @pytest.mark.parametrize(("engine", "way"), WAYS, ids=[" ".join(way) for way in WAYS])
 def test_three_hours_need_no_more_memory_than_thirty_seconds(model: Path, engine: str, way: str) -> None:
     if engine != "numpy":
-        pytest.importorskip("onnxruntime", reason="needs the extra fast")
+        pytest.importorskip("onnxruntime", reason="needs the extra onnx")
     short = largest_memory(model, THIRTY_SECONDS, engine, way)
     for seconds in (TEN_MINUTES, THREE_HOURS) if (engine, way) == WAYS[0] else (TEN_MINUTES,):
         assert largest_memory(model, seconds, engine, way) < short + ALLOWED_MEGABYTES, f"{seconds} s"

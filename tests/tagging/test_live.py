@@ -9,9 +9,9 @@ import pytest
 from audio.arrived import STREAMS, Trickle, encoded, make_music
 from tagging.builders import log_mel_extractor, make_bundle, make_bundle_of, raw_extractor
 
-from earmark.audio.backlog import Arrival
-from earmark.audio.incoming import Pipe
 from earmark.audio.logmel import log_mel
+from earmark.audio.stream.buffer import Piece
+from earmark.audio.stream.open_stream import PipeStream
 from earmark.errors import TagError, WaveformError
 from earmark.tagging.live import Live, LiveSettings, Moment, samples_needed
 from earmark.tagging.tagger import Tagger
@@ -73,7 +73,7 @@ def test_an_encoded_stream_is_answered_within_two_seconds_of_its_longest_segment
     live = Live(tagger())
     late = [
         file.given / len(data) * seconds - moment.seconds
-        for block in Pipe(file, RATE_HZ).blocks()
+        for block in PipeStream(file, RATE_HZ).blocks()
         for moment in live.push(block)
     ]
     assert len(late) == int(seconds * RATE_HZ) // SEGMENT
@@ -157,8 +157,8 @@ def test_what_is_skipped_is_counted_and_told() -> None:
     live = Live(tagger(), name="a stream")
     told: list[str] = []
     music = sound(2 * SEGMENT)
-    arrivals = [Arrival(music[:SEGMENT], 0), Arrival(music[SEGMENT:], 44_100), Arrival(music[:0], 22_050)]
-    moments = list(live.listen(arrivals, told.append))
+    pieces = [Piece(music[:SEGMENT], 0), Piece(music[SEGMENT:], 44_100), Piece(music[:0], 22_050)]
+    moments = list(live.listen(pieces, told.append))
     ends = [SEGMENT / RATE_HZ, 2 * SEGMENT / RATE_HZ + 2]
     assert [moment.seconds for moment in moments] == pytest.approx(ends)
     assert [moment.skipped_seconds for moment in moments] == [0, 2]

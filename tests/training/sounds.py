@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from earmark.audio.write import write_flac
+from earmark.audio.encode import write_flac
 
 RATE_HZ = 22_050
 

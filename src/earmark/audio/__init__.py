@@ -1,1 +1,1 @@
-"""Sound in: decoding, the log-mel front end, segments."""
+"""Reading sound, and turning it into log-mel frames and segments."""

@@ -1,4 +1,4 @@
-"""Compressed sound that was stored as if it were samples, as a DTS compact disc or a recorded S/PDIF line has it."""
+"""Detection of compressed sound stored as if it were samples, as on a DTS compact disc or an S/PDIF recording."""
 
 from __future__ import annotations
 
@@ -15,28 +15,29 @@ SYNC_WORDS: Final = {
     (8_191, -6_144): "DTS",  # of 14 bits, 0x1FFF 0xE800
     (-225, 232): "DTS",  # of 14 bits with its bytes swapped, 0xFF1F 0x00E8
 }
-"""Two samples of 16 bits with which each frame begins, and what begins so."""
+"""The two 16-bit samples that begin each frame, and the name of what they begin."""
 BURSTS = 3
 BURST_SAMPLES = (256, 1 << 15)
-"""The shortest and the longest distance of two frames; a loud square wave has these samples too, but side by side."""
+"""The shortest and longest distance between two frames. A loud square wave has the same samples, but side by side."""
 CHECKED_BLOCKS = 2
 AC3_SYNC_WORD: Final = 0x0B77
 AC3_KILOBITS: Final = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
 """The bit rates of AC-3, by the number in a frame's header."""
 LAST_AC3_VERSION: Final = 10
-"""Later ones are E-AC-3, whose header says the length of its frame itself."""
+"""The last version of AC-3; later ones are E-AC-3, whose header gives the length of its frame directly."""
 
 
 class BitstreamCheck:
-    """Looks for compressed sound in the first blocks in which there is anything but silence."""
+    """A check for compressed sound in the first blocks of a sound that are not silent."""
 
     def __init__(self) -> None:
         self._left = CHECKED_BLOCKS
 
     def __call__(self, block: npt.NDArray[np.float32]) -> str:
-        """Return what (samples, channels) float32 hold in place of samples; empty where they are sound.
+        """Return the name of the compressed sound that a block holds, or an empty text where it holds samples.
 
-        All but bare AC-3 is looked for in stereo alone.
+        `block`: (samples, channels) float32. Everything but bare AC-3 is looked for in stereo only. Later blocks than
+        the first two that are not silent are not checked.
         """
         if not self._left or not block.any():
             return ""
@@ -55,7 +56,7 @@ class BitstreamCheck:
 
 
 def _are_regular(starts: list[int]) -> bool:
-    """Do so many frames follow each other at one distance?"""
+    """Return whether enough frames follow each other at one distance."""
     distances = [later - start for start, later in pairwise(starts)]
     return any(
         len(set(distances[place : place + BURSTS - 1])) == 1
@@ -65,16 +66,16 @@ def _are_regular(starts: list[int]) -> bool:
 
 
 def _holds_ac3(block: npt.NDArray[np.float32]) -> bool:
-    """Do frames of AC-3 or E-AC-3 stand here one behind the other, each as long as its header says?"""
+    """Return whether a block holds consecutive frames of AC-3 or E-AC-3, each as long as its header says."""
     samples = np.nan_to_num(block.reshape(-1) * np.float32(32_768))
     words = np.clip(samples, -32_768, 32_767).astype(np.int16).view(np.uint16)
     return any(_are_ac3_frames(ordered) for ordered in (words, words.byteswap()))
 
 
 def _are_ac3_frames(words: npt.NDArray[np.uint16]) -> bool:
-    """Do so many frames follow each other in (words,), whose bytes are in AC-3's order?"""
+    """Return whether enough frames follow each other in (words,), whose bytes are in AC-3's order."""
     marked = words == AC3_SYNC_WORD
-    starts = set(np.flatnonzero(marked[:-2] & ~marked[1:-1]).tolist())  # side by side they are a level that is held
+    starts = set(np.flatnonzero(marked[:-2] & ~marked[1:-1]).tolist())  # equal words side by side are a constant level
     following = {start: start + _ac3_frame_words(int(words[start + 1]), int(words[start + 2])) for start in starts}
     for start in starts:
         frames, place = 0, start
@@ -86,7 +87,7 @@ def _are_ac3_frames(words: npt.NDArray[np.uint16]) -> bool:
 
 
 def _ac3_frame_words(second: int, third: int) -> int:
-    """Return how many words the frame has whose second and third word these are; 0 where there is none."""
+    """Return the length of a frame in words from its second and third word; 0 where they begin none."""
     rate, size, version = third >> 14, third >> 8 & 0x3F, third >> 3 & 0x1F
     if version > LAST_AC3_VERSION:
         return (second & 0x7FF) + 1

@@ -1,13 +1,14 @@
-"""What a file's own header says: what kind it is, and whether its end is missing."""
+"""What the header of a sound file says: its container, its length, and whether the end of the file is missing.
 
-from __future__ import annotations
+Sizes that a program could not know, because it wrote to a pipe, are corrected from the length of the file.
+"""
 
 import io
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from earmark.audio.sizes import MOST_CHUNKS, chunks
 from earmark.audio.source import Opened
 
 Kind = Literal["WAV", "AIFF", "Ogg Vorbis", "other"]
@@ -23,11 +24,12 @@ MP4_BOXES = frozenset(
 
 @dataclass(frozen=True)
 class Container:
-    """What was found by looking at a file's bytes, its name unseen.
+    """The findings of `read_container`, which looks at a file's bytes and not at its name.
 
-    kind: one of the kinds that libsndfile is trusted with (a link of Ogg only where it is one Vorbis stream), or other.
-    cut: the sizes written in the header ask for more bytes than there are, or an Ogg lacks its end-of-stream page.
-    mp3_samples: how many an MP3's Xing or Info header promises, its encoder's delay and padding taken off; 0 without.
+    kind: a container that libsndfile reads here (an Ogg link only where it is one Vorbis stream), or "other". cut:
+    whether the sizes in the header exceed the file, or an Ogg lacks its end-of-stream page. mp3_samples: the number of
+    samples that an MP3's Xing or Info header promises, without encoder delay and padding; 0 where there is no such
+    header.
     """
 
     kind: Kind
@@ -36,7 +38,7 @@ class Container:
 
 
 def read_container(file: Opened) -> Container:
-    """Look at a seekable file from its start; its position is at the start afterwards."""
+    """Return what a file's header says. The file is read from its start and left at its start."""
     total = file.seek(0, io.SEEK_END)
     file.seek(0)
     head = file.read(HEAD_BYTES)
@@ -67,7 +69,7 @@ def read_container(file: Opened) -> Container:
 
 
 def _chunk_is_cut(file: Opened, total: int, wanted: bytes, order: Literal["little", "big"]) -> bool:
-    """Does the chunk that holds the samples end after the file does?"""
+    """Return whether the chunk that holds the samples ends after the file does."""
     long_size = 0
     for chunk in chunks(file, order):
         if chunk.name == b"ds64":  # RF64: the sizes that do not fit 32 bits
@@ -80,7 +82,7 @@ def _chunk_is_cut(file: Opened, total: int, wanted: bytes, order: Literal["littl
 
 
 def _ogg_is_cut(file: Opened, total: int) -> bool:
-    """Is the last page incomplete, or not marked as the end of its stream?"""
+    """Return whether the last page is incomplete, or not marked as the end of its stream."""
     file.seek(max(0, total - 2 * OGG_PAGE_BYTES))
     tail = file.read()
     start = tail.rfind(b"OggS\0")
@@ -93,7 +95,7 @@ def _ogg_is_cut(file: Opened, total: int) -> bool:
 
 
 def _is_one_vorbis_stream(head: bytes) -> bool:
-    """Is a link of Ogg one Vorbis stream, not multiplexed with another?"""
+    """Return whether an Ogg link is one Vorbis stream, not multiplexed with another."""
     if len(head) < 27 or not head[27 + head[26] :].startswith(b"\x01vorbis"):
         return False
     second_page = 27 + head[26] + sum(head[27 : 27 + head[26]])
@@ -101,7 +103,7 @@ def _is_one_vorbis_stream(head: bytes) -> bool:
 
 
 def _mp4_is_cut(file: Opened, total: int) -> bool:
-    """Walk the outermost boxes: does one end after the file does?"""
+    """Return whether one of the outermost boxes ends after the file does."""
     position = 0
     for _ in range(MOST_CHUNKS):
         if position + 8 > total:
@@ -110,25 +112,25 @@ def _mp4_is_cut(file: Opened, total: int) -> bool:
         size, name = int.from_bytes(file.read(4), "big"), file.read(4)
         if size == 1:
             size = int.from_bytes(file.read(8), "big")
-        if name not in MP4_BOXES or size < 8:  # the end of what is known, or a box that runs to the end
+        if name not in MP4_BOXES or size < 8:  # an unknown box, or one that runs to the end
             return False
         position += size
     return position > total
 
 
 def _matroska_is_cut(head: bytes, total: int) -> bool:
-    """Does the segment (all of a Matroska or WebM file but its first few bytes) end after the file does?"""
+    """Return whether the segment, which is nearly all of a Matroska or WebM file, ends after the file does."""
     start = head.find(MATROSKA_SEGMENT, 0, 4096)
     if start < 0 or start + 5 > len(head) or head[start + 4] == 0:
         return False
     width = 9 - head[start + 4].bit_length()  # a leading 1 says how many bytes the number has
     number = int.from_bytes(head[start + 4 : start + 4 + width], "big") & ((1 << 7 * width) - 1)
-    unknown = (1 << 7 * width) - 1  # a live stream
+    unknown = (1 << 7 * width) - 1  # the number of a live stream
     return number != unknown and start + 4 + width + number > total
 
 
 def _asf_is_cut(head: bytes, total: int) -> bool:
-    """Is a WMA or WMV file shorter than the file size in its own header?"""
+    """Return whether a WMA or WMV file is shorter than the file size in its header."""
     start = head.find(ASF_FILE_PROPERTIES)
     fields = head[start + 40 : start + 48], head[start + 88 : start + 92]
     broadcast = int.from_bytes(fields[1], "little") & 1  # then the size means nothing
@@ -160,7 +162,7 @@ def _counted_mp3_samples(file: Opened) -> int:
 
 
 def _promised_by_xing(header: bytes, frame_samples: int) -> int:
-    """Return frames * samples a frame, less the encoder's delay and padding where LAME or libav wrote them."""
+    """Return frames times samples a frame, less the encoder's delay and padding where LAME or libav wrote them."""
     flags = int.from_bytes(header[4:8], "big")
     if not flags & 1:
         return 0
@@ -173,3 +175,167 @@ def _promised_by_xing(header: bytes, frame_samples: int) -> int:
         # The decoder's own delay of 529 samples comes on top at the start and is part of the padding at the end.
         trimmed = (both >> 12) + 529 + max(0, (both & 0xFFF) - 529)
     return max(0, frames * frame_samples - trimmed)
+
+
+MOST_CHUNKS = 10_000
+UNKNOWN_WITHIN = 1 << 16
+"""The largest distance from 2 GiB or 4 GiB of a size that stands for an unknown one; programs subtract or round."""
+UNKNOWN_LONG = 1 << 62
+W64_RIFF = b"riff" + bytes.fromhex("2e91cf11a5d628db04c10000")
+W64_DATA = b"data" + bytes.fromhex("f3acd3118cd100c04f8edb8a")
+PLAIN_AIFF = (b"", b"NONE", b"sowt", b"twos", b"in24", b"in32", b"fl32", b"FL32", b"fl64", b"FL64")
+
+Repair = tuple[int, bytes]
+"""A position in a file, and the bytes that belong there."""
+
+
+class Chunk(NamedTuple):
+    """A chunk of a file: its name, where its content begins, and the number of bytes in its header."""
+
+    name: bytes
+    start: int
+    size: int
+
+
+def with_true_sizes(file: Opened) -> Opened:
+    """Return the file with the true number of bytes in its header where the header holds a placeholder.
+
+    That is WAV, RF64, BW64, W64, AIFF, CAF and AU with a size of 0, about 2 or 4 GiB, or about the largest 64-bit
+    number, and with fewer bytes behind it. Libraries would take such a file for one that is cut or lasts hours, or
+    refuse it.
+    """
+    file.seek(0)
+    head = file.read(16)
+    total = file.size()
+    repairs: list[Repair] = []
+    if head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:12] == b"WAVE":
+        repairs = _of_wav(file, total)
+    elif head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
+        repairs = _of_aiff(file, total)
+    elif head[:4] == b".snd" and len(head) >= 12:
+        start, size = struct.unpack(">II", head[4:12])
+        repairs = [(8, struct.pack(">I", _fitting(total - start)))] if _is_unknown(size, start, total) else []
+    elif head == W64_RIFF:
+        repairs = _of_w64(file, total)
+    elif head[:4] == b"caff":
+        repairs = _of_caf(file, total)
+    return file.repaired(repairs) if repairs else file
+
+
+def chunks(file: Opened, order: Literal["little", "big"], start: int = 12) -> Iterator[Chunk]:
+    """Yield the chunks of RIFF (little-endian) or IFF (big-endian) from a position on."""
+    total = file.size()
+    for _ in range(MOST_CHUNKS):
+        if start + 8 > total:
+            return
+        file.seek(start)
+        chunk = Chunk(file.read(4), start + 8, int.from_bytes(file.read(4), order))
+        yield chunk
+        start = chunk.start + chunk.size + chunk.size % 2
+
+
+def _is_unknown(size: int, start: int, total: int) -> bool:
+    """Return whether a size is a placeholder with fewer bytes behind it."""
+    if start >= total or 0 < size <= total - start:
+        return False
+    return size == 0 or size >= UNKNOWN_LONG or min(abs(size - (1 << 31)), abs(size - (1 << 32))) <= UNKNOWN_WITHIN
+
+
+def _fitting(size: int) -> int:
+    return min(max(0, size), (1 << 32) - 1)
+
+
+def _of_wav(file: Opened, total: int) -> list[Repair]:
+    long_sizes = None
+    for chunk in chunks(file, "little"):
+        if chunk.name == b"ds64" and chunk.size >= 24:
+            file.seek(chunk.start + 8)
+            long_sizes = Chunk(b"ds64", chunk.start, int.from_bytes(file.read(8), "little"))
+        if chunk.name == b"data":
+            size = chunk.size if long_sizes is None else long_sizes.size
+            if not _is_unknown(size, chunk.start, total) or _is_really_empty(file, chunk, total):
+                return []
+            true = total - chunk.start
+            if long_sizes is None:
+                return [
+                    (4, struct.pack("<I", _fitting(total - 8))),
+                    (chunk.start - 4, struct.pack("<I", _fitting(true))),
+                ]
+            return [
+                (chunk.start - 4, b"\xff" * 4),
+                (long_sizes.start, struct.pack("<QQQ", total - 8, true, 0)),
+            ]
+    return []
+
+
+def is_empty_wav(file: Opened) -> bool:
+    """Return whether a WAV holds no samples, although other chunks follow their chunk."""
+    data = next((chunk for chunk in chunks(file, "little") if chunk.name == b"data"), None)
+    return data is not None and _is_really_empty(file, data, file.size())
+
+
+def _is_really_empty(file: Opened, data: Chunk, total: int) -> bool:
+    """Return whether the chunk of samples is empty because other chunks follow it to the end of the file."""
+    if data.size:
+        return False
+    last = data
+    for chunk in chunks(file, "little", data.start):
+        if not chunk.name.isascii():
+            return False
+        last = chunk
+    return last is not data and last.start + last.size + last.size % 2 == total
+
+
+def _of_aiff(file: Opened, total: int) -> list[Repair]:
+    common = None
+    for chunk in chunks(file, "big"):
+        if chunk.name == b"COMM":
+            common = chunk
+        if chunk.name == b"SSND":
+            if common is None or not _is_unknown(chunk.size, chunk.start, total):
+                return []
+            file.seek(common.start)
+            channels, _frames, bits = struct.unpack(">HIH", file.read(8).ljust(8, b"\0"))
+            file.seek(common.start + 18)
+            compression = file.read(4) if common.size >= 22 else b""
+            bytes_a_frame = channels * -(-bits // 8)
+            repairs = [
+                (4, struct.pack(">I", _fitting(total - 8))),
+                (chunk.start - 4, struct.pack(">I", _fitting(total - chunk.start))),
+            ]
+            if bytes_a_frame and compression in PLAIN_AIFF:
+                frames = (total - chunk.start - 8) // bytes_a_frame
+                repairs.append((common.start + 2, struct.pack(">I", _fitting(frames))))
+            return repairs
+    return []
+
+
+def _of_w64(file: Opened, total: int) -> list[Repair]:
+    start = 40
+    for _ in range(MOST_CHUNKS):
+        file.seek(start)
+        head = file.read(24)
+        if len(head) < 24:
+            break
+        size = int.from_bytes(head[16:], "little")
+        if head[:16] == W64_DATA:
+            if not _is_unknown(max(0, size - 24), start + 24, total):
+                break
+            return [(16, struct.pack("<Q", total)), (start + 16, struct.pack("<Q", total - start))]
+        start += max(24, size + -size % 8)
+    return []
+
+
+def _of_caf(file: Opened, total: int) -> list[Repair]:
+    start = 8
+    for _ in range(MOST_CHUNKS):
+        file.seek(start)
+        head = file.read(12)
+        if len(head) < 12:
+            break
+        size = int.from_bytes(head[4:], "big")
+        if head[:4] == b"data":
+            unknown = _is_unknown(size, start + 12, total)
+            return [(start + 4, struct.pack(">Q", total - start - 12))] if unknown else []
+        start += 12 + size
+    return []

@@ -1,30 +1,32 @@
-"""Sound in: a path, bytes, a binary file or an array becomes mono blocks at a wanted rate, as a stream.
+"""Decoding: a path, bytes, a binary file or an array becomes a stream of mono blocks at a wanted rate.
 
-Which library decodes is settled by a file's first bytes, never by its name:
+The first bytes of a file, never its name, decide which library decodes it:
 
-- libsndfile reads WAV and AIFF that hold plain samples, and Ogg holding one Vorbis stream;
+- libsndfile reads WAV and AIFF that hold plain samples, and Ogg that holds one Vorbis stream;
 - libav (PyAV) reads everything else, and whatever libsndfile refuses.
 
-MP3 and FLAC are libav's, although libsndfile knows them. Measured against ffmpeg with libsndfile 1.2.2 (mpg123): equal
-where the file is whole and an MP3 begins with a Xing header; but half the sound is lost of a variable-rate MP3 without
-that header (the length is guessed from the first frames' bit rate), the second of two joined MP3s is dropped, a cut MP3
-comes one frame short, reading stops at a damaged frame, and all of that is told on stderr; a FLAC that ends where a
-frame does, before the length in its header, is filled up with memory that nobody wrote. None of it can be known without
-decoding. An MP3 with a LAME header loses its encoder's delay and padding; one without any header keeps both, since
-nothing says how long they are (ffmpeg does the same).
+libav reads MP3 and FLAC, although libsndfile knows both. Measured against ffmpeg, libsndfile 1.2.2 (mpg123) gives equal
+sound where the file is whole and an MP3 begins with a Xing header. Without that header it loses half of a variable-rate
+MP3, because it guesses the length from the first frames' bit rate. It drops the second of two joined MP3s, returns one
+frame too few of a cut MP3, stops at a damaged frame, and reports all of that on stderr. It fills up a FLAC that ends at
+a frame, before the length in its header, with memory that nobody wrote. None of this can be known without decoding. An
+MP3 with a LAME header loses its encoder delay and padding; one without any header keeps both, since nothing says how
+long they are (ffmpeg does the same).
 
-Chained Ogg and FLACs put end to end are read link by link, each as a file of its own, since libav, by its release,
-makes noise of links that differ in codebooks, rate or channels, or ends at the first. Compressed sound that was stored
+Chained Ogg and joined FLACs are read link by link, each as a file of its own: depending on its release, libav makes
+noise of links that differ in codebooks, rate or channels, or ends at the first link. Compressed sound that was stored
 as samples (DTS, AC-3) is decoded where libav finds it in WAV, and refused elsewhere.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
 from types import TracebackType
-from typing import Any, BinaryIO, Protocol, Self
+from typing import Any, BinaryIO, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +45,7 @@ ARRAY_BLOCK_SAMPLES = 1 << 16
 
 
 class Readers(Protocol):
-    """What a sound is read from: readers, one after the other, and whether more should have been there."""
+    """The readers of one sound, one after the other; `incomplete` tells whether part of the sound is missing."""
 
     @property
     def first(self) -> Reader: ...
@@ -54,19 +56,18 @@ class Readers(Protocol):
 
 
 def decode(source: Source, rate_hz: int = 22_050, stopwatch: Stopwatch | None = None) -> Sound:
-    """Open a sound for reading as mono float32 blocks at a rate.
+    """Open a sound and return it as a stream of mono float32 blocks at a rate.
 
     source: a path; a file's bytes; a binary file object, read from its current position and left open (one that cannot
-    seek is first copied to a temporary file, in memory up to 32 MB, since the libraries need to seek); a Waveform;
-    or (array, rate). An array without its rate is refused.
-    rate_hz: samples a second wanted.
-    stopwatch: told how long decoding and resampling take.
+    seek is first copied to a temporary file, in memory up to 32 MB, since the libraries need to seek); a Waveform; or
+    (array, rate). An array without its rate is refused. rate_hz: the wanted number of samples a second. stopwatch:
+    measures decoding and resampling.
 
-    Only the first block (two seconds) is decoded here, so that what cannot be decoded is known at once.
+    Only the first block (two seconds) is decoded here, so that a sound that cannot be decoded raises at once.
 
-    Raises DecodeError, naming the file and the reason, for what is missing, unreadable, a directory, empty, no sound
-    file, or without sound; its subclass StorageError where reading itself fails, as of a disk that breaks or a network
-    that is gone. Raises WaveformError for arrays and rates that cannot be used.
+    Raises DecodeError, with the file and the reason, for a file that is missing, unreadable, a directory, empty, no
+    sound file, or without sound; its subclass StorageError where reading fails because of a disk or a network;
+    WaveformError for arrays and rates that cannot be used.
     """
     rate_hz = whole_rate(rate_hz)
     if isinstance(source, np.ndarray):
@@ -92,20 +93,21 @@ def _open(source: object) -> tuple[Opened, Links]:
 
 
 class Sound:
-    """A sound being read: an iterator, once through, of (samples,) mono float32 blocks; a context manager too.
+    """A sound that is being decoded: an iterator, used once, of (samples,) mono float32 blocks, and a context manager.
 
-    Channels are mixed to their plain mean. The blocks together are Resampler's in length, and their numbers do not
-    depend on how a decoder cuts them. Everything is let go of at the last block, or by close().
+    Channels are mixed to their plain mean. The blocks have the total length that Resampler gives, and their numbers do
+    not depend on how a decoder cuts them. The file is closed at the last block, or by close().
 
-    name: the file's name without its folder, or <bytes>, <stream>, <array>.
-    decoder: the library that decodes, with its version; "array" for samples in memory.
-    source_rate_hz, channels: before resampling and mixing. rate_hz: of the blocks.
-    truncated: known after the last block: the end of the file is missing. Told for WAV, AIFF, AU, AVI, MP4, M4A, MOV,
-    WMA, Matroska and WebM by the sizes in their headers; for Ogg (Vorbis, Opus, FLAC) by the end-of-stream mark; for
-    FLAC, WavPack, TTA and MP3 with a Xing frame count by the samples decoded; for all by libav breaking off, and by a
-    link that cannot be decoded. Unknown, hence False, for MP3 without that header, ADTS AAC, AC-3, MPEG-TS, CAF and
-    files written to a pipe, whose sizes their writer did not know. An MP4 whose index stood at its missing end cannot
-    be decoded at all. A FLAC damaged in its middle lacks what was damaged, and is truncated.
+    name: the file's name without its folder, or <bytes>, <stream>, <array>. decoder: the library that decodes, with its
+    version; "array" for samples in memory. source_rate_hz, channels: of the file, before resampling and mixing.
+    rate_hz: of the blocks.
+
+    truncated: after the last block, whether the end of the file is missing. It is found by the sizes in the header for
+    WAV, AIFF, AU, AVI, MP4, M4A, MOV, WMA, Matroska and WebM; by the end-of-stream mark for Ogg (Vorbis, Opus, FLAC);
+    by the number of samples decoded for FLAC, WavPack, TTA and MP3 with a Xing frame count; for all formats where libav
+    breaks off or a link cannot be decoded. It cannot be found, and is False, for MP3 without that header, ADTS AAC,
+    AC-3, MPEG-TS, CAF and files written to a pipe, whose writer did not know their size. An MP4 whose index stood at
+    its missing end cannot be decoded at all. A FLAC damaged in its middle lacks the damaged part, and is truncated.
 
     Iterating raises DecodeError for NaN or infinite samples, and StorageError for a file that fails while it is read.
     """
@@ -138,7 +140,7 @@ class Sound:
 
     @property
     def duration_seconds(self) -> float:
-        """The length of what has been yielded so far, in seconds."""
+        """The length of the blocks yielded so far, in seconds."""
         return self._yielded / self.rate_hz
 
     def __iter__(self) -> Self:
@@ -160,7 +162,7 @@ class Sound:
         return block
 
     def close(self) -> None:
-        """Let go of the file and the decoder; the caller's own file object stays open."""
+        """Close the file and the decoder. A file object that was given stays open."""
         if self._closed:
             return
         self._closed = True
@@ -202,7 +204,7 @@ class Sound:
             yield rest
 
     def _pushed(self, block: npt.NDArray[np.float32], resampler: Resampler) -> npt.NDArray[np.float32]:
-        """What a block of the file's makes ready at the wanted rate."""
+        """Return the samples at the wanted rate that a block of the file completes."""
         if self._opened is not None:
             self._opened.check()
         bitstream = self._holds_bitstream(block)
@@ -215,7 +217,7 @@ class Sound:
 
 
 class _WaveformReader:
-    """A Waveform as a Reader, and as the only one of its sound."""
+    """A reader of a Waveform, which is also the only reader of its sound."""
 
     decoder = "array"
     truncated = False
@@ -238,7 +240,7 @@ class _WaveformReader:
             yield self._samples[start : start + ARRAY_BLOCK_SAMPLES]
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing, as nothing is held open."""
 
 
 def _plain_mean(block: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -251,3 +253,28 @@ def _plain_mean(block: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         mono += block[:, channel]
     mono /= np.float32(channels)
     return mono
+
+
+Item = TypeVar("Item")
+
+ITEMS_AHEAD = 4
+"""The most items that wait: of a sound's blocks, eight seconds. More do not help, as both sides work steadily."""
+
+
+def read_ahead(items: Iterable[Item]) -> Generator[Item]:
+    """Yield the same items in the same order, made in another thread, a few ahead of the consumer.
+
+    An exception raised while an item is made is raised here, after the items before it. Closing the generator waits for
+    the item that is being made and for no other; after that nothing uses `items` any more. None may not be an item.
+    """
+    iterator = iter(items)
+    with ThreadPoolExecutor(1, "earmark-reads-ahead") as maker:
+        waiting: deque[Future[Item | None]] = deque()
+        try:
+            for _ in range(ITEMS_AHEAD):
+                waiting.append(maker.submit(next, iterator, None))
+            while (item := waiting.popleft().result()) is not None:
+                waiting.append(maker.submit(next, iterator, None))
+                yield item
+        finally:
+            maker.shutdown(cancel_futures=True)

@@ -1,4 +1,4 @@
-"""What can decode sound here, and whether it does."""
+"""Checks that the libraries that decode are installed and work."""
 
 from dataclasses import dataclass
 
@@ -12,14 +12,14 @@ RATE_HZ = 22_050
 
 @dataclass(frozen=True)
 class DecoderCheck:
-    """A library that decodes: its name with the version; what is wrong with it, empty where nothing is."""
+    """A library that decodes: its name with its version, and what is wrong with it (empty where nothing is)."""
 
     name: str
     fault: str
 
 
 def check_decoders() -> tuple[DecoderCheck, ...]:
-    """Have libsndfile, libav and the resampler each do a little work."""
+    """Check libsndfile, libav and the resampler by a little work, and return the result for each."""
     return (_libsndfile(), _libav(), _soxr())
 
 

@@ -1,29 +1,30 @@
-"""How long a sound file says that it is, without decoding it."""
+"""The length of a sound file by its header, without decoding."""
 
 from __future__ import annotations
 
 import os
 from typing import Any
 
+from earmark.audio.container import with_true_sizes
 from earmark.audio.extent import without_tags_around
-from earmark.audio.sizes import with_true_sizes
 from earmark.audio.source import decode_errors, open_source
 from earmark.errors import DecodeError
 
 PLAIN_CODECS = "pcm_"
-"""How the names of libav's codecs of plain samples begin."""
+"""The start of libav's names of codecs of plain samples."""
 
 
 def header_duration_seconds(path: str | os.PathLike[str]) -> float:
-    """Return the length in seconds that a file's header tells, or its size and bit rate where the header does not.
+    """Return the length in seconds from a file's header, or from its size and bit rate where the header has none.
 
-    Nothing is decoded: a fraction of a millisecond a file. An MP3 without a Xing header is taken to have one bit rate,
-    and its length counts the encoder's delay and padding, about 0.1 s, as its decoded sound does. Plain samples are
-    never longer than the file has bytes for, whatever size a program wrote that could not know it.
+    Nothing is decoded, which takes a fraction of a millisecond a file. An MP3 without a Xing header is taken to have a
+    constant bit rate, and its length includes the encoder's delay and padding, about 0.1 s, as its decoded sound does.
+    The length of plain samples is limited by the size of the file, whatever size its header has.
 
-    Raises DecodeError, naming the file and the reason, for what is missing, empty or no sound file, or tells no length.
+    Raises DecodeError, with the file and the reason, for a file that is missing, empty or no sound file, or has no
+    length.
     """
-    from earmark.audio.libav import open_file, sound_stream  # here: a command that reads no length does not wait for it
+    from earmark.audio.libav import open_file, sound_stream  # imported here, as it is slow to load
 
     with open_source(path) as opened, decode_errors(opened):
         sound = with_true_sizes(without_tags_around(opened))
@@ -34,7 +35,7 @@ def header_duration_seconds(path: str | os.PathLike[str]) -> float:
             seconds = _seconds(container, stream, sound.size())
         opened.check()
         if seconds is None:
-            raise DecodeError(opened.label, "its header tells no length of sound")
+            raise DecodeError(opened.label, "its header has no length of sound")
         return seconds
 
 

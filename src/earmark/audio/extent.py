@@ -1,4 +1,4 @@
-"""Where the sound lies in a file: behind tags, zeros or junk, and in how many links put end to end."""
+"""The place of the sound in a file: behind tags, zeros or junk, and in one or several joined links."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from earmark.audio.source import Opened
 
 SCAN_BYTES = 1 << 20
 PASSED_BYTES = 1 << 19
-"""What libav passes over by itself; it looks for a format in the first 1 MiB alone."""
+"""The bytes that libav passes over by itself; it looks for a format in the first 1 MiB only."""
 SEARCHED_BYTES = 1 << 25
 ID3V2_HEADER_BYTES = 10
 ID3V1_BYTES = 128
 FEWEST_ZEROS = 16
-"""Of the start of a file; fewer may be its format's own, as MPEG's three and those of a size in MP4."""
+"""The fewest zeros at the start of a file that are passed over; fewer may belong to its format, as in MPEG or MP4."""
 
 OGG_FIRST_PAGE = re.compile(rb"OggS\0[\2\3\6\7]\0{8}", re.DOTALL)
-"""The first page of a stream in Ogg: version 0, marked as its beginning, at position 0."""
+"""The first page of a stream in Ogg: version 0, marked as a beginning, at position 0."""
 FLAC_FIRST_BLOCK = re.compile(rb"fLaC[\0\x80]\0\0\x22", re.DOTALL)
-"""The mark of FLAC and the head of the block that comes first, of 34 bytes."""
+"""The mark of FLAC and the header of its first block, which has 34 bytes."""
 MARK_BYTES = 14
 
 MPEG_FRAME = re.compile(rb"\xff[\xe2-\xe7\xf2-\xf7\xfa-\xff][\x10-\xeb][\x00-\xff]", re.DOTALL)
 SOUND_MARK = re.compile(b"|".join(each.pattern for each in (OGG_FIRST_PAGE, FLAC_FIRST_BLOCK, MPEG_FRAME)), re.DOTALL)
 MPEG_FRAMES = 6
-"""As many in a row, each of the length in its header and of one kind, are no chance."""
+"""So many frames in a row, each of the length in its header and of one kind, do not occur by chance."""
 MOST_TRIES = 1 << 16
 MPEG1_RATES_HZ = (44_100, 48_000, 32_000)
 KILOBITS = {
@@ -37,7 +37,9 @@ KILOBITS = {
 
 
 def without_tags_around(file: Opened) -> Opened:
-    """Return a file from where its sound begins, without the ID3v1 behind WavPack, a broken block to libav."""
+    """Return a file from where its sound begins, without the ID3v1 behind WavPack, which libav takes for a broken
+    block.
+    """
     sound = file.stretch(leading_bytes(file))
     sound.seek(0)
     end = sound.size() - ID3V1_BYTES
@@ -50,8 +52,8 @@ def without_tags_around(file: Opened) -> Opened:
 def leading_bytes(file: Opened) -> int:
     """Return how many bytes of ID3v2 tags and zeros stand before the sound.
 
-    A single tag of ordinary size before MPEG audio is libav's to pass over, since it also says what follows. Zeros are
-    not: libav would take the first frame, which only holds the length, for sound.
+    A single tag of ordinary size before MPEG audio counts as 0, because libav passes over it and learns the format from
+    it. Zeros always count, because libav would take the first frame after them, which only holds the length, for sound.
     """
     position, tags, zeros = 0, 0, 0
     while True:
@@ -69,9 +71,10 @@ def leading_bytes(file: Opened) -> int:
 
 
 def link_starts(file: Opened) -> list[int]:
-    """Return where each link begins: files of their own, put end to end, as Ogg allows and people do with FLAC.
+    """Return the position at which each link begins.
 
-    Streams that are multiplexed in Ogg begin together and are one link.
+    Links are files joined end to end, as Ogg allows and people do with FLAC. Streams that are multiplexed in Ogg begin
+    together and are one link.
     """
     file.seek(0)
     head = file.read(MARK_BYTES)
@@ -90,7 +93,8 @@ def link_starts(file: Opened) -> list[int]:
 def first_sound(file: Opened) -> tuple[int, str] | None:
     """Return where sound begins in a file that begins with something else, and libav's name of its format.
 
-    FLAC and Ogg are known by their first marks, MPEG audio by several frames in a row; None where there are none.
+    FLAC and Ogg are recognised by their first marks, MPEG audio by several frames in a row. Returns None where there
+    are none.
     """
     kept, position, tries = b"", 0, 0
     file.seek(0)
@@ -112,7 +116,7 @@ def first_sound(file: Opened) -> tuple[int, str] | None:
 
 
 def _id3v2_bytes(file: Opened, position: int) -> int:
-    """Return the length of the ID3v2 tag at a position, 0 where there is none."""
+    """Return the length of the ID3v2 tag at a position; 0 where there is none."""
     file.seek(position)
     tag = file.read(ID3V2_HEADER_BYTES)
     if len(tag) < ID3V2_HEADER_BYTES or tag[:3] != b"ID3" or max(tag[6:]) > 0x7F:
@@ -122,7 +126,7 @@ def _id3v2_bytes(file: Opened, position: int) -> int:
 
 
 def _zero_bytes(file: Opened, position: int) -> int:
-    """Return how many zeros stand at a position, where they are many and not the sound's own."""
+    """Return how many zeros stand at a position; 0 where they are few, and without those that belong to MP4."""
     file.seek(position)
     start = position
     while part := file.read(SCAN_BYTES):
@@ -139,7 +143,7 @@ def _zero_bytes(file: Opened, position: int) -> int:
 
 
 def _marks(file: Opened, mark: re.Pattern[bytes]) -> list[int]:
-    """Return every place in a file where a mark stands."""
+    """Return every position at which a mark stands, in order."""
     found: list[int] = []
     kept, position = b"", 0
     file.seek(0)
@@ -156,7 +160,7 @@ def _marks(file: Opened, mark: re.Pattern[bytes]) -> list[int]:
 
 
 def _ogg_page_bytes(file: Opened, position: int) -> int:
-    """Return the length of the page of Ogg at a position."""
+    """Return the length of the Ogg page at a position."""
     file.seek(position + 26)
     segments = file.read(1)
     lengths = file.read(segments[0]) if segments else b""
@@ -164,7 +168,7 @@ def _ogg_page_bytes(file: Opened, position: int) -> int:
 
 
 def _mpeg_frames(file: Opened, position: int) -> bool:
-    """Do so many frames of one kind of MPEG audio stand here, one behind the other?"""
+    """Return whether enough frames of one kind of MPEG audio follow each other from a position."""
     kind = None
     for _ in range(MPEG_FRAMES):
         file.seek(position)
@@ -178,7 +182,7 @@ def _mpeg_frames(file: Opened, position: int) -> bool:
 
 
 def _mpeg_frame_bytes(header: bytes) -> int:
-    """Return the length of the frame with this header, 0 where it is none."""
+    """Return the length of the frame with this header; 0 where it is no header."""
     if not MPEG_FRAME.fullmatch(header):
         return 0
     version_bits, layer = header[1] >> 3 & 3, 4 - (header[1] >> 1 & 3)

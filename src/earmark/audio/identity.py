@@ -8,9 +8,8 @@ import os
 from itertools import pairwise
 from typing import Any, BinaryIO, cast
 
-from earmark.audio.container import read_container
+from earmark.audio.container import read_container, with_true_sizes
 from earmark.audio.extent import ID3V1_BYTES, link_starts, without_tags_around
-from earmark.audio.sizes import with_true_sizes
 from earmark.audio.source import Opened, decode_errors, open_source
 from earmark.errors import DecodeError, StorageError
 

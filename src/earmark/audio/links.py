@@ -1,4 +1,4 @@
-"""The links of a sound, one after the other, each with the reader that its bytes call for; most sounds have one."""
+"""The links of a sound, one after the other, each with the reader for its format. Most sounds have one link."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from earmark.audio.container import read_container
+from earmark.audio.container import is_empty_wav, read_container, with_true_sizes
 from earmark.audio.extent import link_starts, without_tags_around
-from earmark.audio.sizes import is_empty_wav, with_true_sizes
 from earmark.audio.source import Opened, decode_errors
 from earmark.errors import DecodeError, StorageError
 
@@ -19,7 +18,7 @@ LOWEST_HZ, HIGHEST_HZ = 1_000, 10_000_000  # a header that claims another rate i
 
 
 class Reader(Protocol):
-    """What decodes: blocks (samples, channels) float32 at rate_hz, and whether the header promised more."""
+    """A decoder of one link: blocks (samples, channels) float32 at rate_hz, and whether the header promised more."""
 
     rate_hz: int
     channels: int
@@ -32,12 +31,12 @@ class Reader(Protocol):
 
 
 class Links:
-    """The readers of a file's links; only one is open at a time.
+    """The readers of a file's links, of which only one is open at a time.
 
-    A link that cannot be decoded is passed over, and the sound is then incomplete.
+    A link that cannot be decoded is skipped, and the sound is then incomplete.
 
-    opened: left open. first: the reader of the first link that can be decoded. incomplete: whether so far something was
-    passed over, or a header asked for more bytes than there are.
+    opened: left open. first: the reader of the first link that can be decoded. incomplete: whether a link was skipped
+    so far, or a header promised more bytes than there are.
 
     Raises DecodeError where no link can be decoded.
     """
@@ -60,7 +59,7 @@ class Links:
         self._open = first
 
     def __iter__(self) -> Iterator[Reader]:
-        """Yield the readers, once, each until the next is asked for."""
+        """Yield the readers once. Each is closed when the next one is asked for."""
         reader: Reader | None = self.first
         while reader is not None:
             self._open = reader
@@ -69,11 +68,11 @@ class Links:
             reader = self._next([])
 
     def close(self) -> None:
-        """Let go of the reader that is open."""
+        """Close the reader that is open."""
         self._open.close()
 
     def _next(self, refusals: list[DecodeError]) -> Reader | None:
-        """Open the next link that can be decoded; None after the last. The errors of the others go to `refusals`."""
+        """Open the next link that can be decoded; None after the last. Append the errors of others to `refusals`."""
         for link in self._left:
             try:
                 with decode_errors(link):
@@ -90,7 +89,7 @@ class Links:
 
 
 def _open_reader(link: Opened) -> tuple[Reader, bool]:
-    """Return the reader that the bytes call for, and whether the header says that the end is missing."""
+    """Return the reader for the link's format, and whether the header says that the end is missing."""
     container = read_container(link)
     link.check()
     if container.kind == "WAV" and is_empty_wav(link):
@@ -98,7 +97,8 @@ def _open_reader(link: Opened) -> tuple[Reader, bool]:
     reader: Reader | None = None
     refusal = ""
     if container.kind != "other":
-        from earmark.audio.soundfile_reader import SoundFileReader  # here: only what is needed is loaded
+        # Imported here, so that only the library that decodes is loaded.
+        from earmark.audio.soundfile_reader import SoundFileReader
 
         try:
             with decode_errors(link):
@@ -108,7 +108,7 @@ def _open_reader(link: Opened) -> tuple[Reader, bool]:
         except DecodeError as error:
             refusal = f" ({error.reason})"
     if reader is None:
-        from earmark.audio.av_reader import AvReader
+        from earmark.audio.libav import AvReader
 
         try:
             reader = AvReader(link, mp3_samples=container.mp3_samples)

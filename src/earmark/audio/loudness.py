@@ -1,4 +1,4 @@
-"""How loud a sound was lately, and whether that is silence."""
+"""Measuring how loud a sound is, and whether it is silent."""
 
 from collections import deque
 
@@ -6,14 +6,15 @@ import numpy as np
 import numpy.typing as npt
 
 SILENT_BELOW = 1e-3
-"""The root mean square, of full scale 1, that the loudest tenth of a second of a silence stays under: -60 dB.
+"""The root mean square, of full scale 1, below which the loudest tenth of a second counts as silence: -60 dB.
 
-Choice: quieter than any music that was mixed to be heard, louder than dither and than a good microphone's noise."""
+Choice: quieter than any music that was mixed to be heard, louder than dither and than a good microphone's noise.
+"""
 PART_SECONDS = 0.1
 
 
 class Loudest:
-    """The loudest tenth of a second of a sound, however the sound is cut into pieces; memory is constant."""
+    """The loudest tenth of a second of a sound, the same however the sound is cut; memory is constant."""
 
     def __init__(self, rate_hz: int) -> None:
         self._part = np.zeros(max(1, round(PART_SECONDS * rate_hz)), np.float32)
@@ -23,7 +24,7 @@ class Loudest:
 
     @property
     def silent(self) -> bool:
-        """Whether nothing could be heard so far."""
+        """Whether the sound is silent so far."""
         rest = self._part[: self._filled]
         power = max(self._power, float(np.square(rest, dtype=np.float64).mean()) if len(rest) else 0.0)
         return bool(np.sqrt(power) < SILENT_BELOW)
@@ -44,24 +45,24 @@ class Loudest:
 
 
 class Loudness:
-    """The loudest tenth of a second of the last seconds of a sound, and of all of it; memory is constant."""
+    """The loudness of the last seconds of a sound and of all of it, by tenths of a second; memory is constant."""
 
     def __init__(self, rate_hz: int, window_seconds: float) -> None:
         self._part_samples = max(1, round(PART_SECONDS * rate_hz))
         self._window_samples = round(window_seconds * rate_hz)
         self._pieces: deque[tuple[int, float]] = deque()
         self._samples = 0
-        """In the pieces."""
+        """The number of samples in the pieces."""
         self._all = Loudest(rate_hz)
 
     @property
     def silent(self) -> bool:
-        """Whether nothing could be heard in the pieces that the window touches."""
+        """Whether all pieces that the window touches are silent."""
         return all(loudness < SILENT_BELOW for _, loudness in self._pieces)
 
     @property
     def always_silent(self) -> bool:
-        """Whether nothing could be heard since the start."""
+        """Whether the sound was silent since its start."""
         return self._all.silent
 
     def add(self, samples: npt.NDArray[np.float32]) -> None:

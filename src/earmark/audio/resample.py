@@ -1,4 +1,4 @@
-"""From one rate to another, as a stream."""
+"""Resampling as a stream, block by block."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from earmark.errors import WaveformError
 
 
 class Resampler:
-    """Resamples one channel with soxr at its quality HQ, block by block.
+    """A resampler of one channel, block by block, by soxr at its quality HQ.
 
-    The output starts where the input starts (soxr's own delay is taken off) and is soxr's in length:
-    floor(samples * to_hz / from_hz + 1/2) in all, and bit for bit the same whatever the sizes of the blocks.
+    The output starts where the input starts (soxr's own delay is taken off) and has soxr's length: floor(samples *
+    to_hz / from_hz + 1/2) in all, and the same bits whatever the sizes of the blocks. With equal rates the blocks are
+    returned unchanged.
+
     Choice: a sound too short for that rule to give any sample (one sample at 48 kHz) gives one sample all the same.
-    With equal rates the blocks pass untouched.
 
-    from_hz, to_hz: samples a second. Raises WaveformError for a ratio that soxr cannot do.
+    from_hz, to_hz: samples a second. Raises WaveformError for a ratio that soxr does not support.
     """
 
     def __init__(self, from_hz: int, to_hz: int) -> None:
@@ -26,7 +27,7 @@ class Resampler:
         self._stream = None
         if from_hz == to_hz:
             return
-        import soxr  # here, so that sound at the wanted rate does not wait for it
+        import soxr  # imported here, as sound at the wanted rate does not need it
 
         try:
             self._stream = soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32", quality="HQ")
@@ -34,7 +35,7 @@ class Resampler:
             raise WaveformError(f"cannot resample from {from_hz} Hz to {to_hz} Hz: {error}") from error
 
     def push(self, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Take (samples,) at from_hz and return what is ready at to_hz: (samples,) float32, possibly none."""
+        """Take (samples,) at from_hz and return the samples ready at to_hz: (samples,) float32, possibly none."""
         self._pushed += len(samples)
         if self._stream is None:
             return samples
@@ -42,7 +43,7 @@ class Resampler:
         return ready
 
     def finish(self) -> npt.NDArray[np.float32]:
-        """Return the rest, (samples,) float32; nothing may be pushed afterwards."""
+        """Return the remaining samples, (samples,) float32. Nothing may be pushed afterwards."""
         if self._stream is None or self._pushed == 0:
             return np.zeros(0, np.float32)
         if (2 * self._pushed * self._to_hz + self._from_hz) // (2 * self._from_hz) > 0:

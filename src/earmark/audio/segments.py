@@ -1,8 +1,8 @@
-"""Cutting a stream of rows into the segments of one scale; the one place that says what happens to a tail.
+"""Cutting a stream of rows into the segments of one scale; this is the one place that decides on the tail.
 
-A row is a log-mel frame (many columns) or a raw sample (one column). Each scale is a stream of its own, with
-its own length and hop, and knows nothing of the others: 54 frames are 3 × 18 and 2 × 27, but 108 and 216
-frames and the raw lengths align with nothing, so nothing here assumes that scales align.
+A row is a log-mel frame (many columns) or a raw sample (one column). Each scale is a stream of its own, with its own
+length and hop, and does not depend on the others: 54 frames are 3 × 18 and 2 × 27, but 108 and 216 frames and the raw
+lengths are multiples of none, so nothing here assumes that scales align.
 
 The rules, for a segment of `length` rows every `hop` rows:
 
@@ -12,8 +12,8 @@ The rules, for a segment of `length` rows every `hop` rows:
 - The tail, the rows after the last whole segment, is dropped: 1250 frames give 69, 46, 23, 11 and 5 segments
   of 18, 27, 54, 108 and 216 frames (method section 3).
 - Choice: a stream that ends before it filled one segment gives one segment all the same, its rows repeated
-  from the first until it is full, and is marked `short`. Zeros would sound like a stop, and giving no segment
-  would leave a jingle without an answer.
+  from the first until it is full, and is marked `short`. Zeros would sound like a stop, and without a segment
+  a jingle would get no answer.
 - A stream without a row has no answer: WaveformError.
 """
 
@@ -42,7 +42,7 @@ class SegmentRule:
                 raise WaveformError(f"Segment {name} is {value!r}; a whole number of at least 1 is needed.")
 
     def count(self, rows: int) -> int:
-        """The number of segments that a stream of so many rows gives; 1 (short) where none fits.
+        """Return the number of segments that a stream of so many rows gives; 1 (short) where none fits.
 
         Raises WaveformError where `rows` is below 1.
         """
@@ -51,7 +51,7 @@ class SegmentRule:
         return 1 + max(0, rows - self.length) // self.hop
 
     def centre(self, index: int) -> float:
-        """The place of the middle of segment `index`, in rows.
+        """Return the position of the middle of segment `index`, in rows.
 
         Row k is at k: frame k is centred at k hops of the sound, sample k at k over the rate.
         """
@@ -59,13 +59,13 @@ class SegmentRule:
 
 
 class Segments:
-    """A stream from rows to the segments of one scale, for one sound.
+    """A stream from the rows of one sound to the segments of one scale.
 
-    Memory is constant: between calls less than one segment is held.
+    Memory is constant: less than one segment is held between calls.
     """
 
     def __init__(self, rule: SegmentRule, columns: int) -> None:
-        """`columns`: values in a row; the mel bands of a frame, or 1 for raw samples.
+        """`columns`: the number of values in a row: the mel bands of a frame, or 1 for raw samples.
 
         Raises WaveformError where `columns` is below 1.
         """
@@ -85,9 +85,10 @@ class Segments:
     def push(self, rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Take the next rows and return the segments that they complete.
 
-        `rows`: (rows, columns) float32, finite; may be empty.
-        Returns (segments, length, columns) float32, contiguous; often no segments. Where segments touch and
-        nothing was held, it is a view of `rows`, not a copy: do not write to `rows` while it is in use.
+        `rows`: (rows, columns) float32, finite; may be empty. Returns (segments, length, columns) float32, contiguous;
+        often no segments. Where segments touch and nothing was held, it is a view of `rows`, not a copy: do not write
+        to `rows` while it is in use.
+
         Raises WaveformError for anything else, and after `finish`; the stream is then as before the call.
         """
         self._refuse_finished()
@@ -113,6 +114,7 @@ class Segments:
         """End the sound: drop the tail, or fill up the one segment of a short sound and set `short`.
 
         Returns (0 or 1, length, columns) float32, contiguous.
+
         Raises WaveformError where no row was pushed, and when called twice.
         """
         self._refuse_finished()

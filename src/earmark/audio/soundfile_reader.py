@@ -1,4 +1,4 @@
-"""Sound by libsndfile: WAV, AIFF and Ogg Vorbis."""
+"""Decoding with libsndfile: WAV, AIFF and Ogg Vorbis."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ from earmark.audio.source import Opened
 from earmark.errors import DecodeError
 
 BLOCK_SECONDS = 2
-BLOCK_VALUES = 1 << 22  # at most, whatever rate and channels a header claims
-UNKNOWN_FRAMES = 1 << 62  # what libsndfile says where it does not know is above this
+BLOCK_VALUES = 1 << 22  # the most values in a block, whatever rate and channels a header has
+UNKNOWN_FRAMES = 1 << 62  # libsndfile reports more than this where it does not know the number
 PLAIN_SUBTYPES = frozenset(
     ("PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW", "VORBIS")
 )
 
 
 class SoundFileReader:
-    """Reads (samples, channels) float32 blocks from an opened file.
+    """A reader of (samples, channels) float32 blocks from an opened file, by libsndfile.
 
-    Refused with DecodeError, so that the other reader may try: what libsndfile cannot open, a file without samples
-    or whose header does not know how many there are, and WAV or AIFF holding anything but plain samples (the
-    compressed kinds are ffmpeg's), be it that samples are what its header calls them.
+    It raises DecodeError, so that libav may try, for what libsndfile cannot open, for a file without samples or without
+    their number in its header, and for WAV or AIFF that hold anything but plain samples, also where the header calls
+    compressed sound samples.
 
-    opened: left open.
-    rate_hz, channels: the file's own. decoder: libsndfile with its version.
-    truncated: after the last block, whether fewer samples came than the header counts.
+    opened: left open. rate_hz, channels: the file's own. decoder: libsndfile with its version. truncated: after the
+    last block, whether fewer samples came than the header counts.
     """
 
     def __init__(self, opened: Opened) -> None:
@@ -55,7 +54,7 @@ class SoundFileReader:
             bitstream = BitstreamCheck()(self._first)
             if bitstream:
                 raise DecodeError(opened.label, f"its samples are {bitstream}")
-        except BaseException:  # an interruption too must leave no handle open; raised again
+        except BaseException:  # closes the handle on an interruption too, and raises again
             self._sound.close()
             raise
 
@@ -65,18 +64,18 @@ class SoundFileReader:
         return self._decoded < self._promised
 
     def blocks(self) -> Iterator[npt.NDArray[np.float32]]:
-        """Yield (samples, channels) float32, two seconds at a time, once."""
+        """Yield (samples, channels) float32, two seconds at a time. It can be iterated once."""
         block = self._first
         while len(block):
             yield block
             block = self._read()
 
     def close(self) -> None:
-        """Let go of libsndfile's handle; the file itself stays open."""
+        """Close libsndfile's handle; the file itself stays open."""
         self._sound.close()
 
     def _read(self) -> npt.NDArray[np.float32]:
-        """Return the next block; one with no rows is the end."""
+        """Return the next block; a block without rows is the end."""
         rows = min(BLOCK_SECONDS * self.rate_hz, BLOCK_VALUES // self.channels)
         block = np.empty((rows, self.channels), np.float32)
         if self._ended_by_error:
@@ -84,7 +83,7 @@ class SoundFileReader:
         try:
             count = len(self._sound.read(out=block))
         except soundfile.LibsndfileError:
-            # Broken here: libsndfile has filled the block up to the break, and its position says where that is.
+            # libsndfile has filled the block up to the damage, and its position says where that is.
             self._ended_by_error = True
             count = self._sound.tell() - self._decoded
         self._decoded += count
@@ -92,5 +91,5 @@ class SoundFileReader:
 
 
 def _reason(error: soundfile.SoundFileError) -> str:
-    """Return what libsndfile says, without the name that it puts before it."""
+    """Return what libsndfile says about an error, without the file's name before it."""
     return str(getattr(error, "error_string", error)).strip().rstrip(".")

@@ -1,4 +1,4 @@
-"""A path, bytes or a binary file object, opened for reading from where it stands."""
+"""Opening a path, bytes or a binary file object for reading from its current position."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from earmark.file_errors import file_errors
 
 SPOOL_BYTES = 1 << 25
 FAILURES = (OSError, ValueError, ArithmeticError, LookupError, EOFError, MemoryError, RuntimeError)
-"""What a file object of the caller's may raise when it is read."""
-LAST_POSITION = (1 << 63) - 1  # that a file can have
+"""The exceptions that a file object of the caller's may raise when it is read."""
+LAST_POSITION = (1 << 63) - 1  # the highest position in a file
 OF_THE_FILE = frozenset(
     (
         errno.ENOENT,
@@ -32,19 +32,19 @@ OF_THE_FILE = frozenset(
         errno.EINVAL,
     )
 )
-"""What the system says of a path that is wrong or forbidden; all else, such as EIO, is a failure of the storage."""
+"""The system's errors for a path that is wrong or forbidden; all others, such as EIO, are failures of the storage."""
 
 
 class Opened(io.RawIOBase):
-    """A seekable file, or a stretch of one, without the name by which a library might judge it.
+    """A seekable file, or a part of one, without the name by which a library might judge it.
 
-    Nothing that a library does with it raises: an exception in the callback of a C library would be lost there, or
-    leave it as another error. A read that fails looks like the end of the file; check() tells of it. A position that
-    cannot be is answered with -1, as C libraries expect.
+    Its methods raise nothing while a library uses it, because an exception in the callback of a C library would be lost
+    or turned into another error. A read that fails looks like the end of the file, and check() raises the error
+    afterwards. Seeking to an impossible position returns -1, as C libraries expect.
 
-    short_name: the file's name without its folder, or <bytes>, <stream>. label: the same with the folder, for messages.
-    owned: that close() closes the file too; a file object of the caller's stays open.
-    start, stop: the bytes of the file that can be seen, the first and the one behind the last (None: to its end).
+    short_name: the file's name without its folder, or <bytes>, <stream>. label: the name with the folder, for messages.
+    owned: whether close() closes the file too; a file object of the caller's stays open. start, stop: the part of the
+    file that is visible, from the first byte to before the last (None: to the file's end).
     """
 
     def __init__(self, file: BinaryIO, label: str, *, owned: bool, start: int, stop: int | None = None) -> None:
@@ -55,7 +55,7 @@ class Opened(io.RawIOBase):
         self._start, self._stop = start, stop
         self._position = 0
         self._repairs: list[tuple[int, bytes]] = []
-        self._failures: list[Exception] = []  # one list for a file and its stretches
+        self._failures: list[Exception] = []  # shared by a file and its stretches
 
     def stretch(self, start: int, stop: int | None = None) -> Opened:
         """Return the bytes from `start` to before `stop` as a file of their own, which leaves this one open."""
@@ -65,7 +65,7 @@ class Opened(io.RawIOBase):
         return stretch
 
     def repaired(self, repairs: list[tuple[int, bytes]]) -> Opened:
-        """Return the same file with other bytes in some places, as it is read; nothing is written."""
+        """Return the same file with other bytes in some positions when it is read. Nothing is written."""
         repaired = self.stretch(0)
         repaired._repairs = repairs
         return repaired
@@ -90,7 +90,7 @@ class Opened(io.RawIOBase):
             return b""
         parts = []
         try:
-            while wanted and (part := self._file.read(wanted)):  # a raw file may give less than was asked for
+            while wanted and (part := self._file.read(wanted)):  # a raw file may return less than was asked for
                 parts.append(part)
                 wanted -= len(part)
         except FAILURES as error:
@@ -102,7 +102,7 @@ class Opened(io.RawIOBase):
         return got
 
     def _with_repairs(self, got: bytes) -> bytes:
-        """Return what was read at the position, with the bytes that belong there."""
+        """Return the bytes read at the current position, with the repairs that belong there."""
         right = bytearray(got)
         for place, repair in self._repairs:
             first = max(place, self._position)
@@ -125,7 +125,7 @@ class Opened(io.RawIOBase):
         return self._position
 
     def size(self) -> int:
-        """Return how many bytes there are."""
+        """Return the number of bytes."""
         try:
             end = self._file.seek(0, io.SEEK_END)
         except FAILURES as error:
@@ -134,7 +134,7 @@ class Opened(io.RawIOBase):
         return max(0, (end if self._stop is None else min(end, self._stop)) - self._start)
 
     def _reach(self) -> bool:
-        """Go to the position in the file; False where no file can have so high a one, or going there fails."""
+        """Seek to the position in the file and return whether that worked; no file has too high a position."""
         try:
             self._file.seek(self._start + self._position)
         except (OSError, OverflowError, ValueError) as error:
@@ -158,14 +158,14 @@ class Opened(io.RawIOBase):
 def decode_errors(opened: Opened) -> Iterator[None]:
     """Raise DecodeError in place of whatever a library raises while it works on a file.
 
-    Where reading the file failed, that is told as check() tells it, whatever the library made of it.
+    Where reading the file failed, the error is that of check(), whatever the library made of it.
     """
     try:
         with file_errors(opened.label):
             yield
     except FileError as error:
         opened.check()
-        if isinstance(error.__cause__, ImportError):  # the fault of the installation
+        if isinstance(error.__cause__, ImportError):  # the installation is at fault, not the file
             raise error.__cause__ from None
         raise DecodeError(error.source, error.reason) from error.__cause__
     except EarmarkError:
@@ -176,9 +176,9 @@ def decode_errors(opened: Opened) -> Iterator[None]:
 def open_source(source: object) -> Opened:
     """Open a path, bytes or a binary file object.
 
-    Raises DecodeError for what cannot be read, and StorageError where that is the fault of the storage.
-
     A file object that cannot seek is first copied to a temporary file, in memory up to 32 MB.
+
+    Raises DecodeError for what cannot be read, and StorageError where that is the fault of the storage.
     """
     if isinstance(source, bytes | bytearray | memoryview):
         return Opened(io.BytesIO(source), "<bytes>", owned=True, start=0)
@@ -216,13 +216,13 @@ def _open_path(path: str) -> Opened:
 
 
 def _refusal(label: str, what: str, error: Exception) -> DecodeError:
-    """Return the error for a failure to open or read: that of the storage, unless it is the file's own."""
+    """Return the error for a failure to open or read: StorageError, or DecodeError where the file is at fault."""
     kind = StorageError if isinstance(error, OSError) and error.errno not in OF_THE_FILE else DecodeError
     return kind(label, f"{what}: {getattr(error, 'strerror', None) or str(error) or type(error).__name__}")
 
 
 def _seekable(file: BinaryIO, label: str, *, owned: bool) -> Opened:
-    """Return a file as one that can seek, spooled where it cannot."""
+    """Return a file that can seek, copied to a temporary file where it cannot."""
     seekable = getattr(file, "seekable", None)
     if seekable is not None and seekable():
         return Opened(file, label, owned=owned, start=file.tell())

@@ -1,7 +1,7 @@
-"""Where the time goes: seconds by part of the work, of one pass over one sound.
+"""Measuring the seconds that each part of one pass over one sound takes.
 
-Who is not measured pays nothing: where a stopwatch is given, the steps of the pass are wrapped once, when the pass is
-put together, and where none is given they are what they always are.
+A pass without a stopwatch has no cost: where a stopwatch is given, the steps of the pass are wrapped once, when the
+pass is put together.
 """
 
 import time
@@ -20,25 +20,25 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Profile:
-    """Where the time of one pass went.
+    """The time that one pass took, in all and by part.
 
     wall_seconds: from its start to its end. parts: seconds by part, in the order of the work: "decode" (opening and
-    decoding), "resample" (mixing to mono too), "front end" (log-mel frames), "network" (the classifier too), and
-    "rest", what none of them took. The parts add up to wall_seconds.
+    decoding), "resample" (with mixing to mono), "front end" (log-mel frames), "network" (with the classifier), and
+    "rest", the time outside of them. The parts add up to wall_seconds.
     """
 
     wall_seconds: float
     parts: Mapping[str, float]
 
     def to_dict(self) -> dict[str, object]:
-        """Plain dictionaries and numbers, for JSON."""
+        """Return plain dictionaries and numbers, for JSON."""
         return {"wall_seconds": self.wall_seconds, "parts": dict(self.parts)}
 
 
 class Stopwatch:
-    """Measures one pass, on one thread: `with` around all of it, `timed` and `steps` around its parts.
+    """Measures one pass on one thread: use `with` around all of it, and `timed` and `steps` around its parts.
 
-    A part that works within another is measured by itself, not twice.
+    The time of a part inside another is counted to the inner part only.
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -48,7 +48,7 @@ class Stopwatch:
         self._started = self._ended = 0.0
 
     def timed(self, part: Part, call: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-        """The same function, with its time counted to a part."""
+        """Return the same function, with its time counted to a part."""
 
         def counted(*arguments: Arguments.args, **options: Arguments.kwargs) -> Result:
             started, outside = self._clock(), self._within
@@ -63,14 +63,14 @@ class Stopwatch:
         return counted
 
     def steps(self, part: Part, items: Iterator[Result]) -> Iterator[Result]:
-        """The same items, with the time that making each takes counted to a part."""
+        """Yield the same items, with the time of making each counted to a part. None may not be an item."""
         step = self.timed(part, lambda: next(items, None))
         while (item := step()) is not None:
             yield item
 
     @property
     def profile(self) -> Profile:
-        """Where the time went, once the pass is over."""
+        """The time that the pass took, after it is over."""
         wall_seconds = self._ended - self._started
         parts = {str(part): seconds for part, seconds in self._seconds.items()}
         return Profile(wall_seconds, {**parts, REST: wall_seconds - sum(parts.values())})

@@ -1,7 +1,7 @@
-"""Slower, faster, higher, lower: time stretch by libav's own filter, and pitch shift by resampling and stretching.
+"""Changing the tempo, speed or pitch of a sound.
 
-Choice: libav's `atempo` (overlapping pieces put together where they fit best) is in every PyAV, so no phase vocoder is
-kept here.
+Choice: tempo is changed by libav's `atempo` (overlapping pieces joined where they fit best), which is in every PyAV, so
+that no phase vocoder is kept here.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from earmark.audio.resample import Resampler
 from earmark.errors import WaveformError
 
 SLOWEST, FASTEST = 0.5, 2.0
-"""What `atempo` does in one go."""
+"""The range of factors that `atempo` applies in one step."""
 
 
 def change_tempo(samples: npt.NDArray[np.float32], rate_hz: int, factor: float) -> npt.NDArray[np.float32]:
-    """Play a sound faster (`factor` above 1) or slower, at the same pitch.
+    """Return a sound played faster (`factor` above 1) or slower, at the same pitch.
 
-    `samples`: (samples,) float32; the result has their number divided by the factor, to some milliseconds. A sound of
-    which nothing would be left, a few milliseconds long, stays as it is.
+    `samples`: (samples,) float32; the result has their number divided by the factor, to some milliseconds. A sound of a
+    few milliseconds, of which nothing would be left, is returned unchanged.
 
     Raises WaveformError for samples of another shape and a factor outside 0.5 to 2.
     """
@@ -46,7 +46,7 @@ def change_tempo(samples: npt.NDArray[np.float32], rate_hz: int, factor: float) 
 
 
 def change_speed(samples: npt.NDArray[np.float32], rate_hz: int, factor: float) -> npt.NDArray[np.float32]:
-    """Play a sound faster (`factor` above 1) or slower as a tape does: tempo and pitch move together.
+    """Return a sound played faster (`factor` above 1) or slower as on a tape: tempo and pitch change together.
 
     `samples`: (samples,) float32; the result has their number divided by the factor.
 
@@ -55,17 +55,17 @@ def change_speed(samples: npt.NDArray[np.float32], rate_hz: int, factor: float) 
     refuse_other_shapes(samples)
     if not SLOWEST <= factor <= FASTEST:
         raise WaveformError(f"factor: found {factor!r}, expected {SLOWEST:g} to {FASTEST:g}. Choose another speed.")
-    import soxr  # here, as in resample.py
+    import soxr  # imported here, as in resample.py
 
     played: npt.NDArray[np.float32] = soxr.resample(samples, rate_hz * factor, rate_hz, "HQ")
     return played
 
 
 def change_pitch(samples: npt.NDArray[np.float32], rate_hz: int, semitones: float) -> npt.NDArray[np.float32]:
-    """Move a sound up (`semitones` above 0) or down, at the same tempo: played faster by soxr, then stretched back.
+    """Return a sound moved up (`semitones` above 0) or down, at the same tempo: resampled, then stretched back.
 
-    `samples`: (samples,) float32; the result has their number, to some milliseconds. Voices and instruments move with
-    all of their overtones, as on a tape that runs faster.
+    `samples`: (samples,) float32; the result has their number, to some milliseconds. Formants move with the pitch, as
+    on a tape that runs faster.
 
     Raises WaveformError for samples of another shape and for more than an octave.
     """
@@ -79,12 +79,12 @@ def change_pitch(samples: npt.NDArray[np.float32], rate_hz: int, semitones: floa
 
 
 def _ready(sink: av.filter.FilterContext) -> list[npt.NDArray[np.float32]]:
-    """What a filter graph can give now: blocks of (samples,) float32."""
+    """Return the blocks that a filter graph has ready, (samples,) float32 each."""
     blocks: list[npt.NDArray[np.float32]] = []
     while True:
         try:
             frame = sink.pull()
-        except (av.BlockingIOError, av.EOFError):  # it waits for more, or has given all
+        except (av.BlockingIOError, av.EOFError):  # it needs more input, or has returned everything
             return blocks
         if isinstance(frame, av.AudioFrame):
             blocks.append(frame.to_ndarray()[0].astype(np.float32))

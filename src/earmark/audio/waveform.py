@@ -1,4 +1,4 @@
-"""Samples in memory, which are never without their rate."""
+"""Samples in memory together with their rate."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ from earmark.errors import WaveformError
 class Waveform:
     """Sound in memory: samples with the rate they were taken at.
 
-    samples: (samples,) for one channel or (samples, channels) for any number; kept as float32, read-only, without
-    a copy where the array given is float32 already. Floating point passes as it is, nominally in [-1, 1]; whole
-    numbers are scaled to [-1, 1) by the full range of their type (int16 by 32768; unsigned ones are centred first).
-    rate_hz: samples a second, a whole number above zero.
+    samples: (samples,) for one channel or (samples, channels) for any number; kept as float32, read-only, without a
+    copy where the array given is float32 already. Floating point is kept as it is, nominally in [-1, 1]; whole numbers
+    are scaled to [-1, 1) by the full range of their type (int16 by 32768; unsigned ones are centred first). rate_hz:
+    samples a second, a whole number above zero.
 
-    Raises WaveformError for a rate that is not a whole positive number, and for samples that are empty, NaN,
-    infinite, of another type or another shape; also for (channels, samples), which is known by its having more
-    columns than rows.
+    Raises WaveformError for a rate that is not a whole positive number, and for samples that are empty, NaN, infinite,
+    of another type or another shape, such as (channels, samples), which has more columns than rows.
     """
 
     samples: npt.NDArray[np.float32]
@@ -34,17 +33,17 @@ class Waveform:
 
     @property
     def channels(self) -> int:
-        """How many channels there are."""
+        """The number of channels."""
         return 1 if self.samples.ndim == 1 else int(self.samples.shape[1])
 
     @property
     def duration_seconds(self) -> float:
-        """How long the sound is, in seconds."""
+        """The length of the sound in seconds."""
         return len(self.samples) / self.rate_hz
 
 
 def whole_rate(rate_hz: object) -> int:
-    """Return a rate as an int; raises WaveformError unless it is a whole number above zero."""
+    """Return a rate as an int, or raise WaveformError unless it is a whole number above zero."""
     try:
         rate = operator.index(rate_hz)  # type: ignore[arg-type]
     except TypeError:
@@ -82,7 +81,7 @@ def _checked(samples: object) -> npt.NDArray[np.float32]:
 def _as_float32(samples: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
     """Return samples as a new float32 array, or as a view where they are float32 already."""
     if samples.dtype.kind == "f":
-        with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused as that
+        with np.errstate(over="ignore"):  # values that do not fit become infinite, and are refused later
             converted = samples.astype(np.float32, copy=False)
         return converted.view()
     if samples.dtype.kind in "iu":

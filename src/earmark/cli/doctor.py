@@ -30,7 +30,7 @@ EXTRAS: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
     "plot": (("matplotlib", "matplotlib"),),
     "teach": (("scikit-learn", "sklearn"),),
-    "fast": (("onnxruntime", "onnxruntime"),),
+    "onnx": (("onnxruntime", "onnxruntime"),),
     "serve": (
         ("fastapi", "fastapi"),
         ("uvicorn", "uvicorn"),

@@ -71,9 +71,9 @@ def listen(
     if raw is not None and source != "-":
         raise typer.BadParameter("--raw is for standard input: earmark listen - --raw s16le")
     # What runs a model is imported here, so that --help and a wrong option answer at once.
-    from earmark.audio.arriving import RawSamples
-    from earmark.audio.backlog import Backlog
-    from earmark.audio.incoming import MICROPHONE, open_incoming
+    from earmark.audio.stream.buffer import AudioBuffer
+    from earmark.audio.stream.decoder import RawSamples
+    from earmark.audio.stream.open_stream import MICROPHONE, open_stream
     from earmark.tagging.live import Live, LiveSettings
     from earmark.tagging.tagger import load
 
@@ -82,7 +82,7 @@ def listen(
     def tell(line: str) -> None:
         shown.tell(line)
 
-    incoming = open_incoming(
+    stream = open_stream(
         MICROPHONE if source is None else source,
         tagger.card.rate_hz,
         tell,
@@ -90,16 +90,16 @@ def listen(
         raw=None if raw is None else RawSamples(raw, rate, channels),
         device=int(device) if device is not None and device.isdecimal() else device,
     )
-    live = Live(tagger, LiveSettings(window, every), incoming.name)
-    shown = _shown(incoming.name, tagger, top, as_jsonl)
+    live = Live(tagger, LiveSettings(window, every), stream.name)
+    shown = _shown(stream.name, tagger, top, as_jsonl)
     failure: AudioError | None = None
     with (
         closing(shown),
-        Backlog(incoming, tagger.card.rate_hz) as backlog,
-        _stopped_by_signals(backlog.stop),
+        AudioBuffer(stream, tagger.card.rate_hz) as buffer,
+        _stopped_by_signals(buffer.stop),
     ):
         try:
-            for moment in live.listen(backlog, tell):
+            for moment in live.listen(buffer, tell):
                 shown.moment(moment)
         except AudioError as error:
             failure = error

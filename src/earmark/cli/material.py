@@ -76,7 +76,7 @@ class Vectors:
 
 def worded_by(labels: Path) -> list[Worded]:
     """The rows of a CSV."""
-    from earmark.teaching.labels import read_labels
+    from earmark.teaching.examples import read_labels
 
     return [Worded(os.path.normpath(row.path), row.words, row.group) for row in read_labels(labels)]
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from earmark.tagging.engines.engine import Engine
     from earmark.tagging.prediction import Prediction
 
-EngineName = Literal["numpy", "fast", "int8"]
+EngineName = Literal["numpy", "onnx", "int8", "fast"]
+"""The engines; `fast` is the old name of `onnx`."""
 
 
 def tag(
@@ -84,8 +85,9 @@ def tag(
     engine: Annotated[
         EngineName,
         typer.Option(
-            help="What runs the networks: numpy; ONNX Runtime (fast; extra 'fast'), with the same scores; or that in "
-            "whole numbers of 8 bits (int8), whose scores differ a little."
+            help="The engine that runs the networks: numpy; onnx (ONNX Runtime), the same scores; or int8 (the same "
+            "in 8-bit integers), whose scores differ a little. The last two need the extra 'onnx', and fast is the old "
+            "name of onnx."
         ),
     ] = "numpy",
     read_ahead: Annotated[
@@ -118,6 +120,8 @@ def tag(
 
     if picture is not None:
         refuse_picture(picture)
+    if engine == "fast":
+        say("earmark: --engine fast is now called --engine onnx")
     chosen_engine: Engine = "onnx" if engine == "fast" else engine
     tagger = load(model, chosen_engine)
     # Once, before any file: it is the model that has no such tag, or no such promise.

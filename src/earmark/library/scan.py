@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from earmark.audio.endings import SOUND_ENDINGS
+from earmark.audio.formats import SOUND_ENDINGS
 from earmark.errors import FileError, LibraryError
 from earmark.file_errors import file_errors
 from earmark.library import remote

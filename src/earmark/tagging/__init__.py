@@ -1,1 +1,1 @@
-"""Tags out: a trained model on disk, run with numpy alone."""
+"""Tagging sound with a trained model on disk, which runs in numpy alone."""

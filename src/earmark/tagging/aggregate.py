@@ -1,4 +1,4 @@
-"""From segments to one vector: the running statistics of one scale, in constant memory."""
+"""The running statistics of one scale, which turn its segments into one vector in constant memory."""
 
 from collections.abc import Sequence
 
@@ -14,11 +14,11 @@ Array = npt.NDArray[np.float32]
 class TrackStatistics:
     """The statistics of one scale's levels over the segments of a track or window ([SPL] II-B: the mean).
 
-    Sums are kept in float64, so that ten hours are as exact as ten seconds.
+    Sums are float64, so that ten hours are as exact as ten seconds.
     """
 
     def __init__(self, statistic: TrackStatistic, level_widths: Sequence[int]) -> None:
-        """`level_widths`: the channels of every level used, in order, as they stand side by side."""
+        """`level_widths`: the channels of every level used, in the order of the columns."""
         self._statistic = statistic
         self._level_widths = tuple(level_widths)
         width = sum(level_widths)
@@ -29,7 +29,7 @@ class TrackStatistics:
         """The number of segments so far."""
 
     def add(self, levels: Array) -> None:
-        """Take the levels of some segments: (segments, width) float32, in the order of time."""
+        """Add the levels of some segments, (segments, width) float32, in the order of time."""
         if not len(levels):
             return
         self.count += len(levels)
@@ -41,9 +41,9 @@ class TrackStatistics:
             self._sum_of_squares += np.square(levels, dtype=np.float64).sum(axis=0)
 
     def add_vectors(self, vectors: Array, counts: npt.NDArray[np.int64]) -> None:
-        """Take groups of segments by their own `vector`s: (groups, columns) float32, and counts (groups,).
+        """Add groups of segments by the `vector` of each, (groups, columns) float32, and their counts, (groups,).
 
-        The result is that of the segments themselves, but for the precision of the vectors.
+        The result is that of adding the segments themselves, to the precision of the vectors.
         """
         if not len(vectors):
             return
@@ -59,9 +59,9 @@ class TrackStatistics:
             self._sum_of_squares += (weights * squares).sum(axis=0)
 
     def vector(self) -> Array:
-        """Return the columns of this scale in the layout's order: level by level, statistic by statistic; float32.
+        """Return the columns of this scale in the layout's order, level by level and statistic by statistic; float32.
 
-        The deviation is that of all segments (divided by their number). Raises TagError before any segment.
+        The deviation is divided by the number of segments. Raises TagError where no segment was added.
         """
         if not self.count:
             raise TagError("A track vector was asked for before any segment; add at least one segment first.")
@@ -80,7 +80,7 @@ class TrackStatistics:
         return np.concatenate(parts).astype(np.float32)
 
     def _split(self, vectors: Array) -> tuple[Array, Array]:
-        """Return vectors in the layout's order as their first statistics and their second ones (none: no columns)."""
+        """Return the first and the second statistics of vectors in the layout's order (no columns where none)."""
         parts = len(STATISTIC_PARTS[self._statistic])
         pieces: list[list[Array]] = [[], []]
         start = 0

@@ -1,9 +1,9 @@
 """Why a track got its tags: which scale and level decided, by Shapley values, and when each tag sounds.
 
-A Shapley value is what a block of the track vector adds to a tag, averaged over all orders in which the blocks could
-have been heard; a block not heard yet has its training mean. Levels and scales are redundant, so leaving out one of
-them alone would show next to nothing. The classifier's first layer is linear: each block's part of it is one product,
-computed once and added up, so 1024 sets of blocks cost only the layers after it. All tags come out of the same passes.
+A Shapley value is what a block of the track vector adds to a tag, averaged over all orders in which the blocks could be
+added; a block not yet added has its training mean. Levels and scales are redundant, so leaving out one alone would show
+almost nothing. The classifier's first layer is linear: each block's part of it is one product, computed once and added
+up, so 1024 sets of blocks cost only the layers after it. All tags are computed in the same passes.
 """
 
 import difflib
@@ -26,13 +26,14 @@ Array = npt.NDArray[np.float32]
 Exact = npt.NDArray[np.float64]
 
 EXACT_BLOCKS = 12
-"""Up to so many blocks all sets of them are passed through the classifier: 4096 at most."""
+"""The most blocks for which all sets of them are passed through the classifier: 4096 sets at most."""
 PERMUTATIONS = 128
-"""Choice: orders drawn where there are more blocks."""
+"""Choice: the number of orders drawn where there are more blocks."""
 SEED = 0
-"""Of the orders drawn, so that the same track has the same evidence."""
+"""The seed of the orders, so that the same track has the same evidence."""
 WINDOW_SECONDS = 5.0
-"""Choice: of the curve's windows, or the longest segment; shorter ones are strange to a classifier of clips."""
+"""Choice: the length of the curve's windows, unless the longest segment is longer; a classifier of clips is unreliable
+on shorter ones."""
 HOP_SECONDS = 1.0
 STRONGEST_SHARE = 0.2
 """Choice: a tag's strongest seconds are this share of the track, at least one hop."""
@@ -40,7 +41,7 @@ STRONGEST_SHARE = 0.2
 
 @dataclass(frozen=True)
 class Part:
-    """What one level of one scale adds to a tag's log odds, and the standard error of that (0: exact)."""
+    """The contribution of one level of one scale to a tag's log odds, and its standard error (0: exact)."""
 
     extractor: str
     level: int
@@ -50,13 +51,13 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Why a track got one tag.
+    """The evidence of one tag of a track.
 
-    `parts` add up to `log_odds` minus `base`: the tag's log odds on this track (its logit, but for softmax; before
-    calibration), and on a track of which nothing but the training mean is known. `exact`: whether all sets of blocks
-    were passed through the classifier, or only some were drawn. `seconds`: (windows,) float64, where each window of
-    `window_seconds` starts; `curve`: (windows,) float32, the tag's probability in it, 0 to 1. `strongest`: the fifth of
-    the track in which the tag is strongest, as stretches (start, end) in seconds, in order; how strong says the curve.
+    `parts` add up to `log_odds` minus `base`. `log_odds`: the tag's log odds on this track before calibration, which
+    are its logit except with softmax; `base`: those where only the training mean is known. `exact`: whether all sets of
+    blocks were passed through the classifier, instead of a sample. `seconds`: (windows,) float64, the start of each
+    window of `window_seconds`; `curve`: (windows,) float32, the tag's probability in it, 0 to 1. `strongest`: the fifth
+    of the track in which the tag is strongest, as stretches (start, end) in seconds, in order.
     """
 
     label: str
@@ -99,8 +100,8 @@ class Evidence:
 class TrackEvidence:
     """The evidence of all tags of one track, computed at once.
 
-    `contributions`, `errors`: (blocks, tags) float64; `base`, `whole`: (tags,) float64 log odds without and with the
-    track; `curve`: (windows, tags) float32 probabilities; `strengths`: (windows, tags) float64 log odds.
+    `contributions`, `errors`: (blocks, tags) float64; `base`, `whole`: (tags,) float64, log odds without and with the
+    track; `curve`: (windows, tags) float32, probabilities; `strengths`: (windows, tags) float64, log odds.
     """
 
     labels: tuple[str, ...]
@@ -118,7 +119,7 @@ class TrackEvidence:
     duration_seconds: float
 
     def of(self, place: int) -> Evidence:
-        """Return the evidence of the tag at one place in the model's order."""
+        """Return the evidence of the tag at one position in the model's order."""
         parts = tuple(
             Part(extractor, level, float(contribution), float(error))
             for (extractor, level), contribution, error in zip(
@@ -140,10 +141,10 @@ class TrackEvidence:
 
 
 class Explainer:
-    """A model's classifier, taken apart after its first layer; holds weights only, so threads may share it."""
+    """A model's classifier, split after its first layer; it holds weights only, so threads may share it."""
 
     def __init__(self, bundle: Bundle) -> None:
-        """`bundle`: verified, as `read_bundle` and `seal` give it."""
+        """`bundle`: verified, as `read_bundle` and `seal` return it."""
         self.card: Card = bundle.card
         weights = bundle.weights
         self._classifier = Classifier(bundle.card.head, weights)
@@ -154,12 +155,12 @@ class Explainer:
         self._later = _later_layers(bundle.card.head, weights)
         columns: dict[tuple[str, int], list[slice]] = {}
         for block in bundle.card.layout:
-            # A level's statistics, such as mean and deviation, are one thing to a person.
+            # The statistics of a level, such as mean and deviation, are explained as one.
             columns.setdefault((block.extractor, block.level), []).append(block.columns)
         self._columns = columns
 
     def explain(self, vector: Array, features: StoredFeatures) -> TrackEvidence:
-        """Return the evidence of all tags: from a track vector (columns,) float32, and the features kept of the same
+        """Return the evidence of all tags from a track vector, (columns,) float32, and the stored features of the
         sound.
         """
         steps = self._steps(vector)
@@ -195,7 +196,7 @@ class Explainer:
         )
 
     def _steps(self, vector: Array) -> list[Array]:
-        """Return what each block adds to the first layer where it takes the place of its mean: (units,) each."""
+        """Return what each block adds to the first layer when it replaces its mean: (units,) each."""
         difference = (vector - self._mean) / self._deviation
         steps = []
         for slices in self._columns.values():
@@ -204,7 +205,7 @@ class Explainer:
         return steps
 
     def _values(self, first: Array) -> Exact:
-        """First layers before their ReLU, (sets, units), to log odds (sets, tags)."""
+        """Return log odds, (sets, tags), from first layers before their ReLU, (sets, units)."""
         logits = first if self._later is None else self._later(np.maximum(first, np.float32(0.0)))
         return log_odds(logits, self.card.activation)
 
@@ -222,10 +223,10 @@ class Explainer:
 def strongest_seconds(
     strengths: Exact, window_seconds: float, hop_seconds: float, duration_seconds: float
 ) -> tuple[tuple[float, float], ...]:
-    """Return the stretches (start, end) in seconds in which a tag is strongest: a fifth of the track, in order.
+    """Return the stretches (start, end) in seconds, in order, in which a tag is strongest: a fifth of the track.
 
-    `strengths`: (windows,), the tag's log odds in windows that start every hop. A hop's own strength is the mean of the
-    windows that it lies in, and the strongest hops are taken, earlier ones first where they are equal.
+    `strengths`: (windows,), the tag's log odds in windows that start every hop. The strength of a hop is the mean of
+    the windows that contain it; the strongest hops are taken, earlier ones first where they are equal.
     """
     inside = max(1, round(window_seconds / hop_seconds))
     hops = max(1, min(len(strengths) - 1 + inside, math.ceil(duration_seconds / hop_seconds)))
@@ -258,7 +259,7 @@ def _later_layers(head: Head, weights: Mapping[str, Array]) -> Classifier | None
 
 
 def _all_sums(base: Array, steps: Sequence[Array]) -> Array:
-    """Return the sums of every set of steps on a base: (2^steps, units).
+    """Return the sums of a base and every set of steps: (2^steps, units).
 
     Step i is in the sets whose number has bit i.
     """
@@ -269,7 +270,7 @@ def _all_sums(base: Array, steps: Sequence[Array]) -> Array:
 
 
 def _exact_shapley(values: Exact, blocks: int) -> Exact:
-    """Shapley values, (blocks, tags), from the values of all sets of blocks, (2^blocks, tags)."""
+    """Return Shapley values, (blocks, tags), from the values of all sets of blocks, (2^blocks, tags)."""
     sets = np.arange(2**blocks)
     sizes = np.array([int(number).bit_count() for number in sets])
     weight_of_size = np.array([1.0 / (blocks * math.comb(blocks - 1, size)) for size in range(blocks)])
@@ -281,13 +282,13 @@ def _exact_shapley(values: Exact, blocks: int) -> Exact:
 
 
 def _orders(blocks: int) -> npt.NDArray[np.int64]:
-    """Orders of the blocks, drawn with the one seed: (PERMUTATIONS, blocks)."""
+    """Return random orders of the blocks: (PERMUTATIONS, blocks)."""
     generator = np.random.default_rng(SEED)
     return np.stack([generator.permutation(blocks) for _ in range(PERMUTATIONS)]).astype(np.int64)
 
 
 def place_of(label: str, labels: Sequence[str]) -> int:
-    """Return the place of a tag among a model's tags; raises TagError for one that it does not have."""
+    """Return the position of a tag among a model's tags; raises TagError where the model does not have it."""
     if label not in labels:
         near = difflib.get_close_matches(label, labels, n=1, cutoff=0.0)
         raise TagError(f"evidence: found the tag {label!r}, which the model does not have. Did you mean {near[0]!r}?")

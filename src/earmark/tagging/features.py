@@ -1,4 +1,4 @@
-"""Features stored beside a prediction, from which any vector of the sound is made without decoding it again."""
+"""Features stored beside a prediction, from which any vector of the sound is computed without decoding it again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ from earmark.tagging.windows import OverTimeSettings, WindowVectors, segments_of
 Array = npt.NDArray[np.float32]
 
 GROUP_SECONDS = 1.254
-"""A row keeps as many segments of a scale as fit in this, the longest of the letter's best scales (54 frames)."""
+"""The length of a group: the longest of the letter's best scales (54 frames); a group has the segments that fit."""
 LARGEST_HALF = 65_504.0
-"""The largest number of float16."""
+"""The largest float16."""
 
 
 @dataclass(frozen=True, eq=False)
 class StoredScale:
-    """The kept rows of one scale, each a group of consecutive segments.
+    """The stored rows of one scale, each the vector of a group of consecutive segments.
 
-    `rows`: (groups, columns) float16, each the group's own vector in the layout's order; `counts`: (groups,)
-    int64, its segments; `seconds`: (groups,) float64, the middle of the group.
+    `rows`: (groups, columns) float16, in the layout's order; `counts`: (groups,) int64, the number of segments of each
+    group; `seconds`: (groups,) float64, the middle of each group.
     """
 
     extractor: Extractor
@@ -33,7 +33,7 @@ class StoredScale:
     seconds: npt.NDArray[np.float64]
 
     def vector(self, groups: slice) -> Array:
-        """Return the scale's columns of the vector of some groups; float32."""
+        """Return the scale's columns of the vector of some groups: (columns,) float32."""
         statistics = TrackStatistics(self.extractor.track_statistic, self.extractor.level_widths)
         statistics.add_vectors(self.rows[groups].astype(np.float32), self.counts[groups])
         return statistics.vector()
@@ -41,10 +41,10 @@ class StoredScale:
 
 @dataclass(frozen=True, eq=False)
 class StoredFeatures:
-    """The activations of all extractors on a sound, thinned to about 10 MB an hour for the letter's three scales.
+    """The activations of all scales on one sound, reduced to about 10 MB an hour for the letter's three scales.
 
-    The vectors made from it are those of the streaming pass to the precision of float16, so that tags for
-    other windows need only the classifier again.
+    Vectors computed from them equal those of the streaming pass to the precision of float16, so that tags for other
+    windows need only the classifier.
     """
 
     scales: tuple[StoredScale, ...]
@@ -57,8 +57,8 @@ class StoredFeatures:
     def window_vectors(self, window_seconds: float, hop_seconds: float) -> WindowVectors:
         """Return the vectors of windows in seconds; raises TagError where a window is shorter than a segment.
 
-        Choice: a group belongs to a window whole, by its middle, so a window's edges are exact to half a group
-        (0.63 s); where they fall between groups the vectors are those of the streaming pass.
+        Choice: a group belongs to the window that holds its middle, so a window's edges are exact to half a group (0.63
+        s); where they fall between groups, the vectors are those of the streaming pass.
         """
         settings = OverTimeSettings(window_seconds, hop_seconds)
         settings.refuse_short_windows([scale.extractor for scale in self.scales])
@@ -75,25 +75,25 @@ class StoredFeatures:
 
     @property
     def size_bytes(self) -> int:
-        """The memory that the rows take."""
+        """The size of the rows in memory, in bytes."""
         return sum(scale.rows.nbytes for scale in self.scales)
 
 
 class FeatureRecorder:
-    """Keeps the rows of one scale while the sound streams by."""
+    """A recorder of one scale's features during the streaming pass."""
 
     def __init__(self, extractor: Extractor) -> None:
         self._extractor = extractor
         self._rule = SegmentRule(extractor.segment_length, extractor.segment_hop)
         rows = GROUP_SECONDS / extractor.row_seconds
         self.group_segments = max(1, 1 + int((rows - self._rule.length) // self._rule.hop))
-        """The number of segments a row: as many as fit in GROUP_SECONDS, at least one."""
+        """The number of segments in a group: as many as fit in GROUP_SECONDS, at least one."""
         self._waiting = np.empty((0, sum(extractor.level_widths)), dtype=np.float32)
         self._rows: list[npt.NDArray[np.float16]] = []
         self._counts: list[int] = []
 
     def add(self, levels: Array) -> None:
-        """Take the levels of the next segments: (segments, width) float32."""
+        """Add the levels of the next segments, (segments, width) float32."""
         levels = np.concatenate([self._waiting, levels])
         whole = len(levels) // self.group_segments * self.group_segments
         for start in range(0, whole, self.group_segments):
@@ -101,7 +101,7 @@ class FeatureRecorder:
         self._waiting = levels[whole:]
 
     def finish(self) -> StoredScale:
-        """Return what was kept of the whole sound, the last group of fewer segments included."""
+        """Return the stored rows of the whole sound; the last group may have fewer segments."""
         if len(self._waiting):
             self._keep(self._waiting)
         counts = np.array(self._counts, dtype=np.int64)
@@ -112,11 +112,11 @@ class FeatureRecorder:
     def _keep(self, levels: Array) -> None:
         statistics = TrackStatistics(self._extractor.track_statistic, self._extractor.level_widths)
         statistics.add(levels)
-        # Choice: an activation beyond float16, which no trained network reaches, is kept as the largest float16.
+        # Choice: an activation beyond float16, which no trained network reaches, is stored as the largest float16.
         self._rows.append(np.minimum(statistics.vector(), LARGEST_HALF).astype(np.float16))
         self._counts.append(len(levels))
 
 
-def stored_features(keepers: Sequence[FeatureRecorder], duration_seconds: float) -> StoredFeatures:
-    """Return everything kept of a sound, when all of its segments were added."""
-    return StoredFeatures(tuple(keeper.finish() for keeper in keepers), duration_seconds)
+def stored_features(recorders: Sequence[FeatureRecorder], duration_seconds: float) -> StoredFeatures:
+    """Return the stored features of a sound after all of its segments were added to the recorders."""
+    return StoredFeatures(tuple(recorder.finish() for recorder in recorders), duration_seconds)

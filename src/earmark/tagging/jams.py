@@ -1,7 +1,7 @@
-"""A prediction as JAMS, the JSON format of music annotations (Humphrey et al. 2014): one observation a tag.
+"""Predictions as JAMS, the JSON format of music annotations (Humphrey et al. 2014), with one observation for each tag.
 
-Written without the package `jams`, whose tests it passes; the namespace is "tag_open", whose values are any words and
-whose confidence is a number.
+The namespace is "tag_open", whose values are any words and whose confidence is a number. The package `jams` is not
+needed; the tests of that package accept the result.
 """
 
 import json
@@ -18,9 +18,9 @@ NAMESPACE = "tag_open"
 def jams_record(prediction: Prediction) -> dict[str, Any]:
     """Return a prediction as JAMS: plain dictionaries, lists, text and numbers, for JSON.
 
-    The first annotation holds a tag each over the whole track, its probability as confidence; with tags over time a
-    second one holds a tag each for every window. The sandbox of the file says what JAMS has no place for: hashes,
-    decoder, and whether the probabilities are calibrated.
+    The first annotation has one observation for each tag over the whole track, with its probability as confidence; with
+    tags over time, a second one has one for each tag and window. The sandbox of the file holds what JAMS has no field
+    for: hashes, decoder, and whether the probabilities are calibrated.
     """
     duration_seconds = prediction.duration_seconds
     whole = [
@@ -64,7 +64,7 @@ def jams_record(prediction: Prediction) -> dict[str, Any]:
 
 
 def jams_text(prediction: Prediction) -> str:
-    """Return the same as strict JSON text."""
+    """Return a prediction as JAMS in strict JSON text."""
     return json.dumps(jams_record(prediction), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Tags a sound that has no end: at every step the seconds before it."""
+"""Tagging a sound without end: at every step, the tags of its last seconds."""
 
 import dataclasses
 from collections import Counter
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from earmark.audio.backlog import Arrival
-from earmark.audio.frames import Frames
 from earmark.audio.logmel import LogMelSettings, check_samples
 from earmark.audio.loudness import Loudness
+from earmark.audio.stream.buffer import Piece
+from earmark.audio.stream.frames import FrameStream
 from earmark.errors import TagError
 from earmark.tagging.bundle.card import Extractor
 from earmark.tagging.engines.convolution import Workspace
@@ -25,11 +25,11 @@ from earmark.tagging.windows import OverTimeSettings, SegmentBuffer
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """The tags of a sound at one moment: of the seconds before it.
+    """The tags of a sound at one moment, which are those of the seconds before it.
 
-    `seconds`: the moment, from the start of the sound, what was skipped counted too. `prediction`: of the stretch
-    before it: the window, or all there was. `silent`: whether nothing could be heard in that stretch; a prediction is
-    there all the same, but it says what a model makes of silence. `skipped_seconds`: so far in all.
+    `seconds`: the moment, from the start of the sound, skipped sound included. `prediction`: of the window before the
+    moment, or of the whole sound so far where that is shorter. `silent`: whether that window is silent; there is a
+    prediction all the same, but it describes silence. `skipped_seconds`: the sound skipped so far, in all.
     """
 
     seconds: float
@@ -68,15 +68,15 @@ def top_of_groups(prediction: Prediction, top: int | None) -> list[Tag]:
 Array = npt.NDArray[np.float32]
 
 SLACK_SECONDS = 1e-9
-"""What a stretch may be short of by rounding: far less than a sample."""
+"""The rounding error allowed in a comparison of seconds: far less than a sample."""
 
 
 @dataclass(frozen=True)
 class LiveSettings:
     """Settings of live tagging, in seconds.
 
-    `window_seconds`: how much of the sound that came last is tagged. `every_seconds`: the least sound between two
-    answers; 0 gives one with every segment of the longest scale. Raises TagError for what cannot be.
+    `window_seconds`: how much of the latest sound is tagged. `every_seconds`: the least sound between two answers; 0
+    gives one with every segment of the longest scale. Raises TagError for impossible values.
     """
 
     window_seconds: float = 10.0
@@ -89,12 +89,12 @@ class LiveSettings:
 
 
 class Live:
-    """Tags a sound that arrives piece by piece and may never end.
+    """Live tagging of a sound that arrives piece by piece and may never end.
 
-    Nothing is computed before the longest scale's next segment is complete, and then everything that came until there:
-    an answer is due at a place of the sound that is known beforehand, and its numbers do not depend on how the sound
-    was cut into pieces. Memory is constant: the sound since the last answer, the window's segments, and the running
-    sums of the whole.
+    Nothing is computed until the next segment of the longest scale is complete; then everything up to its end is
+    computed at once. So the positions of the answers are known beforehand, and their numbers do not depend on how the
+    sound was cut into pieces. Memory is constant: the sound since the last answer, the window's segments, and the
+    running sums of the whole.
     """
 
     def __init__(self, tagger: Tagger, settings: LiveSettings = LiveSettings(), name: str = "<live>") -> None:
@@ -109,7 +109,9 @@ class Live:
         self._streams = [ScaleStream(_OneByOne(network), tagger.card.activation) for network in tagger.networks]
         self._buffers = [SegmentBuffer(network.extractor) for network in tagger.networks]
         self._front_ends = {
-            extractor.log_mel: Frames(extractor.log_mel) for extractor in extractors if extractor.log_mel is not None
+            extractor.log_mel: FrameStream(extractor.log_mel)
+            for extractor in extractors
+            if extractor.log_mel is not None
         }
         self._waiting: list[Array] = []
         self._samples = 0
@@ -120,19 +122,20 @@ class Live:
 
     @property
     def heard_seconds(self) -> float:
-        """How much sound was pushed so far."""
+        """The length of the sound pushed so far, in seconds."""
         return self._samples / self._rate_hz
 
     @property
     def skipped_seconds(self) -> float:
-        """How much sound was skipped so far."""
+        """The length of the sound skipped so far, in seconds."""
         return self._skipped / self._rate_hz
 
     def push(self, samples: Array) -> list[Moment]:
-        """Take the next piece of the sound and return the answers that it makes due, often none.
+        """Take the next piece of the sound and return the answers that it completes, often none.
 
-        `samples`: (samples,) float32, mono, at the model's rate, nominally -1 to 1. Raises WaveformError for anything
-        else, and TagError where activations leave float32.
+        `samples`: (samples,) float32, mono, at the model's rate, nominally -1 to 1.
+
+        Raises WaveformError for anything else, and TagError where activations exceed float32.
         """
         check_samples(samples)
         moments: list[Moment] = []
@@ -152,23 +155,24 @@ class Live:
         return moments
 
     def skip(self, samples: int) -> None:
-        """Count sound that was left out. Choice: what comes next joins on, as if there had been no gap."""
+        """Count sound that was left out. Choice: the next piece follows as if there had been no gap."""
         self._skipped += samples
 
-    def listen(self, arrivals: Iterable[Arrival], tell: Callable[[str], None]) -> Iterator[Moment]:
-        """Push what arrives and yield the answers; `tell` is told where something was skipped. Raises as both do."""
-        for arrival in arrivals:
-            if arrival.skipped:
-                self.skip(arrival.skipped)
-                tell(
-                    f"{self.name}: too slow for this sound, {arrival.skipped / self._rate_hz:.1f} s of it were skipped"
-                )
-            yield from self.push(arrival.samples)
+    def listen(self, pieces: Iterable[Piece], tell: Callable[[str], None]) -> Iterator[Moment]:
+        """Push the pieces of a sound and yield the answers; `tell` is called with a line where sound was skipped.
+
+        Raises what iterating `pieces` and `push` raise.
+        """
+        for piece in pieces:
+            if piece.skipped:
+                self.skip(piece.skipped)
+                tell(f"{self.name}: too slow for this sound, {piece.skipped / self._rate_hz:.1f} s of it were skipped")
+            yield from self.push(piece.samples)
 
     def finish(self) -> Moment:
-        """End the sound and return what all of it was like: the scores are those of `Tagger.tag`, to rounding.
+        """End the sound and return the tags of all of it, with the scores of `Tagger.tag`, to rounding.
 
-        Raises WaveformError where no sound ever came.
+        Raises WaveformError where no sound arrived.
         """
         if self._waiting:
             self._hear()
@@ -185,7 +189,7 @@ class Live:
         return self._moment(prediction, self._loudness.always_silent)
 
     def _hear(self) -> None:
-        """Take what waits through front ends and networks."""
+        """Run front ends and networks on the sound that waits."""
         samples = np.concatenate(self._waiting)
         self._waiting.clear()
         self._loudness.add(samples)
@@ -198,7 +202,7 @@ class Live:
                 buffer.add(levels)
 
     def _lately(self) -> Moment:
-        """Return what the window was like."""
+        """Return the tags of the window."""
         start, end = self.heard_seconds - self.settings.window_seconds, self.heard_seconds
         vector = np.concatenate([buffer.vector(start, end) for buffer in self._buffers])
         prediction = self._prediction(vector, min(self.heard_seconds, self.settings.window_seconds), ())
@@ -232,7 +236,7 @@ class Live:
 
 
 def samples_needed(extractor: Extractor, segment: int) -> int:
-    """Return how many samples of a sound have to be there before a segment, counted from 0, is complete."""
+    """Return how many samples a sound must have before a segment, counted from 0, is complete."""
     rows = segment * extractor.segment_hop + extractor.segment_length
     settings = extractor.log_mel
     # The last frame is centred on its row and reaches half a window further.
@@ -240,7 +244,7 @@ def samples_needed(extractor: Extractor, segment: int) -> int:
 
 
 class _OneByOne:
-    """A network that hears each segment when it is complete, instead of waiting for a batch."""
+    """A network that runs on each segment as soon as it is complete, instead of waiting for a batch."""
 
     batch_segments = 1
 

@@ -1,7 +1,8 @@
-"""One streaming pass over a sound: blocks in; statistics, local scores, windows and stored features out.
+"""One streaming pass over a sound: from blocks to statistics, local scores, windows and stored features.
 
-Networks and classifier see batches of one fixed size, aligned to the start of the stream. A matrix product's last bits
-may depend on how many rows it has, so a sound's numbers would otherwise depend on how it was cut on its way.
+Networks and classifier get batches of one fixed size, aligned to the start of the stream. The last bits of a matrix
+product may depend on its number of rows, so the numbers of a sound would otherwise depend on how it was cut into
+blocks.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,16 +26,16 @@ Array = npt.NDArray[np.float32]
 
 
 class Batches:
-    """Cuts a stream of rows into batches of `size` rows; the last batch may be smaller."""
+    """A stream from rows to batches of `size` rows; the last batch may be smaller."""
 
     def __init__(self, size: int, row_shape: tuple[int, ...]) -> None:
         self._held = np.empty((size, *row_shape), dtype=np.float32)
         self._count = 0
 
     def push(self, rows: Array) -> Iterator[Array]:
-        """Take rows (rows, *row_shape) float32 and yield every batch that they complete.
+        """Take rows, (rows, *row_shape) float32, and yield every batch that they complete.
 
-        A batch may be used until the next one is asked for: its memory is used again.
+        A batch is valid until the next one is asked for, as its memory is used again.
         """
         taken = 0
         while taken < len(rows):
@@ -47,7 +48,7 @@ class Batches:
                 yield self._held
 
     def rest(self) -> Iterator[Array]:
-        """Yield the last, smaller batch, if there is one; then the stream begins anew."""
+        """Yield the last, smaller batch, if there is one; the stream then starts again."""
         count, self._count = self._count, 0
         if count:
             yield self._held[:count]
@@ -58,7 +59,11 @@ WINDOWS_IN_BATCH = 32
 
 @dataclass(frozen=True)
 class ScaleResult:
-    """One scale's result: its columns of the track vector, and the mean of its segments' local scores."""
+    """The result of one scale on one sound.
+
+    `vector`: its columns of the track vector, (columns,) float32. `local_scores`: the mean of its segments' local
+    scores, (tags,) float32. `short`: whether the sound filled no segment.
+    """
 
     vector: Array
     local_scores: Array
@@ -66,7 +71,7 @@ class ScaleResult:
 
 
 class ScaleStream:
-    """Runs one extractor on one sound: rows become segments, batches, activations and running sums."""
+    """One extractor on one sound: rows become segments, batches, activations and running sums."""
 
     def __init__(self, network: Network, activation: Activation, stopwatch: Stopwatch | None = None) -> None:
         extractor = network.extractor
@@ -81,11 +86,11 @@ class ScaleStream:
         self._local_sum = np.zeros(len(extractor.output_tags), dtype=np.float64)
 
     def push(self, rows: Array) -> list[Array]:
-        """Take input rows; returns the levels of every batch that they complete, for windows and keepers."""
+        """Take input rows and return the levels of every batch that they complete, (segments, width) float32 each."""
         return [self._run_batch(batch) for batch in self._batches.push(self._segments.push(rows))]
 
     def finish(self) -> list[Array]:
-        """End the sound; returns the levels of what was left."""
+        """End the sound and return the levels of the remaining batches."""
         last = self._segments.finish()
         levels = [self._run_batch(batch) for batch in self._batches.push(last)]
         return levels + [self._run_batch(batch) for batch in self._batches.rest()]
@@ -105,14 +110,14 @@ class ScaleStream:
 
 @dataclass(frozen=True)
 class FrontEnd:
-    """A log-mel front end's two steps, as `LogMel` has them."""
+    """The two methods of a log-mel front end, as in `LogMel`."""
 
     push: Callable[[Array], Array]
     finish: Callable[[], Array]
 
     @classmethod
     def of(cls, settings: LogMelSettings, stopwatch: Stopwatch | None) -> "FrontEnd":
-        """Return a new one for one sound, measured where a stopwatch is given."""
+        """Return a new front end for one sound, measured where a stopwatch is given."""
         front_end = LogMel(settings)
         if stopwatch is None:
             return cls(front_end.push, front_end.finish)
@@ -120,7 +125,7 @@ class FrontEnd:
 
 
 class StreamingPass:
-    """Runs all scales of a model on one sound; front ends with the same settings are computed once."""
+    """One pass of all scales of a model over one sound; front ends with equal settings are computed once."""
 
     def __init__(
         self,
@@ -130,7 +135,9 @@ class StreamingPass:
         keep: bool,
         stopwatch: Stopwatch | None = None,
     ) -> None:
-        """`stopwatch`: told how long front ends and networks take."""
+        """`over_time`: takes the levels too. `keep`: whether to record features. `stopwatch`: times front ends and
+        networks.
+        """
         self._scales = [ScaleStream(network, activation, stopwatch) for network in networks]
         self._front_ends: dict[LogMelSettings, FrontEnd] = {}
         for network in networks:
@@ -170,7 +177,7 @@ class StreamingPass:
 
 
 class TagsOverTime:
-    """Classifies the windows of one sound; it keeps their logits, not their features."""
+    """The tags of the windows of one sound; logits are kept, but no features."""
 
     def __init__(
         self,
@@ -179,7 +186,7 @@ class TagsOverTime:
         card: Card,
         settings: OverTimeSettings,
     ) -> None:
-        """Raises TagError where a window is shorter than the longest segment."""
+        """Start without windows; raises TagError where a window is shorter than the longest segment."""
         extractors = [network.extractor for network in networks]
         self._settings = settings
         self._windows = Windows(extractors, settings)
@@ -190,12 +197,12 @@ class TagsOverTime:
         self._logits: list[Array] = []
 
     def add(self, scale: int, levels: Array) -> None:
-        """Take the next segments of one scale and classify the windows that they complete."""
+        """Add the next segments of one scale and classify the windows that they complete."""
         self._windows.add(scale, levels)
         self._take(self._windows.ready())
 
     def finish(self, duration_seconds: float) -> None:
-        """Classify the windows that are left."""
+        """Classify the remaining windows."""
         self._take(self._windows.finish(duration_seconds))
         for batch in self._batches.rest():
             self._classify(batch)

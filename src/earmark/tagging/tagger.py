@@ -1,4 +1,4 @@
-"""The tagger turns a sound of any length into a Prediction, in constant memory."""
+"""The tagger, which turns a sound of any length into a Prediction in constant memory."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -10,14 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark import __version__
-from earmark.audio import ahead
-from earmark.audio.decode import Source, decode
+from earmark.audio.decode import Source, decode, read_ahead
 from earmark.audio.loudness import Loudest
 from earmark.audio.stopwatch import Stopwatch
 from earmark.errors import BundleError, TagError
 from earmark.tagging.bundle.bundle import Bundle, bundled_folder, models, read_bundle
 from earmark.tagging.bundle.card import Card
-from earmark.tagging.engines.engine import Engine, networks_of
+from earmark.tagging.engines.engine import Engine, engine_named, networks_of
 from earmark.tagging.engines.int8 import Ranges, read_ranges
 from earmark.tagging.engines.network import Classifier
 from earmark.tagging.evidence import Explainer
@@ -32,12 +31,13 @@ OnBlock = Callable[[Array, float], None]
 
 
 def load(model: str | os.PathLike[str] | None = None, engine: Engine = "numpy") -> "Tagger":
-    """Load a tagger: from a model's folder, by the name of a bundled model, or the bundled default.
+    """Load a tagger from a model's folder, by the name of a bundled model, or the default model.
 
-    `engine`: what runs the networks. "numpy" needs nothing more. "onnx" and "int8" are ONNX Runtime (extra `fast`): the
-    first has numpy's scores to 1e-5, the second trades a little of them for speed and needs a model with int8 ranges.
-    earmark never substitutes one engine for another.
-    Raises BundleError where there is no such model, or where it is not whole and unchanged, or has no int8 ranges;
+    `engine`: what runs the networks. "numpy" needs no extra. "onnx" and "int8" are ONNX Runtime (extra `onnx`): the
+    first has numpy's scores to 1e-5, the second is faster with slightly different scores and needs a model with int8
+    ranges. earmark never substitutes one engine for another.
+
+    Raises BundleError where the model does not exist, is incomplete or changed, or has no int8 ranges;
     MissingExtraError where the engine is not installed; TagError for an unknown engine.
     """
     with _folder_of(model) as folder:
@@ -48,7 +48,7 @@ def load(model: str | os.PathLike[str] | None = None, engine: Engine = "numpy") 
 
 @contextmanager
 def _folder_of(model: str | os.PathLike[str] | None) -> Iterator[Path]:
-    """Give a model's folder, for as long as it is read; raises BundleError where there is none."""
+    """Give a model's folder while it is read; raises BundleError where there is none."""
     if model is None:
         if not models():
             raise BundleError(
@@ -75,12 +75,13 @@ def _folder_of(model: str | os.PathLike[str] | None) -> Iterator[Path]:
 class Tagger:
     """Tags sounds, whole and over time, and returns their vectors.
 
-    It keeps no state between sounds and may be shared by threads. The same sound gives the same numbers to the
-    bit, from a path, bytes, a stream or an array, however it is cut into blocks on its way.
+    It keeps no state between sounds and may be shared by threads. The same sound gives the same numbers to the bit,
+    from a path, bytes, a stream or an array, however it is cut into blocks.
     """
 
     def __init__(self, bundle: Bundle, engine: Engine = "numpy", ranges: Ranges | None = None) -> None:
-        """`bundle`: verified, as `read_bundle` and `seal` give it. `engine`, `ranges`: see `load` and `networks_of`."""
+        """`bundle`: verified, as `read_bundle` and `seal` return it. `engine` and `ranges`: see `load`."""
+        engine = engine_named(engine)
         self.bundle = bundle
         self.networks = networks_of(bundle, engine, ranges)
         self.classifier = Classifier(bundle.card.head, bundle.weights)
@@ -94,7 +95,7 @@ class Tagger:
 
     @property
     def card(self) -> Card:
-        """What the model is: its extractors, tags, provenance, licence."""
+        """The model's card: its extractors, tags, provenance and licence."""
         return self.bundle.card
 
     @property
@@ -116,21 +117,22 @@ class Tagger:
         stopwatch: Stopwatch | None = None,
         on_block: OnBlock | None = None,
     ) -> Prediction:
-        """Listen to a sound once and tag it.
+        """Decode a sound once and return its tags.
 
-        `source`: a path, bytes, a binary stream, a Waveform, or an array with its rate. `over_time`: also tag
-        windows of that many seconds. `keep_features`: also keep what evidence and other windows need, 10 MB an hour.
-        `read_ahead`: decode in a thread of its own while the networks run; the numbers are the same. `stopwatch`:
-        measures where the time goes, which wants one thread. `on_block`: called with each block of the sound before the
-        networks take it, (samples,) float32, mono, at the model's rate, in order, and with the seconds of sound that
-        were decoded so far; an exception that it raises ends the pass. It serves progress bars, outlines and limits.
-        Raises DecodeError or WaveformError for sound that cannot be used, and TagError where a window is shorter
-        than the model's longest segment or `stopwatch` comes with `read_ahead`.
+        `source`: a path, bytes, a binary stream, a Waveform, or an array with its rate. `over_time`: also tag windows
+        of that many seconds. `keep_features`: also keep the features for evidence and other windows, 10 MB an hour.
+        `read_ahead`: decode in a second thread while the networks run; the numbers are the same. `stopwatch`: measures
+        the time of each part, in one thread. `on_block`: called with each block of the sound before the networks take
+        it, (samples,) float32, mono, at the model's rate, in order, and with the seconds decoded so far; an exception
+        that it raises ends the pass. It serves progress bars, outlines and limits.
+
+        Raises DecodeError or WaveformError for sound that cannot be used, and TagError where a window is shorter than
+        the model's longest segment or `stopwatch` comes with `read_ahead`.
         """
         if stopwatch is not None and read_ahead:
             raise TagError(
-                "tag: found a stopwatch with read_ahead, expected one of them: what two threads take at once adds up "
-                "to nothing. Leave one out."
+                "tag: found a stopwatch with read_ahead, expected one of them, because the times of two threads do not "
+                "add up. Leave one out."
             )
         with stopwatch or nullcontext():
             return self._tag(source, over_time, keep_features, read_ahead, stopwatch, on_block)
@@ -140,7 +142,7 @@ class Tagger:
         source: Source,
         over_time: OverTimeSettings | None,
         keep_features: bool,
-        read_ahead: bool,
+        ahead: bool,
         stopwatch: Stopwatch | None,
         on_block: OnBlock | None,
     ) -> Prediction:
@@ -156,8 +158,8 @@ class Tagger:
         with ExitStack() as open_until_heard:
             sound = open_until_heard.enter_context(decode(source, card.rate_hz, stopwatch))
             blocks: Iterable[Array] = sound
-            if read_ahead:
-                blocks = open_until_heard.enter_context(closing(ahead.read_ahead(sound)))
+            if ahead:
+                blocks = open_until_heard.enter_context(closing(read_ahead(sound)))
             for block in blocks:
                 if on_block is not None:
                     on_block(block, sound.duration_seconds)
@@ -192,17 +194,18 @@ class Tagger:
         )
 
     def embed(self, source: Source) -> Array:
-        """Listen to a sound once and return its track vector: (columns,) float32; raises as `tag` does."""
+        """Decode a sound once and return its track vector, (columns,) float32; raises as `tag` does."""
         return self.tag(source).embedding
 
     def hidden(self, embeddings: Array) -> Array:
         """Return the activations of the classifier's first hidden layer on track vectors.
 
-        They are shorter than track vectors, and nearer to what the tags mean.
+        They are shorter than track vectors and closer to the meanings of the tags, for comparing tracks or training
+        small classifiers.
 
-        `embeddings`: (tracks, columns) float32, as `embed` gives one, kept or fresh. Returns (tracks, units) float32,
-        0 and above, to compare tracks by or to train small classifiers on. Raises TagError for vectors of another
-        width, and for a model without a hidden layer.
+        `embeddings`: (tracks, columns) float32, as `embed` returns one. Returns (tracks, units) float32, at least 0.
+
+        Raises TagError for vectors of another width, and for a model without a hidden layer.
         """
         return self.classifier.hidden(embeddings)
 

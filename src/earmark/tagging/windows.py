@@ -1,4 +1,4 @@
-"""Tags over time: vectors of windows in seconds, while the sound streams by."""
+"""Vectors of windows in seconds, computed while the sound streams by."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -15,12 +15,12 @@ from earmark.tagging.bundle.card import Extractor
 Array = npt.NDArray[np.float32]
 
 SLACK_SECONDS = 1e-9
-"""What a window may stick out of the sound by rounding: far less than a sample."""
+"""The most that a window may extend beyond the sound by rounding: far less than a sample."""
 
 
 @dataclass(frozen=True)
 class OverTimeSettings:
-    """The windows that tags over time are asked for, in seconds; raises TagError unless both are above 0."""
+    """The length of windows and the distance of their starts, in seconds; raises TagError unless both are above 0."""
 
     window_seconds: float
     hop_seconds: float
@@ -40,11 +40,11 @@ class OverTimeSettings:
         return self.start(index) + self.window_seconds
 
     def fits(self, index: int, duration_seconds: float) -> bool:
-        """Return whether a sound has window `index`: those that end within it, and always the first."""
+        """Return whether a sound has window `index`: it does where the window ends within it, and for the first."""
         return index == 0 or self.end(index) <= duration_seconds + SLACK_SECONDS
 
     def refuse_short_windows(self, extractors: Sequence[Extractor]) -> None:
-        """Raise TagError where a window is shorter than a segment: no scale could be asked about it."""
+        """Raise TagError where a window is shorter than the longest segment, as some scale would have none."""
         longest = max(extractor.segment_length * extractor.row_seconds for extractor in extractors)
         if self.window_seconds < longest:
             raise TagError(
@@ -55,30 +55,30 @@ class OverTimeSettings:
 
 @dataclass(frozen=True)
 class WindowVectors:
-    """Vectors of windows: `seconds` (windows,) float64, their starts; `vectors` (windows, columns) float32."""
+    """Vectors of windows: `seconds`, (windows,) float64, are their starts; `vectors` are (windows, columns) float32."""
 
     seconds: npt.NDArray[np.float64]
     vectors: Array
 
 
 def segments_of_window(centres: npt.NDArray[np.float64], start: float, end: float) -> slice:
-    """Return the segments of one window, by their ascending centres in seconds: those within [start, end).
+    """Return which segments belong to a window, by their ascending centres in seconds: those within [start, end).
 
-    Choice: where there is none (a window beside a long segment, or in a dropped tail), the latest segment
-    before the window's end, or the very first.
+    Choice: where there is none (a window beside a long segment, or in a dropped tail), it is the latest segment before
+    the window's end, or the very first.
     """
     first, last = np.searchsorted(centres, (start, end), side="left").tolist()
     return slice(min(first, max(0, last - 1)), max(1, last))
 
 
 class Windows:
-    """The windows of one sound: segments of every scale in, vectors out as soon as all have passed them.
+    """The windows of one sound: takes segments of every scale, and returns vectors as soon as no later segment counts.
 
-    Segments are kept only while an open window needs them: memory depends on the window, not on the sound.
+    Segments are kept only while an open window needs them, so memory depends on the window and not on the sound.
     """
 
     def __init__(self, extractors: Sequence[Extractor], settings: OverTimeSettings) -> None:
-        """Raises TagError where a window is shorter than the longest segment."""
+        """Start without segments; raises TagError where a window is shorter than the longest segment."""
         settings.refuse_short_windows(extractors)
         self._settings = settings
         self._scales = [SegmentBuffer(extractor) for extractor in extractors]
@@ -86,16 +86,16 @@ class Windows:
         self._next = 0
 
     def add(self, scale: int, levels: Array) -> None:
-        """Take the next segments of one scale, by its place among the extractors: (segments, width) float32."""
+        """Add the next segments of one scale, by its position among the extractors: (segments, width) float32."""
         self._scales[scale].add(levels)
 
     def ready(self) -> WindowVectors:
-        """Return the windows that no later segment can change, each of them once, and forget what they needed."""
+        """Return the windows that no later segment can change, each once, and drop segments that are not needed."""
         passed = min(scale.latest_centre_seconds for scale in self._scales)
         return self._emit(lambda index: self._settings.end(index) <= passed)
 
     def finish(self, duration_seconds: float) -> WindowVectors:
-        """Return the windows that are left at the end of the sound; the first one always, however short the sound."""
+        """Return the remaining windows at the end of the sound; the first window is returned for any sound."""
         return self._emit(lambda index: self._settings.fits(index, duration_seconds))
 
     def _emit(self, wanted: Callable[[int], bool]) -> WindowVectors:
@@ -115,35 +115,35 @@ class Windows:
 
 
 class SegmentBuffer:
-    """Holds the latest segments of one scale, as long as a window needs them."""
+    """A buffer of the latest segments of one scale, kept as long as a window needs them."""
 
     def __init__(self, extractor: Extractor) -> None:
         self._extractor = extractor
         self._rule = SegmentRule(extractor.segment_length, extractor.segment_hop)
         self._levels = np.empty((0, sum(extractor.level_widths)), dtype=np.float32)
         self._first = 0
-        """The number of the first segment kept."""
+        """The number of the first segment that is kept."""
 
     def add(self, levels: Array) -> None:
-        """Take the levels of the next segments: (segments, width) float32."""
+        """Add the levels of the next segments, (segments, width) float32."""
         self._levels = np.concatenate([self._levels, levels])
 
     @property
     def latest_centre_seconds(self) -> float:
-        """The middle of the latest segment, in seconds; below 0 before the first."""
+        """The middle of the latest segment, in seconds; negative where there is none."""
         index = self._first + len(self._levels) - 1
         return self._rule.centre(index) * self._extractor.row_seconds if index >= 0 else -1.0
 
     def vector(self, start: float, end: float) -> Array:
-        """Return this scale's columns of the window between two times in seconds: (columns,) float32."""
+        """Return this scale's columns of the window from `start` to `end`, in seconds: (columns,) float32."""
         statistics = TrackStatistics(self._extractor.track_statistic, self._extractor.level_widths)
         statistics.add(self._levels[segments_of_window(self._centres(), start, end)])
         return statistics.vector()
 
     def forget(self, start: float, end: float) -> None:
-        """Drop the segments that neither the window between two times in seconds nor a later one needs."""
+        """Drop the segments that neither the window from `start` to `end`, in seconds, nor a later one needs."""
         first = segments_of_window(self._centres(), start, end).start
-        self._levels = self._levels[first:].copy()  # a view would hold the memory of what is dropped
+        self._levels = self._levels[first:].copy()  # a view would keep the dropped segments in memory
         self._first += first
 
     def _centres(self) -> npt.NDArray[np.float64]:

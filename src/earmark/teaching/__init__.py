@@ -1,13 +1,10 @@
-"""A head for your own words, on vectors that a model has heard already.
+"""Teaching a model new words: a classifier fitted on vectors that a model has computed already.
 
-labels        a CSV of paths and words
-examples      vectors with the words of each, and whose they are
-columns       which scales and levels a head may read
-reading       those columns, and what the base's classifier makes of them
-folds         artists divided so that every word is in every part
-regression    logistic regression on some columns
-selection     which columns, how much regularisation, and how well it will do
-quality       the area under the ROC curve with an interval
-teach         all of the above: examples in, a bundle and a report out
+examples      labels from a CSV file, and the vectors and words of each track
+regression    logistic regression on a choice of scales and levels
+reading       the columns that a head reads: a track vector and the base's hidden layer
+selection     cross-validation: which columns, how much regularisation, and how well a head will do
+quality       the area under the ROC curve with its interval
+teach         a bundle and a report from examples
 next_tracks   the tracks whose labels would help most
 """

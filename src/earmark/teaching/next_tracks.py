@@ -1,4 +1,4 @@
-"""Which tracks to label next: those that a taught model is least sure of, each from somewhere else."""
+"""The choice of tracks to label next: those a taught model is least sure of, one from each artist or folder."""
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,12 +12,12 @@ from earmark.tagging.bundle.card import Card
 from earmark.tagging.engines.network import Classifier
 
 SPARE = 20
-"""How many times as many tracks are kept in mind as are asked for, since many of them are of one album."""
+"""The number of candidates kept for each track that is asked for, since several may be of one album."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A track that is not labelled: its name, its artist or folder, and its vector, (columns,)."""
+    """A track without labels: its name, its artist or folder as `group`, and its vector, (columns,)."""
 
     name: str
     group: str
@@ -26,7 +26,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A track to label: how much it is worth, from 0, and the words in doubt with their probabilities."""
+    """A track to label, with its worth (0 or more) and the words in doubt with their probabilities."""
 
     name: str
     worth: float
@@ -36,10 +36,11 @@ class Suggestion:
 def next_tracks(
     card: Card, classifier: Classifier, candidates: Iterable[Candidate], weights: Mapping[str, float], count: int
 ) -> list[Suggestion]:
-    """The tracks whose labels would help most, the most helpful first; at most one of each artist or folder.
+    """Return up to `count` tracks whose labels would help most, the best first, at most one of each group.
 
-    weights: how much is still to be learned of each word, such as the width of its interval. Choice: a track is worth
-    the entropy of the words' probabilities, weighted so: what is sure already teaches nothing.
+    weights: for each word, how much there is still to learn of it, such as the width of its interval; 0 where it is
+    missing. Choice: a track's worth is the weighted entropy of its words' probabilities, since a label that the model
+    is sure of teaches it nothing.
     """
     own = np.array([weights.get(label, 0.0) for label in card.labels])
     kept: list[tuple[float, int, Candidate, npt.NDArray[np.float32]]] = []
@@ -60,7 +61,7 @@ def next_tracks(
 
 
 def _entropy(chances: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """In bits, 0 to 1."""
+    """Return the entropy of probabilities in bits, 0 to 1, in the same shape."""
     p = np.clip(chances.astype(np.float64), 1e-9, 1.0 - 1e-9)
     return np.asarray(-(p * np.log2(p) + (1.0 - p) * np.log2(1.0 - p)))
 

@@ -1,4 +1,4 @@
-"""How well a word is told: the area under the ROC curve, and an interval that few examples make wide."""
+"""The quality of a word's scores: the area under the ROC curve, with an interval that is wide for few examples."""
 
 import math
 from collections.abc import Callable
@@ -13,7 +13,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Quality:
-    """The area under the ROC curve of a word, and its interval at 95 %: 0.5 is chance, 1 is perfect."""
+    """The area under the ROC curve of a word (0.5 is chance, 1 is perfect), and the ends of its interval at 95 %."""
 
     auc: float
     low: float
@@ -21,9 +21,9 @@ class Quality:
 
 
 def roc_auc(scores: npt.NDArray[np.float64], has: npt.NDArray[np.bool_]) -> float:
-    """The chance that a track with the word scores above one without it, ties half: (tracks,) each.
+    """Return the probability that a track with the word scores above one without it; a tie counts half.
 
-    NaN where there are none of either.
+    `scores`, `has`: (tracks,) each. Returns NaN unless there are tracks of both kinds.
     """
     positives = int(has.sum())
     negatives = len(has) - positives
@@ -36,11 +36,11 @@ def roc_auc(scores: npt.NDArray[np.float64], has: npt.NDArray[np.bool_]) -> floa
 
 
 def auc_interval(auc: float, positives: int, negatives: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """An interval of an AUC by the numbers of tracks with and without the word.
+    """Return the interval of an AUC from the numbers of tracks with and without the word, as (low, high).
 
-    Choice: the values whose own deviation makes the AUC that was found likely, as in Wilson's interval of a share. The
-    deviation is that of Hanley and McNeil's exponential model, with the mean of both numbers in place of each. So it
-    stays between 0 and 1, and a perfect AUC of few examples has a wide interval.
+    Choice: it holds the true values under which the AUC found would be likely, like Wilson's interval of a share. The
+    standard deviation is that of Hanley and McNeil's exponential model, with the mean of both numbers in place of each.
+    The interval therefore stays between 0 and 1, and is wide for a perfect AUC of few examples.
     """
     z = NormalDist().inv_cdf(0.5 + confidence / 2.0)
     more = (positives + negatives) / 2.0 - 1.0
@@ -54,10 +54,12 @@ def auc_interval(auc: float, positives: int, negatives: int, confidence: float =
 
 
 def quality_of(scores: npt.NDArray[np.float64], has: npt.NDArray[np.bool_], groups: npt.NDArray[np.int64]) -> Quality:
-    """The quality of out-of-fold scores: (tracks,) each.
+    """Return the quality of out-of-fold scores.
 
-    Choice: for the interval, not tracks are counted but groups that have tracks with the word, and without it: songs of
-    one artist are no independent witnesses.
+    `scores`, `has`, and `groups`, the number of each track's group: (tracks,) each.
+
+    Choice: the interval counts groups with and without the word instead of tracks, because the songs of one artist are
+    not independent.
     """
     auc = roc_auc(scores, has)
     low, high = auc_interval(auc, len(np.unique(groups[has])), len(np.unique(groups[~has])))
@@ -65,7 +67,7 @@ def quality_of(scores: npt.NDArray[np.float64], has: npt.NDArray[np.bool_], grou
 
 
 def _root(away: Callable[[float], float], start: float, stop: float, *, falling: bool) -> float:
-    """Where a function that is positive at the outer end crosses zero; the outer end where it never is."""
+    """Return where a function that is positive at the outer end crosses zero, or the outer end where it is not."""
     outer = start if falling else stop
     if away(outer) <= 0.0:
         return outer

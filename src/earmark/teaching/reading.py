@@ -1,7 +1,7 @@
-"""What a head may read of tracks: their vectors, and what the base's classifier makes of these in its hidden layer.
+"""The columns that a taught head may read: track vectors, and the first hidden layer of the base's classifier.
 
-The first hidden layer was trained on what many tags mean, so that few examples say more in it (docs/RESULTS.md). A
-taught head that reads it keeps that layer of the base as its own.
+That layer was trained on the meanings of many tags, so that few examples suffice in it (docs/RESULTS.md). A taught head
+that reads it has a copy of that layer.
 """
 
 from functools import cached_property
@@ -12,8 +12,7 @@ import numpy.typing as npt
 from earmark.tagging.bundle.bundle import Bundle
 from earmark.tagging.bundle.card import Head
 from earmark.tagging.engines.network import Classifier
-from earmark.teaching.columns import Columns, choices_of
-from earmark.teaching.regression import Numbers, Space
+from earmark.teaching.regression import Columns, Numbers, Space, choices_of
 
 HIDDEN = "the classifier's hidden layer"
 
@@ -21,10 +20,10 @@ Floats = npt.NDArray[np.float32]
 
 
 class Reading:
-    """The tracks' vectors of one base, standardised, with its hidden layer, where it has one, in further columns."""
+    """The standardised vectors of some tracks, with the units of the base's hidden layer as further columns."""
 
     def __init__(self, base: Bundle, vectors: Floats) -> None:
-        """`vectors`: (tracks, columns) float32 of the base's extractors."""
+        """`base`: the model that is taught. `vectors`: (tracks, columns) float32, computed by its extractors."""
         self._base = base
         self._width = base.card.vector_width
         standardised = (vectors - base.weights["head.mean"]) / base.weights["head.deviation"]
@@ -32,27 +31,27 @@ class Reading:
         self._mean, self._deviation = np.zeros(0), 1.0
         if self._hidden_units:
             hidden = Classifier(base.card.head, base.weights).hidden(vectors)
-            # Choice: one deviation for all units. A unit that few tracks wake says little of itself among few.
+            # Choice: one deviation for all units, because that of a rarely active unit is unreliable on few tracks.
             self._mean, self._deviation = hidden.mean(axis=0, dtype=np.float64), float(hidden.std()) or 1.0
             standardised = np.concatenate([standardised, (hidden - self._mean) / self._deviation], axis=1)
         self._standardised = standardised
 
     @cached_property
     def space(self) -> Space:
-        """What regressions work on."""
+        """The space in which regressions are fitted."""
         return Space(self._standardised, self._base.card.layout)
 
     @property
     def choices(self) -> tuple[Columns, ...]:
-        """The sets of columns that cross-validation chooses one of."""
+        """The choices of columns among which cross-validation selects one."""
         choices = choices_of(self._base.card.layout)
         hidden = [Columns(HIDDEN, self._width + np.arange(units)) for units in self._hidden_units]
         return (*choices, *hidden)
 
     def head(self, columns: Columns, weights: Numbers, intercepts: Numbers) -> tuple[Head, dict[str, Floats]]:
-        """The head that some columns' weights make, and its layers as a bundle holds them.
+        """Return the head with these weights, and the tensors of its layers by their names in a bundle.
 
-        `weights`: (words, columns of the space), zero but for those columns; `intercepts`: (words,).
+        `weights`: (words, columns of the space), zero outside `columns`; `intercepts`: (words,).
         """
         if columns.name != HIDDEN:
             return Head((), ""), _layer(1, weights[:, : self._width], intercepts)

@@ -1,4 +1,4 @@
-"""Cross-validation: which columns and how much regularisation are best, and how well that will do on other tracks."""
+"""Cross-validation over groups: which columns and how much regularisation are best, and how well a head will do."""
 
 import math
 from collections.abc import Sequence
@@ -7,25 +7,58 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from earmark.teaching.columns import Columns
-from earmark.teaching.folds import fold_numbers, parts
 from earmark.teaching.quality import roc_auc
-from earmark.teaching.regression import Numbers, Rows, Space, fit
+from earmark.teaching.regression import Columns, Numbers, Rows, Space, fit
+
+
+def fold_numbers(groups: Sequence[str], has: npt.NDArray[np.bool_], folds: int, seed: int) -> npt.NDArray[np.int64]:
+    """Assign each track to a fold and return the fold of each track, 0 to folds - 1: (tracks,) int64.
+
+    All tracks of a group are in one fold, and every word is spread over the folds. `has`: (tracks, words) bool.
+
+    Choice: groups are assigned in the order of how rare their rarest word is, each to the fold that lacks its words
+    most, so that words with few examples are spread first.
+    """
+    names, places = np.unique(np.array(groups), return_inverse=True)
+    counts = np.zeros((len(names), has.shape[1]))
+    np.add.at(counts, places, has.astype(np.float64))
+    sizes = np.bincount(places, minlength=len(names)).astype(np.float64)
+    totals = np.maximum(counts.sum(axis=0), 1.0)
+    shares = np.concatenate([counts / totals, (sizes / sizes.sum())[:, np.newaxis]], axis=1)
+    chance = np.random.default_rng(seed).random(len(names))
+    order = np.lexsort((chance, -shares.max(axis=1)))
+    filled = np.zeros((folds, shares.shape[1]))
+    fold_of = np.zeros(len(names), dtype=np.int64)
+    for group in order.tolist():
+        # The last column of the shares is the group's size, which keeps the folds about equally large.
+        lacking = (filled * (shares[group] > 0)).sum(axis=1)
+        fold = int(np.argmin(lacking))
+        fold_of[group] = fold
+        filled[fold] += shares[group]
+    return np.asarray(fold_of[places], dtype=np.int64)
+
+
+def parts(numbers: npt.NDArray[np.int64]) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """Return, for each fold that is not empty, the rows outside of it and its own rows."""
+    return [
+        (np.flatnonzero(numbers != number), np.flatnonzero(numbers == number)) for number in np.unique(numbers).tolist()
+    ]
+
 
 FOLDS = 5
 INNER_FOLDS = 4
 STRENGTHS = (0.03, 0.3, 3.0, 30.0)
 USUAL_STRENGTH = 3.0
 LARGEST_SEARCH = 600
-"""Tracks on which columns are chosen, at most: a choice of nine needs no more."""
+"""The most tracks on which columns are chosen; choosing among nine needs no more."""
 CAREFUL_TRACKS = 300
-"""Up to so many tracks the choice itself is made anew without each part, so that choosing flatters no number. With more
-of them choosing among so few changes nothing that could be seen."""
+"""The most tracks for which the choice is repeated without each fold, so that choosing does not inflate the estimate.
+With more tracks, choosing among so few settings has no visible effect on it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """What a head reads and how strongly it may follow its examples."""
+    """The columns that a head reads, and its regularisation: `strength` is scikit-learn's C."""
 
     columns: Columns
     strength: float
@@ -33,9 +66,10 @@ class Setting:
 
 @dataclass(frozen=True, eq=False)
 class Selected:
-    """The best setting, and what heads say of each track that were fitted without its group.
+    """The result of cross-validation.
 
-    logits: (tracks, words) float64. searched: the mean AUC of each choice of columns.
+    setting: the best one. logits: (tracks, words) float64, out-of-fold: each from a head that was fitted without the
+    track's group. searched: the name of each choice of columns with its mean AUC.
     """
 
     setting: Setting
@@ -46,9 +80,11 @@ class Selected:
 def select(
     space: Space, has: npt.NDArray[np.bool_], groups: Sequence[str], choices: Sequence[Columns], seed: int
 ) -> Selected:
-    """Choose a setting for all words together, and say what it is worth.
+    """Choose one setting for all words by cross-validation, and return it with out-of-fold logits.
 
-    has: (tracks, words). Choice: one setting for all words; ten examples of one word are too few to choose by.
+    has: (tracks, words) bool. groups: one for each track. seed: of the folds.
+
+    Choice: all words share one setting, because ten examples of one word are too few to choose by.
     """
     everything = np.arange(space.tracks)
     setting, searched = _best(space, has, groups, choices, everything, FOLDS, seed)
@@ -71,14 +107,17 @@ def _best(
     folds: int,
     seed: int,
 ) -> tuple[Setting, tuple[tuple[str, float], ...]]:
-    """The best columns at the usual strength, then the best strength for them, on some tracks."""
+    """Return the best setting on some tracks, and the mean AUC of each choice of columns.
+
+    The columns are chosen at the usual strength, then the strength for these columns.
+    """
     if len(rows) > LARGEST_SEARCH:
         rows = np.sort(np.random.default_rng(seed).permutation(rows)[:LARGEST_SEARCH])
     searched = [
         (_score(space, has, groups, rows, Setting(columns, USUAL_STRENGTH), folds, seed), columns)
         for columns in choices
     ]
-    best = max(searched, key=lambda pair: pair[0])[1]  # of equal ones the first, which reads the most
+    best = max(searched, key=lambda pair: pair[0])[1]  # the first of equal ones reads the most columns
     strengths = [
         (_score(space, has, groups, rows, Setting(best, strength), folds, seed), strength) for strength in STRENGTHS
     ]
@@ -95,7 +134,7 @@ def _score(
     folds: int,
     seed: int,
 ) -> float:
-    """The mean AUC over the words of out-of-fold logits; 0.5 where no word can be judged."""
+    """Return the mean AUC over the words of out-of-fold logits; 0.5 where no word has an AUC."""
     own_has = has[rows]
     numbers = fold_numbers([groups[row] for row in rows.tolist()], own_has, folds, seed)
     logits = np.empty(own_has.shape)
@@ -107,12 +146,12 @@ def _score(
 
 
 def _logits(space: Space, has: npt.NDArray[np.bool_], train: Rows, rest: Rows, setting: Setting) -> Numbers:
-    """What heads say of some tracks that were fitted on others: (tracks, words)."""
+    """Fit a head on the tracks `train` and return its logits for the tracks `rest`: (tracks, words)."""
     features, others = space.fold(train, rest, setting.columns)
     logits = np.empty((len(rest), has.shape[1]))
     for word in range(has.shape[1]):
         own = has[train, word]
-        if own.all() or not own.any():  # nothing to tell apart
+        if own.all() or not own.any():  # a regression needs both values
             share = (float(own.sum()) + 0.5) / (len(own) + 1.0)
             logits[:, word] = math.log(share / (1.0 - share))
             continue

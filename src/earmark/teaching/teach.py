@@ -1,4 +1,4 @@
-"""Teaching: examples in, a bundle with a head of one's own words out, and how good it will be."""
+"""Teaching a model new words: from examples to a bundle, with a report on how well each word will do."""
 
 import dataclasses
 import platform
@@ -26,14 +26,15 @@ GROUP = "taught"
 
 Floats = npt.NDArray[np.float32]
 Calibrate = Callable[[Floats, Floats, Sequence[str], Sequence[str]], tuple[TagCalibration, ...]]
-"""From out-of-fold logits and targets, both (tracks, tags), labels and groups to a calibration."""
+"""A function from out-of-fold logits and targets, both (tracks, tags), labels and groups to a calibration."""
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """What is taught, and how.
+    """The settings of teaching.
 
-    name: of the model. group: of its tags. least_examples: words with fewer are left out. seed: of the folds.
+    name: the name of the new model. group: the group of its tags. least_examples: words with fewer are left out.
+    seed: the seed of the folds.
     """
 
     name: str
@@ -44,10 +45,10 @@ class Lesson:
 
 @dataclass(frozen=True)
 class WordReport:
-    """How well a word will be told.
+    """How well a word will do on other tracks.
 
-    examples: tracks with it; groups: artists or folders that they come from. quality: None for a word that is left out.
-    promises: precisions that can be promised for some tracks. advice: what to do, a sentence; empty where all is well.
+    examples: the number of tracks with it; groups: of their artists or folders. quality: None for a word that is left
+    out. promises: the precisions that can be promised for some tracks. advice: what to do; empty where nothing is.
     """
 
     word: str
@@ -60,10 +61,10 @@ class WordReport:
 
 @dataclass(frozen=True, eq=False)
 class Taught:
-    """A taught model and what is known of it.
+    """A taught model with its report.
 
-    reports: one a word, those that were left out last. columns: what the head reads. searched: the mean AUC of each
-    choice of columns.
+    reports: one for each word, the words left out last. tracks: how many it was fitted on. columns: the name of the
+    choice that the head reads. strength: its regularisation. searched: the mean AUC of each choice of columns.
     """
 
     bundle: Bundle
@@ -75,10 +76,11 @@ class Taught:
 
 
 def teach(base: Bundle, examples: Examples, lesson: Lesson, calibrate: Calibrate) -> Taught:
-    """Fit a head on vectors that the base's extractors made, and calibrate it on what it says without each group.
+    """Fit a head on vectors that the base's extractors computed, and calibrate it on out-of-fold logits.
 
-    base: its extractors, layout and standardisation are the taught model's too, so that no track is heard again.
-    Raises TeachingError where no word has enough examples, or vectors are of another model.
+    base: the taught model has its extractors, layout and standardisation, so that no track is decoded again.
+
+    Raises TeachingError where no word has enough examples, or where the vectors are of another model.
     """
     card = base.card
     if examples.vectors.shape[1] != card.vector_width:
@@ -110,7 +112,7 @@ def teach(base: Bundle, examples: Examples, lesson: Lesson, calibrate: Calibrate
 
 
 def _reasons(examples: Examples, least: int) -> dict[str, str]:
-    """The words that cannot be taught, and why."""
+    """Return the words that cannot be taught, each with the reason."""
     reasons = {}
     for number, word in enumerate(examples.words):
         has = examples.has[:, number]
@@ -134,7 +136,7 @@ def _report(
     count = int(has.sum())
     advice = ""
     if quality.low <= 0.5:
-        advice = "no better than chance as far as can be told; label more tracks, or it is not in the sound"
+        advice = "no better than chance on these tracks; label more of them, or the word is not in the sound"
     elif count < ENOUGH_EXAMPLES:
         advice = f"label {ENOUGH_EXAMPLES - count} more tracks with it"
     elif quality.low < USEFUL_AUC:
@@ -159,7 +161,7 @@ def _bundle(
     calibration: tuple[TagCalibration, ...],
     reports: Sequence[WordReport],
 ) -> Bundle:
-    """The base with another head: one layer, whose weights are zero where it reads nothing, or one after the base's."""
+    """Return the base with the taught head: one layer on the track vector, or one on the base's hidden layer."""
     setting = selected.setting
     fitted = [
         reading.space.weights(setting.columns, known.has[:, number], setting.strength)
@@ -198,7 +200,7 @@ def _bundle(
 
 
 def _recipe(base: Bundle, lesson: Lesson, selected: Selected) -> str:
-    """How it was taught, as TOML."""
+    """Return the settings of teaching as TOML."""
     name = lesson.name.replace("\\", "\\\\").replace('"', '\\"')
     based = base.card.name.replace("\\", "\\\\").replace('"', '\\"')
     return (

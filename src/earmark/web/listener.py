@@ -16,7 +16,7 @@ import numpy.typing as npt
 from earmark.audio.decode import Sound, decode
 from earmark.audio.decoders import check_decoders
 from earmark.audio.duration import header_duration_seconds
-from earmark.audio.write import write_flac_blocks
+from earmark.audio.encode import write_flac_blocks
 from earmark.errors import AudioError, EarmarkError, SourceError
 from earmark.file_errors import file_errors
 from earmark.tagging.tagger import Tagger

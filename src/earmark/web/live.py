@@ -11,8 +11,8 @@ from typing import BinaryIO, Literal
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
-from earmark.audio.backlog import Backlog
-from earmark.audio.incoming import open_incoming
+from earmark.audio.stream.buffer import AudioBuffer
+from earmark.audio.stream.open_stream import open_stream
 from earmark.errors import AudioError, EarmarkError
 from earmark.tagging.live import Live, LiveSettings
 from earmark.tagging.tagger import Tagger
@@ -54,15 +54,15 @@ class LiveFeed:
     """
 
     def __init__(self, tagger: Tagger, source: str, stdin: BinaryIO, settings: LiveSettings | None = None) -> None:
-        """`source`: as `open_incoming` has it. Raises as that does, and TagError where the settings do not fit."""
+        """`source`: as `open_stream` has it. Raises as that does, and TagError where the settings do not fit."""
         rate_hz = tagger.card.rate_hz
-        incoming = open_incoming(source, rate_hz, self._tell, stdin=stdin)
-        self._live = Live(tagger, settings or LiveSettings(), incoming.name)
-        self._backlog = Backlog(incoming, rate_hz)
+        stream = open_stream(source, rate_hz, self._tell, stdin=stdin)
+        self._live = Live(tagger, settings or LiveSettings(), stream.name)
+        self._buffer = AudioBuffer(stream, rate_hz)
         self._lock = threading.Lock()
         self._told: tuple[int, LiveEvent] = (1, LiveEvent("notice", {"detail": "No sound has come in yet."}))
         self._followers: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
-        # A daemon, as the backlog's own: a source that says nothing must not keep Python from ending.
+        # A daemon, as the buffer's own: a source that says nothing must not keep Python from ending.
         self._thread = threading.Thread(target=self._listen, name="earmark-live", daemon=True)
 
     def __enter__(self) -> "LiveFeed":
@@ -70,7 +70,7 @@ class LiveFeed:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._backlog.stop()
+        self._buffer.stop()
         self._thread.join(timeout=STOP_SECONDS)
 
     async def events(self) -> AsyncIterator[LiveEvent | None]:
@@ -118,8 +118,8 @@ class LiveFeed:
     def _problem_at_the_end(self) -> str | None:
         """Listen to the end; returns why the sound broke off, where it did."""
         try:
-            with self._backlog:
-                for moment in self._live.listen(self._backlog, self._tell):
+            with self._buffer:
+                for moment in self._live.listen(self._buffer, self._tell):
                     self._publish(LiveEvent("tags", moment.to_dict()))
         except AudioError as error:
             return str(error)

@@ -23,7 +23,7 @@ RATE_HZ = 22_050
 
 @pytest.fixture
 def runtime():
-    pytest.importorskip("onnxruntime", reason="needs the extra fast")
+    pytest.importorskip("onnxruntime", reason="needs the extra onnx")
 
 
 def noise(seconds, seed=0):
@@ -105,8 +105,8 @@ def test_scores_are_those_of_numpy(runtime, activation):
 @pytest.fixture(scope="module")
 def ranged(tmp_path_factory):
     """A model's folder with int8 ranges, measured on noise."""
-    pytest.importorskip("onnxruntime", reason="needs the extra fast")
-    from earmark.tagging.engines.int8_ranges import measure_ranges
+    pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    from earmark.tagging.engines.int8 import measure_ranges
 
     folder = tmp_path_factory.mktemp("ranged")
     bundle = make_bundle(channels_divisor=4)
@@ -155,10 +155,15 @@ def test_int8_is_for_plain_blocks(runtime):
         network_graph(extractor, bundle.weights, [(0.0, 1.0)] * len(extractor.convolutions))
 
 
+def test_the_old_name_of_an_engine_is_answered_with_the_new_one(ranged):
+    with pytest.warns(DeprecationWarning, match="is now called 'onnx'"):
+        assert earmark.load(ranged, "fast").identity.engine == "onnx"
+
+
 def test_nothing_stands_in_for_an_engine(monkeypatch, ranged):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     for engine in ("onnx", "int8"):
-        with pytest.raises(MissingExtraError, match=r"earmark\[fast\]"):
+        with pytest.raises(MissingExtraError, match=r"earmark\[onnx\]"):
             earmark.load(ranged, engine)
     with pytest.raises(TagError, match="found 'gpu', expected one of numpy, onnx, int8"):
         earmark.load(ranged, "gpu")

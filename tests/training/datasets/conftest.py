@@ -16,7 +16,7 @@ from training.datasets.published import (
     tagtraum_files,
 )
 
-from earmark.audio.write import write_flac
+from earmark.audio.encode import write_flac
 from earmark.training.datasets.annotated import AnnotatedTrack, write_tracks
 from earmark.training.datasets.emotify import EMOTIONS, GENRES
 

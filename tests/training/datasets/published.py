@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from earmark.audio.write import write_flac
+from earmark.audio.encode import write_flac
 from earmark.training.datasets import magnatagatune, million_song
 
 

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("pydantic", reason="needs the extra train")
 
-from earmark.audio.write import write_flac
+from earmark.audio.encode import write_flac
 from earmark.errors import DatasetError
 from earmark.training.datasets.base import Dataset
 from earmark.training.datasets.consensus_dataset import LEAST_CERTAIN, PEOPLE_WEIGHT

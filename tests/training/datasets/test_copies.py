@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from earmark.audio.decode import decode
-from earmark.audio.write import write_flac
+from earmark.audio.encode import write_flac
 from earmark.errors import DatasetError
 from earmark.training.datasets.base import Dataset, Split
 from earmark.training.datasets.copies import (

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.audio.decode import decode
-from earmark.audio.write import write_flac
+from earmark.audio.encode import write_flac
 from earmark.errors import DatasetError
 from earmark.training.datasets import debian, debian_package
 from earmark.training.datasets.csv_file import CsvRow

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from training.datasets.published import gtzan_files
 
-from earmark.audio.write import write_flac
+from earmark.audio.encode import write_flac
 from earmark.errors import DatasetError
 from earmark.training.datasets.gtzan import GENRES, OFFICIAL, check, load
 

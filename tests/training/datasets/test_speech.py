@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.audio.decode import decode
-from earmark.audio.write import write_flac
+from earmark.audio.encode import write_flac
 from earmark.errors import DatasetError
 from earmark.training.datasets import speech
 from earmark.training.datasets.annotated import OTHER_SOUND, RATE_HZ, AnnotatedTrack, load, write_tracks

@@ -1,1 +1,1 @@
-"""A model on disk: its card, its weights, and what turns its scores into probabilities."""
+"""A model on disk: its card, its weights, and the calibration of its scores."""

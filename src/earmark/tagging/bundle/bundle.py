@@ -1,6 +1,6 @@
 """A model on disk: a folder of card.json and weights.safetensors, loaded strictly and verified by hash.
 
-The models that come with earmark are such folders beside the code, found wherever it is installed.
+The models that come with earmark are such folders in the installed package.
 """
 
 import dataclasses
@@ -39,8 +39,8 @@ class Bundle:
 def seal(card: Card, weights: Weights) -> Bundle:
     """Return a bundle of a card and weights, with the hashes of the extractors and of the head filled in.
 
-    This is how an exporter makes one; whatever stood in the hash fields is replaced. Raises BundleError
-    where the card and the weights do not fit each other.
+    Exporters make bundles with it; earlier values of the hash fields are replaced. Raises BundleError where the card
+    and the weights do not fit each other.
     """
     extractors = tuple(
         dataclasses.replace(extractor, hash=extractor_hash(extractor, weights)) for extractor in card.extractors
@@ -53,11 +53,11 @@ def seal(card: Card, weights: Weights) -> Bundle:
 
 
 def write_bundle(bundle: Bundle, folder: str | os.PathLike[str]) -> None:
-    """Write a verified bundle into a folder, which is made where it is not there.
+    """Write a verified bundle into a folder, which is created if it does not exist.
 
     A tensor is stored as float16 where that loses nothing (round it before `seal` to get that) and as float32
-    otherwise, so that what is read equals what was written. Raises BundleError where the bundle would not
-    load again.
+    otherwise, so that reading gives back what was written. Raises BundleError where the bundle could not be loaded
+    again.
     """
     folder = Path(folder)
     _verify(bundle, f"{folder / CARD_FILE} (not written)", f"{folder / WEIGHTS_FILE} (not written)")
@@ -71,8 +71,8 @@ def write_bundle(bundle: Bundle, folder: str | os.PathLike[str]) -> None:
 def read_bundle(folder: str | os.PathLike[str]) -> Bundle:
     """Read a bundle from its folder and verify all of it: keys, layout, names, shapes, types, values, hashes.
 
-    Raises BundleError that names the file, what was found, what was expected and what to do. Weights that
-    are missing, partial or changed are never used.
+    Raises BundleError that names the file, what was found, what was expected and what to do. Weights that are missing,
+    incomplete or changed are never used.
     """
     folder = Path(folder)
     card_file, weights_file = folder / CARD_FILE, folder / WEIGHTS_FILE
@@ -149,7 +149,7 @@ def _read_weights(file: Path) -> dict[str, npt.NDArray[np.float32]]:
 
 
 def _smallest(weight: npt.NDArray[np.float32]) -> npt.NDArray[np.float16] | npt.NDArray[np.float32]:
-    # Values beyond float16 become infinity here, which does not equal them: such a tensor stays float32.
+    # Values beyond float16 become infinite here and differ from the original, so such a tensor stays float32.
     with np.errstate(over="ignore"):
         half = weight.astype(np.float16)
     if np.array_equal(half.astype(np.float32), weight):
@@ -175,14 +175,14 @@ def models() -> list[str]:
 
 
 def read_bundled(name: str) -> Bundle:
-    """Read one of `models()`; raises BundleError for another name and for a model that is not whole."""
+    """Read one of `models()`; raises BundleError for another name and for a model that is incomplete."""
     with bundled_folder(name) as folder:
         return read_bundle(folder)
 
 
 @contextmanager
 def bundled_folder(name: str) -> Iterator[Path]:
-    """Give the folder of one of `models()`, for as long as it is read; raises BundleError for another name."""
+    """Give the folder of one of `models()` while it is read; raises BundleError for another name."""
     if name not in models():
         known = ", ".join(models()) or "none"
         raise BundleError(f"No model {name!r} comes with earmark: found {known}. Choose one of those, or a folder.")

@@ -1,4 +1,4 @@
-"""What a card must be beyond its types: dimensions that fit together, names that are unique, one rate."""
+"""The checks of a card beyond its types: dimensions that fit together, unique names, one rate."""
 
 import re
 from collections.abc import Sequence
@@ -11,10 +11,9 @@ _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def check_card(card: Card, place: str) -> None:
-    """Refuse a card that describes no working model.
+    """Raise BundleError where a card describes no working model.
 
-    Raises BundleError that begins with `place` (a file's name) and says what was found, what was expected
-    and what to do.
+    The message begins with `place` (a file's name) and says what was found, what was expected and what to do.
     """
     if not card.extractors:
         raise _refusal(place, "extractors", "none", "at least one")
@@ -57,8 +56,8 @@ def check_card(card: Card, place: str) -> None:
 def layer_lengths(extractor: Extractor, place: str = "the card") -> tuple[int, ...]:
     """Return the number of rows that enter every convolution, and last the number that leave the last pool.
 
-    Raises BundleError where a stride or a pool does not tile its input exactly: the letter's and the raw
-    family's do (method.md sections 3 and 5), and a level's maximum is read after its own pool because of it.
+    Raises BundleError where a stride or a pool does not tile its input exactly: those of the letter and of the raw
+    family do (method.md sections 3 and 5), and a level's maximum, which is read after the pool, depends on it.
     """
     lengths = [extractor.segment_length]
     for number, convolution in enumerate(extractor.convolutions, start=1):

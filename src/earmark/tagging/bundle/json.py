@@ -1,7 +1,7 @@
-"""card.json to a Card and back, strictly: an unknown, missing or ill-typed key is refused, both ways.
+"""Cards as the text of card.json and back, strictly: unknown, missing or ill-typed keys are refused, both ways.
 
-The dataclasses' own annotations are the schema, so that the two cannot differ. A field whose metadata say `optional`
-came to the format later: it is absent where it has its default, so that older cards keep their text and their hashes.
+The dataclasses' annotations are the schema, so that the two cannot differ. A field whose metadata say `optional` was
+added to the format later: it is left out where it has its default, so that older cards keep their text and hashes.
 """
 
 import dataclasses
@@ -30,12 +30,12 @@ _JSON_NAMES: dict[type, str] = {
 
 
 def card_to_json(card: Card) -> str:
-    """Write a card as the text of card.json; raises BundleError where a value is not of its declared type."""
+    """Return the text of a card's card.json; raises BundleError where a value is not of its declared type."""
     return json.dumps(to_plain(card, "card"), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def card_from_json(text: str, place: str) -> Card:
-    """Read the text of a card.json; `place` names the file in errors.
+    """Return the card in the text of a card.json; `place` names the file in errors.
 
     Raises BundleError that names the key, what was found, what was expected and what to do.
     """
@@ -61,7 +61,10 @@ def card_from_json(text: str, place: str) -> Card:
 
 
 def to_plain(record: Any, place: str) -> dict[str, Any]:
-    """Return a dataclass as plain dictionaries, lists, text and numbers, each value of its declared type."""
+    """Return a dataclass as plain dictionaries, lists, text and numbers.
+
+    Raises BundleError where a value is not of its declared type; `place` names it in errors.
+    """
     hints = get_type_hints(type(record))
     return {
         field.name: _encode(hints[field.name], getattr(record, field.name), f"{place}.{field.name}")
@@ -71,8 +74,10 @@ def to_plain(record: Any, place: str) -> dict[str, Any]:
 
 
 def from_plain(kind: type[Record], data: object, place: str) -> Record:
-    """Return a dataclass from plain dictionaries and lists: every key of it once, optional ones at most once, and no
-    other.
+    """Return a dataclass from plain dictionaries and lists, with every key once and no other; optional keys may be
+    missing.
+
+    Raises BundleError for anything else; `place` names the file or key in errors.
     """
     if not isinstance(data, dict):
         raise BundleError(f"{place}: found {_kind(data)}, expected an object. Export the model again.")
@@ -91,7 +96,7 @@ def from_plain(kind: type[Record], data: object, place: str) -> Record:
     values = {key: _decode(hints[key], data[key], f"{path}{key}") for key in known if key in data}
     try:
         return kind(**values)
-    except EarmarkError as error:  # a record that checks itself, as the front end's settings do
+    except EarmarkError as error:  # raised by dataclasses that check themselves, such as LogMelSettings
         raise BundleError(f"{place}: {error} Export the model again.") from error
 
 
@@ -158,7 +163,7 @@ def _scalar(hint: Any, value: Any, place: str) -> Any:
         number = float(value)
         if not math.isfinite(number):
             raise BundleError(f"{place}: found {number}, expected a finite number. Export the model again.")
-        return number  # a whole number too becomes a float here, so that a hash does not tell 0 from 0.0
+        return number  # a whole number becomes a float too, so that 0 and 0.0 have one hash
     if hint is float or not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         raise _wrong_type(value, hint, place)
     return value

@@ -14,13 +14,12 @@ from earmark.tagging.bundle.json import to_plain
 
 
 def expected_shapes(card: Card) -> dict[str, tuple[int, ...]]:
-    """Return the name and shape of every tensor that a bundle with this card holds, no more and no fewer.
+    """Return the name and shape of every tensor that a bundle with this card holds.
 
-    Convolutions are (out channels, in channels, filter), dense layers (out, in), biases (out,). Where a
-    dense layer follows a convolution that leaves more than one row, its inputs are the channels' rows one
-    after the other: (channels, rows) flattened, as torch flattens it. A residual block may have a `second`
-    convolution, and has a `shortcut` (1 × 1) where its channels differ from its input's; a block that scales its
-    channels has the dense layers `squeeze` and `excite`.
+    Convolutions are (out channels, in channels, filter), dense layers (out, in), biases (out,). Where a dense layer
+    follows a convolution with more than one row left, its inputs are (channels, rows) flattened, as in torch. A
+    residual block may have a `second` convolution, and has a `shortcut` (1 × 1) where its channels differ from its
+    input's; a block that scales its channels has the dense layers `squeeze` and `excite`.
     """
     shapes: dict[str, tuple[int, ...]] = {}
     for extractor in card.extractors:
@@ -35,11 +34,10 @@ def expected_shapes(card: Card) -> dict[str, tuple[int, ...]]:
 
 
 def extractor_hash(extractor: Extractor, weights: Weights) -> str:
-    """Return sha256, in hex, of an extractor's description (its hash left out) and of its weights.
+    """Return the SHA-256, in hexadecimal, of an extractor's description without its hash, and of its weights.
 
-    The weights are hashed as float32, little-endian, in the order of their names, so that how they are
-    stored does not matter. Names that the extractor does not have are ignored; raises BundleError for one
-    that is missing.
+    The weights are hashed as float32, little-endian, in the order of their names, so that how they are stored does not
+    matter. Weights of other names are ignored; raises BundleError for one that is missing.
     """
     description = to_plain(extractor, f"extractor {extractor.name!r}")
     del description["hash"]
@@ -47,10 +45,10 @@ def extractor_hash(extractor: Extractor, weights: Weights) -> str:
 
 
 def head_hash(card: Card, weights: Weights) -> str:
-    """Return sha256, in hex, of the classifier: its layers, tags, activation and the weights that belong to it.
+    """Return the SHA-256, in hexadecimal, of the classifier: its layers, tags, activation and weights.
 
-    Extractors and calibration do not enter: a new head never means new vectors, and a new calibration
-    never means new logits.
+    Extractors and calibration are not part of it: a new head does not change vectors, and a new calibration does not
+    change logits.
     """
     description = {
         "hidden_units": list(card.head.hidden_units),
@@ -80,7 +78,7 @@ def _extractor_shapes(extractor: Extractor) -> dict[str, tuple[int, ...]]:
 
 
 def _block_shapes(convolution: Convolution, columns: int, name: str) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of a block's tensors: of its convolutions, its shortcut and its channel scaling."""
+    """Return the shapes of a block's tensors: its convolutions, its shortcut and its channel scaling."""
     channels, units = convolution.channels, convolution.squeeze_units
     shapes: dict[str, tuple[int, ...]] = {
         f"{name}.weight": (channels, columns, convolution.filter_length),

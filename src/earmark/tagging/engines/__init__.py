@@ -1,1 +1,1 @@
-"""What runs a model's networks: numpy, or ONNX Runtime in single precision or in whole numbers of 8 bits."""
+"""The engines that run a model's networks: numpy, or ONNX Runtime in float32 or in 8-bit integers."""

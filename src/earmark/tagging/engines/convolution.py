@@ -1,10 +1,10 @@
-"""A convolution over time as matrix products, in numpy alone, with its max-pool.
+"""A convolution over time with its max-pool, as matrix products in numpy.
 
-Two ways. Where a filter is no longer than its pool, as in all networks of both families, the rows under the filter at
-every first, second … place of a pool are the padded input itself, seen with longer rows: as many products as a pool has
-places, nothing copied, and the maximum over them is the pool. That is the way of long inputs. Of short ones,
-where a product of one segment has few rows, the rows under the filter are first copied side by side for all segments
-of a batch, and there is one product.
+There are two ways. Where a filter is no longer than its pool, as in all networks of both families, the rows under the
+filter at the first, second … place of every pool are the padded input itself, viewed with longer rows. So there is one
+product for each place of a pool, nothing is copied, and the maximum over the products is the pool. This way serves long
+inputs. For short inputs, where the product of one segment has few rows, the rows under the filter are first copied side
+by side for all segments of a batch, and there is one product.
 """
 
 from dataclasses import dataclass
@@ -15,17 +15,18 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float32]
 
 LONG_ROWS = 64
-"""From so many rows on a product of one segment alone is as fast as a larger one (measured)."""
+"""The number of rows from which a product of one segment is as fast as a larger one (measured)."""
 CHUNK_ROWS = 256
-"""Rows of one product where several are pooled: with 512 channels half a megabyte, which stays in the cache."""
+"""The rows of one product where several are pooled: with 512 channels half a megabyte, which stays in the cache."""
 
 
 @dataclass(frozen=True)
 class Filters:
-    """The filters of one convolution, ready to be multiplied with.
+    """The filters of one convolution, arranged for a matrix product.
 
-    `weight`: (filter_length · columns in, channels out); `bias`: (channels out,). A stride of 1 has zeros around the
-    input ("same" padding, an even filter one more behind); any other equals the filter's length and has none.
+    `weight`: (filter_length · columns in, channels out); `bias`: (channels out,). With a stride of 1 the input is
+    padded with zeros ("same" padding; an even filter has one more behind). Any other stride equals the filter's length,
+    without padding.
     """
 
     weight: Array
@@ -34,27 +35,28 @@ class Filters:
     stride: int = 1
 
     def seen_in_place(self, positions: int, pool_length: int) -> bool:
-        """Return whether the input is long enough, and the pool too, to multiply with the input as it lies."""
+        """Return whether the input and the pool are long enough to multiply with the input in place."""
         return self.filter_length <= self.stride * pool_length and positions // pool_length >= LONG_ROWS
 
     def zeros(self, positions: int, pool_length: int) -> tuple[int, int]:
-        """Return rows of zeros that have to lie before and behind a segment; none where its rows are copied anyhow."""
+        """Return the rows of zeros needed before and behind a segment; none where its rows are copied."""
         if self.stride > 1 or not self.seen_in_place(positions, pool_length):
             return 0, 0
         before = (self.filter_length - 1) // 2
         return before, self.filter_length - 1 - before
 
     def unrolled_values(self, positions: int, pool_length: int) -> int:
-        """Return the values of one segment's copied rows; 0 where the input itself serves."""
+        """Return the number of values in one segment's copied rows; 0 where the input is used in place."""
         serves = self.stride > 1 or self.filter_length == 1 or self.seen_in_place(positions, pool_length)
         return 0 if serves else positions * len(self.weight)
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """Memory for one batch of one network, used again for every batch and layer; never by two threads.
+    """Memory for one batch of one network, used again for every batch and layer; not to be shared by threads.
 
-    `rows`: the padded rows of a block's input, of its output, and of what is between its two convolutions.
+    `unrolled`: the rows under the filter. `product`: the result of a product. `rows`: the padded rows of a block's
+    input, of its output, and of what is between its two convolutions.
     """
 
     unrolled: Array
@@ -65,7 +67,7 @@ class Workspace:
 def padded_rows(
     memory: Array, segments: int, length: int, columns: int, zeros: tuple[int, int] = (0, 0)
 ) -> tuple[Array, Array]:
-    """Room for some segments' rows, (segments, length, columns), and the same with the zeros around them."""
+    """Return room for the rows of some segments, (segments, length, columns), and the same with zeros around them."""
     before, after = zeros
     whole = before + length + after
     padded = memory[: segments * whole * columns].reshape(segments, whole, columns)
@@ -75,7 +77,7 @@ def padded_rows(
 
 
 def products(filters: Filters, padded: Array, positions: int, pool_length: int, space: Workspace) -> Array:
-    """One convolution without its bias, by places in a pool.
+    """Return a convolution without its bias, by places of a pool.
 
     `padded`: (segments, rows, columns) with the zeros around it; it has `positions` outputs a segment. Returns
     (pool_length, segments, pools, channels), in the workspace: item i holds the outputs at place i of every pool.
@@ -94,10 +96,10 @@ def products(filters: Filters, padded: Array, positions: int, pool_length: int, 
 
 
 def pooled(filters: Filters, padded: Array, positions: int, pool_length: int, space: Workspace, out: Array) -> None:
-    """One convolution, its bias, ReLU and max-pool, into `out`: (segments, pools, channels).
+    """Write a convolution with its bias, ReLU and max-pool into `out`, (segments, pools, channels).
 
-    The pool is taken before bias and ReLU: both are monotone, also when rounded, so the numbers are the same to the
-    bit and there are fewer of them.
+    The pool is taken before bias and ReLU: both are monotone, also when rounded, so the numbers are the same to the bit
+    and there are fewer of them.
     """
     if not filters.seen_in_place(positions, pool_length):
         maximum(products(filters, padded, positions, pool_length, space), out)
@@ -117,7 +119,7 @@ def pooled(filters: Filters, padded: Array, positions: int, pool_length: int, sp
 
 
 def maximum(placed: Array, out: Array) -> None:
-    """The maximum over the places of every pool: (pool_length, segments, pools, channels) into `out`."""
+    """Write the maximum over the places of every pool, (pool_length, segments, pools, channels), into `out`."""
     if len(placed) == 1:
         out[...] = placed[0]
         return
@@ -127,13 +129,13 @@ def maximum(placed: Array, out: Array) -> None:
 
 
 def rectify(values: Array, bias: Array) -> Array:
-    """Add the bias and take ReLU, in place."""
+    """Add the bias and apply ReLU in place; returns the same array."""
     values += bias
     return np.maximum(values, np.float32(0.0), out=values)
 
 
 def _seen(filters: Filters, padded: Array, place: int, step: int, count: int) -> Array:
-    """Return the rows under the filter at every `step`th position: (segments, count, filter · columns)."""
+    """Return a view of the rows under the filter at every `step`th position: (segments, count, filter · columns)."""
     segments, _, columns = padded.shape
     shape = (segments, count, filters.filter_length * columns)
     strides = (padded.strides[0], step * filters.stride * padded.strides[1], padded.strides[2])
@@ -141,9 +143,10 @@ def _seen(filters: Filters, padded: Array, place: int, step: int, count: int) ->
 
 
 def _under_filter(filters: Filters, rows: Array, positions: int, space: Workspace) -> Array:
-    """Return the rows under the filter side by side, (segments · positions, filter · columns), zeros beyond the ends.
+    """Return the rows under the filter side by side, (segments · positions, filter · columns), with zeros beyond the
+    ends.
 
-    An even filter has one neighbour more on the right, as in the frameworks that the letter and we train in.
+    An even filter has one more neighbour on the right, as in the frameworks used in the letter and here.
     """
     count, length, columns = rows.shape
     if filters.stride > 1 or filters.filter_length == 1:

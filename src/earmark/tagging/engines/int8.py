@@ -1,13 +1,20 @@
-"""What a model needs to be run in whole numbers of 8 bits: the range of every layer's input, measured on music."""
+"""The ranges that a model needs to run in 8-bit integers: those of every layer's input, measured on music."""
 
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from earmark.errors import BundleError
+import numpy as np
+
+from earmark.audio.decode import Source, decode
+from earmark.errors import BundleError, TagError
+
+if TYPE_CHECKING:
+    from earmark.tagging.bundle.bundle import Bundle
 
 RANGES_FILE = "int8.json"
 FORMAT, VERSION = "earmark-int8", 1
@@ -20,17 +27,17 @@ Range = tuple[float, float]
 class Ranges:
     """The lowest and highest value of every convolution's input, by the hash of the extractor they were measured on.
 
-    The input of the first is standardised. What lies beyond a range at listening is cut to it. `seconds`: of the music
-    that they were measured on.
+    The input of the first convolution is standardised. Values outside a range are clipped to it. `seconds`: the length
+    of the music that the ranges were measured on.
     """
 
     by_extractor: Mapping[str, tuple[Range, ...]]
     seconds: float
 
     def of(self, extractor_hash: str, name: str, convolutions: int) -> tuple[Range, ...]:
-        """Return those of one extractor.
+        """Return the ranges of one extractor.
 
-        Raises BundleError where they are of another, or not as many as its convolutions.
+        Raises BundleError where they belong to another extractor, or are not as many as its convolutions.
         """
         found = self.by_extractor.get(extractor_hash)
         if found is None or len(found) != convolutions:
@@ -41,8 +48,42 @@ class Ranges:
         return found
 
 
+def measure_ranges(bundle: "Bundle", sources: Iterable[Source]) -> Ranges:
+    """Run the float32 networks on some music and return the lowest and highest value of every convolution's input.
+
+    Choice: the extremes and no percentile, because a level is the maximum over a segment, so that vectors consist of
+    the largest values.
+
+    Raises DecodeError or WaveformError for sound that cannot be used, TagError where there is none, and
+    MissingExtraError without ONNX Runtime.
+    """
+    # Imported here because the engines import this module.
+    from earmark.tagging.engines.onnx import ObservedNetwork
+    from earmark.tagging.streaming import StreamingPass
+
+    card = bundle.card
+    networks = [ObservedNetwork(extractor, bundle.weights) for extractor in card.extractors]
+    seconds = 0.0
+    for source in sources:
+        streaming_pass = StreamingPass(networks, card.activation, None, False)
+        with decode(source, card.rate_hz) as sound:
+            for block in sound:
+                streaming_pass.push(block)
+            streaming_pass.finish(sound.duration_seconds)
+            seconds += sound.duration_seconds
+    if not seconds:
+        raise TagError("int8: found no music to measure ranges on, expected some tracks. Name them.")
+    found = {network.extractor.hash: network.ranges for network in networks}
+    for ranges in found.values():
+        if not np.all([low < high for low, high in ranges]):
+            raise TagError(
+                "int8: found layers whose input was always 0, expected sound of many kinds. Name more music."
+            )
+    return Ranges(found, seconds)
+
+
 def write_ranges(ranges: Ranges, folder: str | os.PathLike[str]) -> None:
-    """Write ranges beside a model, into its folder."""
+    """Write ranges into a model's folder."""
     document = {
         "format": FORMAT,
         "version": VERSION,
@@ -53,7 +94,7 @@ def write_ranges(ranges: Ranges, folder: str | os.PathLike[str]) -> None:
 
 
 def read_ranges(folder: str | os.PathLike[str]) -> Ranges:
-    """Read the ranges beside a model; raises BundleError where there are none, or where they are not as written."""
+    """Read the ranges from a model's folder; raises BundleError where there are none, or where the file is damaged."""
     file = Path(folder, RANGES_FILE)
     if not file.is_file():
         raise BundleError(
@@ -69,12 +110,12 @@ def read_ranges(folder: str | os.PathLike[str]) -> Ranges:
         seconds = float(document["seconds"])
         by_extractor = {str(name): _checked(found) for name, found in document["extractors"].items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BundleError(f"{file}: found ranges that are none ({error}), expected pairs of numbers. {HOW}") from error
+        raise BundleError(f"{file}: found {error}, expected ranges as pairs of numbers. {HOW}") from error
     return Ranges(by_extractor, seconds)
 
 
 def _checked(found: Sequence[Sequence[float]]) -> tuple[Range, ...]:
-    """Ranges as pairs of finite numbers with 0 within; raises ValueError for others."""
+    """Return ranges as pairs of finite numbers with 0 between them, or raise ValueError."""
     pairs = tuple((float(low), float(high)) for low, high in found)
     for low, high in pairs:
         if not (math.isfinite(low) and math.isfinite(high) and low <= 0.0 <= high and low < high):

@@ -1,4 +1,4 @@
-"""A model's trained networks in numpy: their blocks, the local CNN with its levels, and the global classifier."""
+"""A model's trained networks in numpy: the local CNN with its blocks and levels, and the global classifier."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ Array = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Scaling:
-    """Two dense layers from a segment's mean of every channel to a factor of every channel, 0 to 1 (SE)."""
+    """Two dense layers from the mean of every channel over a segment to a factor of every channel, 0 to 1 (SE)."""
 
     squeeze: Array
     """(channels, units)"""
@@ -34,43 +34,43 @@ class Scaling:
     excite_bias: Array
 
     def __call__(self, means: Array) -> Array:
-        """The factors of some segments: (segments, channels) to the same, float32."""
+        """Return the factors of some segments from their means: (segments, channels) float32 both."""
         excited: Array = rectify(means @ self.squeeze, self.squeeze_bias) @ self.excite + self.excite_bias
-        # The sigmoid, written so that no exponential overflows.
+        # In this form of the sigmoid no exponential overflows.
         return np.asarray(np.float32(0.5) * (np.tanh(np.float32(0.5) * excited) + np.float32(1.0)))
 
 
 @dataclass(frozen=True)
 class Block:
-    """One block of a network: its filters and what is done with their outputs."""
+    """One block of a network: its filters and the operations on their outputs."""
 
     filters: Filters
     second: Filters | None
     """The second convolution of a residual block."""
     shortcut: Filters | None
-    """A convolution of one row for a residual block's input, where its channels are others than its output's."""
+    """A convolution of one row on a residual block's input, where its channels differ from the output's."""
     residual: bool
     scaling: Scaling | None
     pool_length: int
     rows_in: int
     columns_in: int
     statistic: SegmentStatistic | None
-    """How its activations become a level of the vector; none where they do not."""
+    """The statistic over the segment that makes the block's level; None where it has no level."""
 
     @property
     def positions(self) -> int:
-        """The outputs that its first convolution has of a segment."""
+        """The number of outputs of its first convolution for one segment."""
         return self.rows_in // self.filters.stride
 
     @property
     def unrolled_values(self) -> int:
-        """The values of one segment's copied rows."""
+        """The number of values in one segment's copied rows."""
         filters = [self.filters] if self.second is None else [self.filters, self.second]
         return max(each.unrolled_values(self.positions, self.pool_length) for each in filters)
 
     @property
     def product_values(self) -> int:
-        """The values of one segment's products that are held at once."""
+        """The number of values of one segment's products that are held at once."""
         channels = len(self.filters.bias)
         if self._pools_at_once and self.filters.seen_in_place(self.positions, self.pool_length):
             return min(CHUNK_ROWS, self.positions // self.pool_length) * channels
@@ -78,12 +78,12 @@ class Block:
 
     @property
     def input_values(self) -> int:
-        """The values of one segment's input, the zeros around it included."""
+        """The number of values of one segment's input, with the zeros around it."""
         return (self.rows_in + sum(self.zeros)) * self.columns_in
 
     @property
     def between_values(self) -> int:
-        """The values of one segment between two convolutions, the zeros around them included."""
+        """The number of values of one segment between two convolutions, with the zeros around them."""
         if self.second is None:
             return 0
         zeros = self.second.zeros(self.positions, self.pool_length)
@@ -91,19 +91,19 @@ class Block:
 
     @property
     def zeros(self) -> tuple[int, int]:
-        """Rows of zeros that it wants before and behind every segment."""
+        """The rows of zeros needed before and behind every segment."""
         return self.filters.zeros(self.positions, self.pool_length)
 
     @property
     def _pools_at_once(self) -> bool:
-        """Whether nothing is wanted of the outputs but their pool."""
+        """Whether only the pool of its outputs is needed."""
         return not self.residual and self.statistic != "mean"
 
     def __call__(self, rows: Array, padded: Array, out: Array, space: Workspace) -> Array | None:
-        """Run the block; returns its level, (segments, channels) float32, where it has one.
+        """Run the block and return its level, (segments, channels) float32, or None where it has none.
 
         `rows`: (segments, rows in, columns); `padded`: the same with the `zeros` around it; `out`: (segments, rows out,
-        channels), written.
+        channels), which is written.
         """
         if self._pools_at_once:
             pooled(self.filters, padded, self.positions, self.pool_length, space, out)
@@ -127,10 +127,7 @@ class Block:
         return out.max(axis=1) if self.statistic == "max" else None
 
     def _convolved(self, placed: Array, space: Workspace) -> Array:
-        """Return a residual block's one or two convolutions with their biases, scaled, before the sum.
-
-        By places of a pool.
-        """
+        """Return a residual block's convolutions by places of a pool, with biases and scaled, before the sum."""
         if self.second is None:
             placed += self.filters.bias
         else:
@@ -147,7 +144,7 @@ class Block:
         return placed
 
     def _add_input(self, placed: Array, rows: Array) -> None:
-        """Add the block's input, through the shortcut's filters where it has some, and take ReLU."""
+        """Add the block's input, through the shortcut where there is one, and apply ReLU."""
         if self.shortcut is not None:
             rows = rows @ self.shortcut.weight + self.shortcut.bias
         for place, outputs in enumerate(placed):
@@ -163,7 +160,7 @@ def block_of(
     columns_in: int,
     statistic: SegmentStatistic | None,
 ) -> Block:
-    """Return a block from a card's description and a bundle's verified weights; `name` begins those of its tensors."""
+    """Return a block from its description in a card and a bundle's verified weights; `name` is their prefix."""
     scaling = None
     if convolution.squeeze_units:
         scaling = Scaling(
@@ -199,19 +196,19 @@ def _filters(weights: Weights, name: str, stride: int = 1) -> Filters:
 
 
 LARGEST_BATCH = 32
-"""Segments in a batch: enough for the last layers' matrix products to be as fast as the first ones'; with more
-of them the unrolled input leaves the processor's cache (measured: 16 to 64 are within 5 % of each other)."""
+"""The most segments in a batch. They make the last layers' matrix products as fast as the first ones'; with more, the
+unrolled input leaves the processor's cache (measured: 16 to 64 are within 5 % of each other)."""
 BATCH_VALUES = 2_000_000
-"""The most values that a batch's unrolled convolution input may have (8 MB), where one segment allows."""
+"""The most values in a batch's unrolled convolution input (8 MB), unless one segment has more."""
 
 
 @dataclass(frozen=True)
 class Activations:
-    """What a local network says about segments.
+    """The activations of a local network on segments.
 
-    `levels`: (segments, width) float32, at least 0: every level used, its statistic over the segment, side by
-    side. `logits`: (segments, tags) float32, the local output before its sigmoid or softmax; no columns where
-    the bundle has no local output.
+    `levels`: (segments, width) float32, at least 0: the statistic over the segment of every level used, side by side.
+    `logits`: (segments, tags) float32, the local output before its sigmoid or softmax; no columns where the bundle has
+    no local output.
     """
 
     levels: Array
@@ -219,13 +216,13 @@ class Activations:
 
 
 class LocalNetwork:
-    """One extractor's network: segments in, the activations of its levels and its local logits out.
+    """One extractor's network in numpy: from segments to the activations of its levels and its local logits.
 
-    It holds weights only, so threads may share it; each brings its own workspace.
+    It holds weights only, so threads may share it; each has its own workspace.
     """
 
     def __init__(self, extractor: Extractor, weights: Weights) -> None:
-        """`weights`: a bundle's verified weights, of which those of this extractor are taken."""
+        """`weights`: a bundle's verified weights, from which those of this extractor are taken."""
         prefix = f"extractor.{extractor.name}"
         lengths = layer_lengths(extractor)
         self.extractor = extractor
@@ -248,10 +245,10 @@ class LocalNetwork:
         ]
         largest = max(max(self._values("unrolled_values"), self._values("product_values"), self._row_values()), 1)
         self.batch_segments = max(1, min(LARGEST_BATCH, BATCH_VALUES // largest))
-        """The number of segments a batch; the same for every sound, so that its numbers are the same."""
+        """The number of segments in a batch; it is the same for every sound, so that a sound's numbers are the same."""
 
     def workspace(self) -> Workspace:
-        """Memory for batches of up to `batch_segments` segments."""
+        """Return memory for batches of up to `batch_segments` segments."""
 
         def room(values: int) -> Array:
             return np.empty(values * self.batch_segments, dtype=np.float32)
@@ -260,18 +257,19 @@ class LocalNetwork:
         return Workspace(room(self._values("unrolled_values")), room(self._values("product_values")), rows)
 
     def _values(self, what: str) -> int:
-        """Return the most values of a kind that any block has of one segment."""
+        """Return the largest number of values of a kind that any block has for one segment."""
         return max(int(getattr(block, what)) for block in self._blocks)
 
     def _row_values(self) -> int:
-        """Return the most values that enter or leave a block, of one segment."""
+        """Return the largest number of values that enter or leave a block for one segment."""
         length, columns = self._end
         return max(self._values("input_values"), length * columns)
 
     def __call__(self, segments: Array, workspace: Workspace | None = None) -> Activations:
         """Run up to `batch_segments` segments through the network.
 
-        `segments`: (segments, length, columns) float32: frames of log-mel, or raw samples with one column.
+        `segments`: (segments, length, columns) float32: log-mel frames, or raw samples with one column.
+
         Raises TagError for another shape or for more segments.
         """
         if segments.shape[1:] != self._shape or len(segments) > self.batch_segments:
@@ -293,7 +291,7 @@ class LocalNetwork:
         return Activations(np.concatenate(levels, axis=1), self._local_logits(rows))
 
     def _room(self, space: Workspace, number: int, segments: int) -> tuple[Array, Array]:
-        """Room for what enters block `number`, counted from 0, or leaves the last; two pieces of memory in turn."""
+        """Return room for the input of block `number`, counted from 0, or the last output; two memories alternate."""
         memory = space.rows[number % 2]
         if number == len(self._blocks):
             length, columns = self._end
@@ -304,7 +302,7 @@ class LocalNetwork:
     def _local_logits(self, rows: Array) -> Array:
         if not self._dense:
             return np.empty((len(rows), 0), dtype=np.float32)
-        # Channels first, as torch flattens them; nothing to move where one row is left, which is the usual case.
+        # Channels first, as torch flattens them; with one row left, as usual, nothing is moved.
         vectors: Array = rows.transpose(0, 2, 1).reshape(len(rows), -1)
         for weight, bias in self._dense[:-1]:
             vectors = rectify(vectors @ weight, bias)
@@ -313,10 +311,10 @@ class LocalNetwork:
 
 
 class Classifier:
-    """The global classifier: track or window vectors in, logits out ([SPL] II-C)."""
+    """The global classifier, from track or window vectors to logits ([SPL] II-C)."""
 
     def __init__(self, head: Head, weights: Weights) -> None:
-        """`weights`: a bundle's verified weights, of which those of the head are taken."""
+        """`weights`: a bundle's verified weights, from which those of the head are taken."""
         self._mean = weights["head.mean"]
         self._deviation = weights["head.deviation"]
         numbers = range(1, len(head.hidden_units) + 2)
@@ -326,13 +324,12 @@ class Classifier:
         ]
 
     def __call__(self, vectors: Array) -> Array:
-        """Classify vectors: (vectors, columns) float32 to (vectors, tags) float32 logits."""
+        """Return the logits of vectors: (vectors, columns) float32 to (vectors, tags) float32."""
         *hidden, (weight, bias) = self._layers
         return np.asarray(self._rectified(hidden, vectors) @ weight + bias, dtype=np.float32)
 
     def hidden(self, vectors: Array) -> Array:
-        """Return what the first hidden layer makes of vectors: (vectors, columns) to (vectors, units) float32, 0 and
-        above.
+        """Return the activations of the first hidden layer: (vectors, columns) to (vectors, units) float32, at least 0.
 
         Raises TagError for a classifier without one.
         """

@@ -1,6 +1,6 @@
-"""Local networks in ONNX Runtime, on one thread (extra `fast`): float32, or int8 where that is asked for by name.
+"""Local networks in ONNX Runtime on one thread (extra `onnx`), in float32 or in int8.
 
-The graph is made from the bundle when it is loaded, in a few milliseconds, so no file of it can be out of date.
+The graph is built from the bundle in a few milliseconds when it is loaded, so no stored file of it can be out of date.
 """
 
 import importlib
@@ -26,12 +26,13 @@ _ONLY_FATAL = 4
 
 
 class OnnxNetwork:
-    """One extractor's network in ONNX Runtime, to be used as `LocalNetwork` is; threads may share it."""
+    """One extractor's network in ONNX Runtime, with the interface of `LocalNetwork`; threads may share it."""
 
     def __init__(self, extractor: Extractor, weights: Weights, ranges: "Ranges | None" = None) -> None:
-        """`weights`: a bundle's verified weights. `ranges`: run it in int8, with these.
+        """`weights`: a bundle's verified weights. `ranges`: run in int8 with these ranges.
 
-        Raises MissingExtraError without ONNX Runtime, BundleError where int8 does not fit the network or the ranges.
+        Raises MissingExtraError without ONNX Runtime, and BundleError where int8 does not fit the network or the
+        ranges.
         """
         self.extractor = extractor
         self.width = sum(extractor.level_widths)
@@ -42,7 +43,7 @@ class OnnxNetwork:
         self._wanted = [LEVELS, *([LOGITS] if extractor.output_tags else [])]
 
     def workspace(self) -> "Workspace | None":
-        """None: ONNX Runtime has memory of its own."""
+        """Return None, as ONNX Runtime has its own memory."""
         return None
 
     def __call__(self, segments: Array, workspace: "Workspace | None" = None) -> Activations:
@@ -61,18 +62,18 @@ class OnnxNetwork:
 
 
 class ObservedNetwork(OnnxNetwork):
-    """The float32 network that remembers the ranges of its convolutions' inputs; for one thread."""
+    """A float32 network that records the ranges of its convolutions' inputs; for one thread."""
 
     def __init__(self, extractor: Extractor, weights: Weights) -> None:
-        """See `OnnxNetwork`."""
+        """`extractor`, `weights`: see `OnnxNetwork`, which raises."""
         super().__init__(extractor, weights)
         self._session = session(network_graph(extractor, weights, observed=True))
-        # Zeros lie around every input.
+        # Every input is padded with zeros, so every range holds 0.
         self._lowest = np.zeros(len(extractor.convolutions), np.float32)
         self._highest = np.zeros(len(extractor.convolutions), np.float32)
 
     def __call__(self, segments: Array, workspace: "Workspace | None" = None) -> Activations:
-        """As `OnnxNetwork` does."""
+        """Run the network as `OnnxNetwork` does, and widen the ranges."""
         lowest, highest = self._session.run([LOWEST, HIGHEST], {INPUT: segments})
         np.minimum(self._lowest, lowest.min(axis=0), out=self._lowest)
         np.maximum(self._highest, highest.max(axis=0), out=self._highest)
@@ -80,12 +81,12 @@ class ObservedNetwork(OnnxNetwork):
 
     @property
     def ranges(self) -> "tuple[Range, ...]":
-        """The lowest and highest value of every convolution's input so far, 0 within."""
+        """The lowest and highest value of every convolution's input so far, with 0 between them."""
         return tuple(zip(self._lowest.tolist(), self._highest.tolist(), strict=True))
 
 
 def batch_segments(extractor: Extractor) -> int:
-    """Return segments a batch: as in numpy, fewer of long ones; the same for every sound."""
+    """Return the number of segments in a batch: fewer of long ones, as in numpy, and the same for every sound."""
     columns, largest = extractor.input_columns, 1
     for length, convolution in zip(layer_lengths(extractor), extractor.convolutions, strict=False):
         positions = length // convolution.stride
@@ -95,11 +96,11 @@ def batch_segments(extractor: Extractor) -> int:
 
 
 def session(graph: bytes) -> Any:
-    """Return a graph, ready to run on one thread of the processor; raises MissingExtraError without ONNX Runtime."""
+    """Return a graph ready to run on one thread; raises MissingExtraError without ONNX Runtime."""
     try:
         onnxruntime = importlib.import_module("onnxruntime")
     except ImportError as error:
-        raise MissingExtraError("Running networks in ONNX Runtime", "fast", "onnxruntime") from error
+        raise MissingExtraError("Running networks in ONNX Runtime", "onnx", "onnxruntime") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL

@@ -1,4 +1,4 @@
-"""A local network as an ONNX graph, in single precision or in whole numbers of 8 bits."""
+"""A local network as an ONNX graph, in float32 or in 8-bit integers."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from earmark.tagging.bundle.check import layer_lengths
 from earmark.tagging.engines.int8 import Range
 
 OPERATORS_VERSION, FORMAT_VERSION = 17, 8
-"""Operators as of ONNX 1.12 (2022) and its file format, which every ONNX Runtime that we allow reads."""
+"""The operators of ONNX 1.12 (2022) and its file format, which every supported ONNX Runtime reads."""
 MICROSOFT = "com.microsoft"
 
 _TENSOR_TYPES = {np.dtype(np.float32): 1, np.dtype(np.uint8): 2, np.dtype(np.int8): 3, np.dtype(np.int64): 7}
@@ -22,13 +22,13 @@ _VARINT, _LENGTH = 0, 2
 
 @dataclass(frozen=True)
 class Value:
-    """Something that flows through the graph, by its name."""
+    """A value in the graph, by its name."""
 
     name: str
 
 
 class Graph:
-    """Operators put one after the other; each has one output."""
+    """A graph of operators, added one after the other; each has one output."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -39,30 +39,30 @@ class Graph:
         self._count = 0
 
     def input(self, name: str, shape: Sequence[int]) -> Value:
-        """Return what is fed in: (any number, *shape) float32."""
+        """Add an input, (any number, *shape) float32, and return its value."""
         self._inputs.append(_tensor_of_any_length(name, shape))
         return Value(name)
 
     def output(self, name: str, value: Value, shape: Sequence[int]) -> None:
-        """What comes out under a name: (any number, *shape) float32."""
+        """Make a value an output with a name: (any number, *shape) float32."""
         self._nodes.append(_node("Identity", [value.name], name))
         self._outputs.append(_tensor_of_any_length(name, shape))
 
     def constant(self, values: npt.ArrayLike, dtype: npt.DTypeLike = np.float32) -> Value:
-        """Return a tensor that stays: weights, and shapes."""
+        """Add a constant tensor, such as weights or a shape, and return its value."""
         array = np.ascontiguousarray(values, dtype=dtype).reshape(np.shape(values))
         made = self._new()
         self._constants.append(_tensor(made.name, array))
         return made
 
     def add(self, operator: str, *inputs: Value, domain: str = "", **attributes: int | Sequence[int]) -> Value:
-        """One operator on some values, with its attributes: whole numbers, or several of them."""
+        """Add an operator on some values, with its integer attributes, and return its output."""
         made = self._new()
         self._nodes.append(_node(operator, [value.name for value in inputs], made.name, domain, attributes))
         return made
 
     def to_bytes(self) -> bytes:
-        """Return the whole as ONNX Runtime loads it."""
+        """Return the graph as the bytes of an ONNX file."""
         graph = [_bytes(1, node) for node in self._nodes]
         graph += [_text(2, self._name), *(_bytes(5, constant) for constant in self._constants)]
         graph += [_bytes(11, each) for each in self._inputs] + [_bytes(12, each) for each in self._outputs]
@@ -125,7 +125,7 @@ def _bytes(field: int, value: bytes) -> bytes:
 
 
 def _variable(value: int) -> bytes:
-    """Return a whole number in groups of seven bits, the lowest first; negative ones as 64 bits."""
+    """Return an integer as a protobuf varint: groups of seven bits, the lowest first; negative ones as 64 bits."""
     value &= (1 << 64) - 1
     groups = bytearray()
     while value > 0x7F:
@@ -149,18 +149,20 @@ _FLOAT = 1
 def network_graph(
     extractor: Extractor, weights: Weights, ranges: Sequence[Range] | None = None, *, observed: bool = False
 ) -> bytes:
-    """Return the network of an extractor as ONNX, from `segments` (segments, length, columns) to `levels` and `logits`.
+    """Return an extractor's network as ONNX, from `segments` (segments, length, columns) to `levels` and `logits`.
 
-    `ranges`: in int8, with these of its convolutions' inputs. `observed`: also tells, as `lowest` and `highest`,
-    (segments, convolutions), the ranges of the convolutions' inputs. `logits` is not there where the bundle has no
-    local output. Raises BundleError for int8 with blocks that it does not know.
+    `ranges`: build it in int8, with these ranges of its convolutions' inputs. `observed`: also output the ranges of the
+    convolutions' inputs, as `lowest` and `highest`, (segments, convolutions). `logits` is missing where the bundle has
+    no local output.
+
+    Raises BundleError for int8 with blocks that it does not support.
     """
     return _Network(extractor, weights, ranges).graph(observed)
 
 
 @dataclass(frozen=True)
 class _Scale:
-    """How float32 becomes 8 bits: value = step · (whole number - zero)."""
+    """The quantisation from float32 to 8 bits: value = step · (integer - zero)."""
 
     step: float
     zero: int
@@ -173,7 +175,7 @@ class _Scale:
 
 
 class _Network:
-    """The graph of one network, while it is put together."""
+    """The builder of one network's graph."""
 
     def __init__(self, extractor: Extractor, weights: Weights, ranges: Sequence[Range] | None) -> None:
         for convolution in extractor.convolutions if ranges is not None else ():
@@ -215,7 +217,7 @@ class _Network:
     def _block(
         self, number: int, convolution: Convolution, rows: Value, length: int, columns: int
     ) -> tuple[Value, Value]:
-        """One block as `blocks.py` has it: what leaves it, and its activations over the segment."""
+        """Add one block, as `Block` in network.py, and return its output and its level over the segment."""
         graph, name = self._graph, f"{self._prefix}.convolution.{number}"
         pools, statistic = convolution.pool_length, self._extractor.segment_statistic
         if self._ranges is not None:
@@ -270,7 +272,9 @@ class _Network:
         return [graph.add("Relu", graph.add("Add", each, mine)) for each, mine in zip(placed, own, strict=True)]
 
     def _convolution(self, name: str, rows: Value, length: int, pools: int, stride: int) -> list[Value]:
-        """One convolution without its bias, by places of a pool: (segments, pools, channels) each."""
+        """Add a convolution without its bias; returns its outputs by places of a pool, (segments, pools, channels)
+        each.
+        """
         weight = self._flat(name)
         taps = self._weights[f"{name}.weight"].shape[2]
         product = self._graph.constant(weight)
@@ -282,7 +286,7 @@ class _Network:
     def _whole_convolution(
         self, name: str, convolution: Convolution, rows: Value, length: int, scale: _Scale
     ) -> list[Value]:
-        """Return the same in whole numbers: one product, made float32 again by its channels' scales after the pool."""
+        """Add a convolution in integers: one product, scaled back to float32 by channels after the pool."""
         graph, weight = self._graph, self._flat(name)
         steps = np.maximum(np.abs(weight).max(axis=0), np.finfo(np.float32).tiny) / LARGEST_WEIGHT
         whole = np.rint(weight / steps).astype(np.int8)
@@ -301,9 +305,7 @@ class _Network:
     def _under_filter(
         self, rows: Value, length: int, taps: int, pools: int, stride: int, zero: Value | None
     ) -> list[Value]:
-        """Return the rows under the filter at each place of every pool, side by side: (segments, pools, filter ·
-        columns).
-        """
+        """Return the rows under the filter at each place of every pool: (segments, pools, filter · columns)."""
         graph = self._graph
         if stride == 1 and taps > 1:
             before = (taps - 1) // 2
@@ -316,14 +318,14 @@ class _Network:
         return under
 
     def _slice(self, rows: Value, first: int, span: int, step: int) -> Value:
-        """Return every `step`th row of some, from `first` on: as many as fit in `span` rows."""
+        """Return every `step`th of some rows, from `first` on: as many as fit in `span` rows."""
         last = first + (span // step - 1) * step + 1
         return self._graph.add(
             "Slice", rows, self._whole([first]), self._whole([last]), self._whole([1]), self._whole([step])
         )
 
     def _interleaved(self, placed: list[Value], positions: int, channels: int) -> Value:
-        """Outputs by places of a pool, put back in the order of time: (segments, positions, channels)."""
+        """Return outputs by places of a pool in the order of time: (segments, positions, channels)."""
         if len(placed) == 1:
             return placed[0]
         side_by_side = self._graph.add("Concat", *placed, axis=2)
@@ -342,7 +344,7 @@ class _Network:
         return self._graph.add("Relu", self._graph.add("Add", value, self._tensor(f"{name}.bias")))
 
     def _factors(self, name: str, means: Value) -> Value:
-        """Return what every channel is multiplied with, 0 to 1, from its mean over the segment (SE)."""
+        """Return the factor of every channel, 0 to 1, from its mean over the segment (SE)."""
         squeezed = self._graph.add("Relu", self._dense(f"{name}.squeeze", means))
         return self._graph.add("Sigmoid", self._dense(f"{name}.excite", squeezed))
 

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark.audio.decode import decode
+from earmark.audio.encode import write_flac
 from earmark.audio.tempo import change_speed
-from earmark.audio.write import write_flac
 from earmark.errors import DatasetError
 from earmark.training.datasets.base import Split
 from earmark.training.datasets.csv_file import read_csv

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from earmark.audio.write import write_flac
+from earmark.audio.encode import write_flac
 from earmark.errors import AudioError, DatasetError
 from earmark.training.datasets.base import Dataset, DatasetTrack, Report
 from earmark.training.datasets.catalogue import inspect_files

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark.audio.decode import decode
-from earmark.audio.write import write_flac
+from earmark.audio.encode import write_flac
 from earmark.errors import DatasetError
 from earmark.file_errors import file_errors
 from earmark.training.datasets.annotated import ALL_MUSIC, FOLDS, RATE_HZ, AnnotatedTrack, read_tracks, write_tracks

@@ -15,8 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from earmark.audio.logmel import LogMelSettings
-from earmark.audio.mel import hz_from_mel, mel_from_hz
+from earmark.audio.logmel import LogMelSettings, hz_from_mel, mel_from_hz
 from earmark.audio.segments import SegmentRule
 from earmark.training.data.batches import SegmentBatches, Share, shuffled_batches, updates_an_epoch
 from earmark.training.data.clips import Clips

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from earmark.audio.write import write_flac, write_flac_blocks
+from earmark.audio.encode import write_flac, write_flac_blocks
 from earmark.errors import AudioError, WaveformError
 
 

@@ -1,4 +1,4 @@
-"""What has come in and waits to be heard: read by a thread of its own, and skipped by who falls behind."""
+"""A buffer of sound that has arrived: a thread fills it, and a consumer that is too slow skips in it."""
 
 from __future__ import annotations
 
@@ -11,60 +11,61 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from earmark.audio.incoming import Incoming
+from earmark.audio.stream.open_stream import AudioStream
 from earmark.errors import AudioError, EarmarkError
 
 Array = npt.NDArray[np.float32]
 
 WAITING_SECONDS = 4.0
-"""Sound that waits at most; then its source has to wait, too."""
+"""The most sound in the buffer; when it is full, the source has to wait."""
 PIECE_SECONDS = 0.5
-"""Sound that is handed on at once, at most, where more waits."""
+"""The most sound in one piece."""
 LATE_SECONDS = 2.0
-"""Who hears sound so long after it came skips to the newest."""
+"""The delay after which a consumer skips to the newest sound."""
 DRY_SECONDS = 0.1
-"""Who skips and finds nothing more for so long has caught up."""
+"""The time without new sound after which skipping has caught up."""
 LOOK_SECONDS = 0.2
-"""How often a waiting reader looks whether it should stop."""
+"""The interval at which a waiting thread checks whether it should stop."""
 
 
 @dataclass(frozen=True)
-class Arrival:
+class Piece:
     """The next piece of a sound, (samples,) float32; `skipped`: how many samples before it were left out."""
 
     samples: Array
     skipped: int
 
 
-class Backlog:
-    """Pieces of incoming sound, in order, until it ends or `stop` is called; a context manager, iterated once.
+class AudioBuffer:
+    """A buffer that yields the pieces of a stream in order, until it ends or `stop` is called.
 
-    Where the sound is paced and its listener too slow, so that it would be heard more than `LATE_SECONDS` after it came
-    in, everything that waits is skipped. A source that is faster than its listener has to wait, and nothing is lost.
+    It is a context manager, and iterated once. Where the stream is paced and its consumer would get a sample more than
+    `LATE_SECONDS` after it arrived, everything that waits is skipped. A source that is faster than its consumer has to
+    wait, and nothing is lost.
 
-    clock: seconds that pass. Iterating raises what reading raised, after the pieces before it.
+    clock: returns seconds that pass. Iterating raises what reading the stream raised, after the pieces before it.
     """
 
-    def __init__(self, incoming: Incoming, rate_hz: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._incoming = incoming
+    def __init__(self, stream: AudioStream, rate_hz: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
         self._rate_hz = rate_hz
         self._clock = clock
         self._changed = threading.Condition()
         self._blocks: deque[tuple[float, Array]] = deque()
-        """With the moments at which they came in."""
+        """The blocks that wait, each with the moment at which it arrived."""
         self._waiting = 0
-        """Samples in the blocks."""
+        """The number of samples in the blocks."""
         self._ended = False
         self._failure: EarmarkError | None = None
         self._whole = False
         self._stopped = False
         self._taken = 0
         self._origin = 0.0
-        """When the sound would have begun whose next sample comes in at the moment that it is due."""
-        # A daemon: nothing can wake a read that waits for a silent source, and it must not keep Python from ending.
+        """The moment at which playing would have begun if the next sample arrived exactly when it is due."""
+        # A daemon thread, because nothing can interrupt a read from a silent source, and Python must be able to end.
         self._reader = threading.Thread(target=self._read, name="earmark-listens", daemon=True)
 
-    def __enter__(self) -> Backlog:
+    def __enter__(self) -> AudioBuffer:
         self._reader.start()
         return self
 
@@ -73,49 +74,49 @@ class Backlog:
         self._reader.join(timeout=1.0)
 
     def stop(self) -> None:
-        """End the iteration soon; may be called from anywhere, a signal handler too."""
+        """End the iteration soon. It may be called from any thread and from a signal handler."""
         self._stopped = True
 
-    def __iter__(self) -> Iterator[Arrival]:
+    def __iter__(self) -> Iterator[Piece]:
         self._catch_up()
         while not self._stopped:
             if not self._waiting:
                 self._wait(lambda: bool(self._waiting))
                 self._catch_up()
-            skipped = self._skip() if self._incoming.paced and self._is_late() else 0
+            skipped = self._skip() if self._stream.paced and self._is_late() else 0
             samples = self._take(round(PIECE_SECONDS * self._rate_hz))
             if len(samples) or skipped:
-                yield Arrival(samples, skipped)
-            elif self._ended and not self._waiting:  # in this order: the last block comes before the end
+                yield Piece(samples, skipped)
+            elif self._ended and not self._waiting:  # tested in this order, because the last block comes before the end
                 break
         if self._failure is not None:
             raise self._failure
         if self._ended and not self._whole:
-            raise AudioError(f"{self._incoming.name}: what reads it stopped without a reason; listen again")
+            raise AudioError(f"{self._stream.name}: what reads it stopped without a reason; listen again")
 
     def _catch_up(self) -> None:
-        """Whatever comes next is fresh."""
+        """Count the next sample as due now."""
         self._origin = self._clock() - self._taken / self._rate_hz
 
     def _is_late(self) -> bool:
-        """Whether the oldest sample that waits should be skipped.
+        """Return whether the oldest sample that waits should be skipped.
 
-        Both have to be so: it came in long ago, else it is the source that paused; and it was due long ago by the pace
-        at which sound plays, else the source is ahead of that and its listener as well.
+        It should where it arrived long ago, and was due long ago at the pace of playing. The first alone may mean that
+        the source is ahead of that pace, the second alone that it paused.
         """
         with self._changed:
             since = self._blocks[0][0] if self._blocks else self._clock()
         return min(self._clock() - since, self._overdue_seconds()) > LATE_SECONDS
 
     def _overdue_seconds(self) -> float:
-        """How long ago the oldest sample that waits was due."""
+        """Return how many seconds ago the oldest sample that waits was due."""
         overdue = self._clock() - self._origin - self._taken / self._rate_hz
-        if overdue < 0:  # it comes faster than it plays
+        if overdue < 0:  # it arrives faster than it plays
             self._catch_up()
         return max(0.0, overdue)
 
     def _skip(self) -> int:
-        """Drop what waits until the newest is reached; returns how many samples."""
+        """Drop the sound that waits until the newest is reached, and return the number of samples dropped."""
         skipped = 0
         while self._overdue_seconds() > 0 and not self._stopped:
             self._wait(lambda: bool(self._waiting), DRY_SECONDS)
@@ -127,7 +128,7 @@ class Backlog:
         return skipped
 
     def _take(self, wanted: int) -> Array:
-        """Take blocks of at least so many samples, or what there is."""
+        """Take blocks of at least so many samples, or those that there are, and return them joined."""
         taken: list[Array] = []
         with self._changed:
             while self._blocks and wanted > 0:
@@ -139,16 +140,16 @@ class Backlog:
         return np.concatenate(taken) if taken else np.empty(0, dtype=np.float32)
 
     def _wait(self, there: Callable[[], bool], seconds: float = float("inf")) -> None:
-        """Wait until something is there, the source has ended, it is to stop, or so many seconds have passed."""
+        """Wait until something is there, the source has ended, `stop` was called, or so many seconds have passed."""
         with self._changed:
             while not (there() or self._ended or self._stopped) and seconds > 0:
                 self._changed.wait(min(seconds, LOOK_SECONDS))
                 seconds -= LOOK_SECONDS
 
     def _read(self) -> None:
-        """The thread: read blocks while there is room for them."""
+        """Read blocks while there is room for them; the thread runs this."""
         room = WAITING_SECONDS * self._rate_hz
-        blocks = self._incoming.blocks()
+        blocks = self._stream.blocks()
         try:
             for block in blocks:
                 with self._changed:

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.audio.logmel import LogMelSettings, mel_filters
-from earmark.audio.mel import BandedFilters, hz_from_mel, mel_from_hz, slaney_filters
+from earmark.audio.logmel import BandedFilters, LogMelSettings, hz_from_mel, mel_filters, mel_from_hz, slaney_filters
 from earmark.errors import WaveformError
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors" / "logmel.npz"

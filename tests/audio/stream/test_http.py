@@ -1,4 +1,4 @@
-"""A station at an address: listened to slowly and without end, and again when it breaks off."""
+"""A stream at an address: listened to slowly and without end, and again when it breaks off."""
 
 import itertools
 import threading
@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from audio.arrived import encoded, make_music
 
-from earmark.audio.arriving import Waits
 from earmark.audio.decode import decode
-from earmark.audio.station import Patience, Station
+from earmark.audio.stream.decoder import Timeouts
+from earmark.audio.stream.http import HttpStream, Reconnection
 from earmark.errors import DecodeError
 
 WANTED_HZ = 22_050
 MIME = {"mp3": "audio/mpeg", "adts": "audio/aac", "ogg": "application/ogg"}
-WAITS = Waits(60.0, 60.0)
+WAITS = Timeouts(60.0, 60.0)
 
 
 @contextmanager
@@ -53,10 +53,10 @@ def say(request: BaseHTTPRequestHandler, kind: str, length: int | None = None, s
     request.end_headers()
 
 
-def patience(slept: list[float] | None = None, **options: object) -> Patience:
+def patience(slept: list[float] | None = None, **options: object) -> Reconnection:
     """Patience that waits for nothing, and says what it would have waited."""
     sleep = (lambda _: None) if slept is None else slept.append
-    return Patience(sleep=sleep, waits=WAITS, **options)  # type: ignore[arg-type]
+    return Reconnection(sleep=sleep, waits=WAITS, **options)  # type: ignore[arg-type]
 
 
 def test_an_endless_slow_stream_is_heard_as_it_comes() -> None:
@@ -74,15 +74,15 @@ def test_an_endless_slow_stream_is_heard_as_it_comes() -> None:
                         return
 
         with served(endless) as address:
-            station = Station(address, WANTED_HZ, pytest.fail, patience())
-            assert station.paced
+            stream = HttpStream(address, WANTED_HZ, pytest.fail, patience())
+            assert stream.paced
             count = 0
-            blocks = station.blocks()
+            blocks = stream.blocks()
             for block in blocks:
                 count += len(block)
                 if count > 7 * WANTED_HZ:  # more than the sound that it begins anew with
                     break
-            assert station.paced
+            assert stream.paced
             assert count < 8 * WANTED_HZ
             blocks.close()  # type: ignore[attr-defined]
 
@@ -95,9 +95,9 @@ def test_a_file_at_an_address_is_heard_to_its_end_and_waits_for_its_listener() -
         request.wfile.write(data)
 
     with served(file) as address:
-        station = Station(address, WANTED_HZ, pytest.fail, patience())
-        found = np.concatenate(list(station.blocks()))
-    assert not station.paced
+        stream = HttpStream(address, WANTED_HZ, pytest.fail, patience())
+        found = np.concatenate(list(stream.blocks()))
+    assert not stream.paced
     with decode(data, WANTED_HZ) as sound:
         expected = np.concatenate(list(sound))
     assert len(found) >= len(expected)
@@ -117,7 +117,7 @@ def test_a_stream_that_breaks_off_is_told_and_connected_again() -> None:
         request.wfile.write(data)
 
     with served(broken) as address:
-        blocks = Station(address, WANTED_HZ, told.append, patience(slept)).blocks()
+        blocks = HttpStream(address, WANTED_HZ, told.append, patience(slept)).blocks()
         count = 0
         while count < 2.5 * WANTED_HZ:
             count += len(next(blocks))
@@ -145,10 +145,10 @@ def test_tries_are_bounded_and_count_anew_after_a_good_connection() -> None:
         request.wfile.write(data)
 
     with served(broken) as address:
-        station = Station(address, WANTED_HZ, told.append, patience(tries=2, lasting_seconds=0.5))
+        stream = HttpStream(address, WANTED_HZ, told.append, patience(tries=2, lasting_seconds=0.5))
         count = 0
         with pytest.raises(DecodeError, match="given up after 2 tries"):
-            for block in station.blocks():
+            for block in stream.blocks():
                 count += len(block)
     assert count / WANTED_HZ == pytest.approx(7.0, abs=0.5)
     assert sum("connected again" in line for line in told) == 6
@@ -164,7 +164,7 @@ def test_a_file_that_breaks_off_is_an_error() -> None:
     with served(cut) as address:
         heard = 0
         with pytest.raises(DecodeError, match="broke off"):
-            for block in Station(address, WANTED_HZ, pytest.fail, patience()).blocks():
+            for block in HttpStream(address, WANTED_HZ, pytest.fail, patience()).blocks():
                 heard += len(block)
     assert heard > WANTED_HZ
 
@@ -181,8 +181,8 @@ def test_a_stream_that_says_nothing_any_more_breaks_off() -> None:
         over.wait(60)
 
     with served(stalls) as address:
-        short = Patience(tries=1, waits=Waits(60.0, 0.5), sleep=lambda _: over.set())
-        blocks = Station(address, WANTED_HZ, told.append, short).blocks()
+        short = Reconnection(tries=1, waits=Timeouts(60.0, 0.5), sleep=lambda _: over.set())
+        blocks = HttpStream(address, WANTED_HZ, told.append, short).blocks()
         while not told:
             next(blocks)
         blocks.close()  # type: ignore[attr-defined]
@@ -199,10 +199,10 @@ def test_what_never_answers_is_an_error_at_once() -> None:
 
     with served(refuses) as address:
         for _ in range(2):
-            with pytest.raises(DecodeError, match="no sound can be heard"):
-                next(Station(address, WANTED_HZ, pytest.fail, patience()).blocks())
+            with pytest.raises(DecodeError, match="no sound can be read"):
+                next(HttpStream(address, WANTED_HZ, pytest.fail, patience()).blocks())
     with pytest.raises(DecodeError, match=r"127\.0\.0\.1"):
-        next(Station(address, WANTED_HZ, pytest.fail, patience()).blocks())
+        next(HttpStream(address, WANTED_HZ, pytest.fail, patience()).blocks())
 
 
 def test_a_playlist_never_opens_a_file(tmp_path: object) -> None:
@@ -212,9 +212,9 @@ def test_a_playlist_never_opens_a_file(tmp_path: object) -> None:
         request.wfile.write(text)
 
     with served(playlist) as address, pytest.raises(DecodeError):
-        list(Station(address, WANTED_HZ, pytest.fail, patience()).blocks())
+        list(HttpStream(address, WANTED_HZ, pytest.fail, patience()).blocks())
 
 
 def test_neither_password_nor_key_is_shown() -> None:
-    station = Station("https://me:secret@radio.example:8443/live.mp3?key=hidden", WANTED_HZ, print)
-    assert station.name == "radio.example:8443/live.mp3"
+    stream = HttpStream("https://me:secret@radio.example:8443/live.mp3?key=hidden", WANTED_HZ, print)
+    assert stream.name == "radio.example:8443/live.mp3"

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earmark.audio.level import LEAST, LEVEL, RunningLevel
-from earmark.audio.logmel import LogMelSettings, log_mel
+from earmark.audio.logmel import LEAST, LEVEL, LogMelSettings, RunningLevel, log_mel
 from earmark.errors import WaveformError
 
 LEVELLED = LogMelSettings(level_seconds=2.0)

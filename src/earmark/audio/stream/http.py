@@ -1,6 +1,4 @@
-"""A station: a sound stream at an address, listened to again when it breaks off."""
-
-from __future__ import annotations
+"""A stream of sound at an HTTP address, such as a radio station, which is connected again when it breaks off."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,36 +9,37 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark import __version__
-from earmark.audio.arriving import Arriving, Waits
+from earmark.audio.stream.decoder import StreamDecoder, Timeouts
 from earmark.errors import DecodeError
 
 Array = npt.NDArray[np.float32]
 
 SCHEMES = ("http", "https")
 PROTOCOLS = "http,https,tcp,tls,crypto"
-"""What libav may open by itself, as a playlist of pieces (HLS) asks for it: never a file."""
+"""The protocols that libav may open, also for the pieces of an HLS playlist; never a file."""
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How often a stream that broke off is tried again.
+class Reconnection:
+    """The settings of connecting again after a stream broke off.
 
-    tries: in a row. wait_seconds: before the first, doubled each time. lasting_seconds: a connection that gave so much
-    sound was a good one, and the tries count from 0 again. sleep: what waits.
+    tries: in a row. wait_seconds: before the first try, doubled each time. lasting_seconds: a connection that gave so
+    much sound was good, and the tries count from 0 again. waits: the timeouts of a connection. sleep: the function that
+    waits.
     """
 
     tries: int = 5
     wait_seconds: float = 1.0
     lasting_seconds: float = 60.0
-    waits: Waits = field(default_factory=Waits)
+    waits: Timeouts = field(default_factory=Timeouts)
     sleep: Callable[[float], None] = time.sleep
 
 
-class Station:
-    """A stream of sound at an http or https address: a radio station, or a file, whose end is the end.
+class HttpStream:
+    """A stream of sound at an http or https address: a radio station, or a file, which ends.
 
-    A stream that tells no length is never over by itself: when it ends or breaks off it is connected again, `tell` is
-    told so, and what was missed meanwhile is lost. An address that does not answer at the very first is an error.
+    A stream without a length never ends by itself: when it ends or breaks off, it is connected again, `tell` is called
+    with a line, and the sound of the meantime is lost. An address that does not answer at the first try is an error.
     """
 
     def __init__(
@@ -48,17 +47,17 @@ class Station:
         address: str,
         rate_hz: int,
         tell: Callable[[str], None],
-        patience: Patience = Patience(),
+        patience: Reconnection = Reconnection(),
     ) -> None:
-        """Raises DecodeError where the address is none of http or https."""
+        """Check the address; raises DecodeError where it is not one of http or https."""
         parts = urlsplit(address)
         if parts.scheme not in SCHEMES or not parts.hostname:
             raise DecodeError(
                 address,
-                "it is no address of a stream, which starts with http:// or https://. "
+                "it is not the address of a stream, which starts with http:// or https://. "
                 "A file is tagged by `earmark tag`, or comes in through a pipe.",
             )
-        # Neither a password nor a listener's key is shown.
+        # The name leaves out passwords and keys.
         self.name = f"{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path}".rstrip("/")
         self.paced = True
         self._address = address
@@ -67,15 +66,15 @@ class Station:
         self._patience = patience
 
     def blocks(self) -> Iterator[Array]:
-        """Yield (samples,) float32 as they come; raises DecodeError where a stream does not come back."""
-        arriving = self._connect()
+        """Yield (samples,) float32 as they arrive; raises DecodeError where a stream cannot be connected again."""
+        decoder = self._connect()
         tries = 0
         while True:
-            self.paced = arriving.endless
+            self.paced = decoder.endless
             samples = 0
             reason = "it ended, though a stream without a length should not"
             try:
-                for block in arriving.blocks():
+                for block in decoder.blocks():
                     samples += len(block)
                     yield block
                 if not self.paced:
@@ -86,15 +85,15 @@ class Station:
                 reason = error.reason
             if samples >= self._patience.lasting_seconds * self._rate_hz:
                 tries = 0
-            arriving, tries = self._connect_again(reason, tries)
+            decoder, tries = self._connect_again(reason, tries)
             self._tell(f"{self.name}: connected again")
 
-    def _connect(self) -> Arriving:
+    def _connect(self) -> StreamDecoder:
         options = {"protocol_whitelist": PROTOCOLS, "user_agent": f"earmark/{__version__}"}
-        return Arriving(self._address, self.name, self._rate_hz, options=options, waits=self._patience.waits)
+        return StreamDecoder(self._address, self.name, self._rate_hz, options=options, waits=self._patience.waits)
 
-    def _connect_again(self, reason: str, tries: int) -> tuple[Arriving, int]:
-        """Return the new connection and how many tries were made in a row; raises DecodeError after the last."""
+    def _connect_again(self, reason: str, tries: int) -> tuple[StreamDecoder, int]:
+        """Return the new connection and the number of tries in a row; raises DecodeError after the last try."""
         for made in range(tries, self._patience.tries):
             seconds = self._patience.wait_seconds * 2**made
             self._tell(f"{self.name}: {reason}; trying again in {seconds:g} s ({made + 1} of {self._patience.tries})")

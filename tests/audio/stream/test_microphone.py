@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from earmark.audio.microphone import Microphone
 from earmark.audio.resample import Resampler
+from earmark.audio.stream.microphone import Microphone
 from earmark.errors import DecodeError, MissingExtraError
 
 OWN_HZ = 48_000

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earmark.audio.frames import Frames
 from earmark.audio.logmel import LogMelSettings, log_mel
+from earmark.audio.stream.frames import FrameStream
 from earmark.errors import WaveformError
 
 SETTINGS = (
@@ -26,7 +26,7 @@ def noise(samples: int, seed: int = 0) -> np.ndarray:
 @given(which=st.sampled_from(SETTINGS), sizes=st.lists(st.integers(0, 9_000), min_size=1, max_size=5))
 def test_the_frames_are_those_of_the_whole(which: LogMelSettings, sizes: list[int]) -> None:
     sound = noise(sum(sizes) + 1)
-    frames = Frames(which)
+    frames = FrameStream(which)
     parts, start = [], 0
     for size in [*sizes, 1]:
         parts.append(frames.push(sound[start : start + size]))
@@ -43,7 +43,7 @@ def test_the_frames_are_those_of_the_whole(which: LogMelSettings, sizes: list[in
 
 
 def test_what_is_held_does_not_grow() -> None:
-    frames = Frames(LogMelSettings())
+    frames = FrameStream(LogMelSettings())
     held = set()
     for _ in range(50):
         frames.push(noise(27_648))
@@ -53,4 +53,4 @@ def test_what_is_held_does_not_grow() -> None:
 
 def test_no_sound_has_no_frames() -> None:
     with pytest.raises(WaveformError):
-        Frames(LogMelSettings()).finish()
+        FrameStream(LogMelSettings()).finish()

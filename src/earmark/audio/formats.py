@@ -49,7 +49,8 @@ FORMATS: Mapping[str, str] = MappingProxyType(
 )
 """libav's names of the formats that it may open, each with the endings of its files' names.
 
-Choice: what holds music or speech and nothing else. A playlist (hls, dash, concat, sdp) makes libav open other files;
-raw samples look like any of its games' formats."""
+Choice: formats that hold music or speech. A playlist (hls, dash, concat, sdp) would make libav open other files, and
+raw samples look like the formats of games that libav knows.
+"""
 SOUND_ENDINGS = frozenset(ending for endings in FORMATS.values() for ending in endings.split())
-"""What is taken from a folder; a file that is named outright is tried whatever its ending."""
+"""The endings of the files that are taken from a folder; a file that is named directly is tried whatever its ending."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from earmark.audio.backlog import LATE_SECONDS, WAITING_SECONDS, Arrival, Backlog
+from earmark.audio.stream.buffer import LATE_SECONDS, WAITING_SECONDS, AudioBuffer, Piece
 from earmark.errors import AudioError, DecodeError
 
 RATE_HZ = 1_000
@@ -52,58 +52,58 @@ def numbered(count: int, samples: int = 250) -> list[np.ndarray]:
 
 def test_a_fast_listener_hears_everything_in_order() -> None:
     blocks = numbered(40)
-    with Backlog(Source(blocks), RATE_HZ, Clock()) as backlog:
-        arrivals = list(backlog)
-    assert all(arrival.skipped == 0 for arrival in arrivals)
-    assert np.array_equal(np.concatenate([arrival.samples for arrival in arrivals]), np.concatenate(blocks))
-    assert max(len(arrival.samples) for arrival in arrivals) <= 500
+    with AudioBuffer(Source(blocks), RATE_HZ, Clock()) as buffer:
+        pieces = list(buffer)
+    assert all(piece.skipped == 0 for piece in pieces)
+    assert np.array_equal(np.concatenate([piece.samples for piece in pieces]), np.concatenate(blocks))
+    assert max(len(piece.samples) for piece in pieces) <= 500
 
 
-def slow(source: Source, seconds_a_second: float) -> list[Arrival]:
+def slow(source: Source, seconds_a_second: float) -> list[Piece]:
     """What a listener hears who takes so many seconds for one of sound, where all of it is there at once."""
     clock = Clock()
-    arrivals = []
-    with Backlog(source, RATE_HZ, clock) as backlog:
-        for arrival in backlog:
-            arrivals.append(arrival)
-            clock.seconds += seconds_a_second * len(arrival.samples) / RATE_HZ
+    pieces = []
+    with AudioBuffer(source, RATE_HZ, clock) as buffer:
+        for piece in buffer:
+            pieces.append(piece)
+            clock.seconds += seconds_a_second * len(piece.samples) / RATE_HZ
             # However busy the machine is, the reader has read as far as it may before more is taken.
-            while source.read < len(source._blocks) and backlog._waiting < WAITING_SECONDS * RATE_HZ:
+            while source.read < len(source._blocks) and buffer._waiting < WAITING_SECONDS * RATE_HZ:
                 assert source.reading.acquire(timeout=PATIENCE)
-    return arrivals
+    return pieces
 
 
 def test_a_slow_listener_skips_to_the_newest() -> None:
     source = Source(numbered(400))
-    arrivals = slow(source, 2.0)
-    heard, skipped = sum(len(arrival.samples) for arrival in arrivals), sum(arrival.skipped for arrival in arrivals)
+    pieces = slow(source, 2.0)
+    heard, skipped = sum(len(piece.samples) for piece in pieces), sum(piece.skipped for piece in pieces)
     assert heard + skipped == 100_000, "all of it is heard or said to be skipped"
     assert skipped / heard == pytest.approx(1.0, abs=0.15), "half of it, at twice the time"
     # It is never behind by more than is allowed and what is being heard.
     behind = 0.0
-    for arrival in arrivals:
-        behind -= arrival.skipped / RATE_HZ
+    for piece in pieces:
+        behind -= piece.skipped / RATE_HZ
         assert behind <= LATE_SECONDS + 0.5
-        behind = max(behind, 0.0) + 2.0 * len(arrival.samples) / RATE_HZ - len(arrival.samples) / RATE_HZ
+        behind = max(behind, 0.0) + 2.0 * len(piece.samples) / RATE_HZ - len(piece.samples) / RATE_HZ
 
 
 def test_a_file_waits_for_a_slow_listener() -> None:
-    arrivals = slow(Source(numbered(100), paced=False), 50.0)
-    assert sum(len(arrival.samples) for arrival in arrivals) == 25_000
-    assert not any(arrival.skipped for arrival in arrivals)
+    pieces = slow(Source(numbered(100), paced=False), 50.0)
+    assert sum(len(piece.samples) for piece in pieces) == 25_000
+    assert not any(piece.skipped for piece in pieces)
 
 
 def test_a_listener_who_is_faster_than_the_sound_is_never_late() -> None:
-    arrivals = slow(Source(numbered(200)), 0.5)
-    assert not any(arrival.skipped for arrival in arrivals)
+    pieces = slow(Source(numbered(200)), 0.5)
+    assert not any(piece.skipped for piece in pieces)
 
 
 def test_a_pause_of_the_source_is_nobodys_lateness() -> None:
     source = Source(numbered(8))
     source.waits = threading.Semaphore(4)
     clock = Clock()
-    with Backlog(source, RATE_HZ, clock) as backlog:
-        pieces = iter(backlog)
+    with AudioBuffer(source, RATE_HZ, clock) as buffer:
+        pieces = iter(buffer)
         for _ in range(5):
             assert source.reading.acquire(timeout=PATIENCE)
         heard = 0
@@ -113,8 +113,8 @@ def test_a_pause_of_the_source_is_nobodys_lateness() -> None:
         waiting.start()
         rest = list(pieces)
         waiting.join()
-    assert sum(len(arrival.samples) for arrival in rest) == 1_000
-    assert not any(arrival.skipped for arrival in rest)
+    assert sum(len(piece.samples) for piece in rest) == 1_000
+    assert not any(piece.skipped for piece in rest)
 
 
 def _after_a_pause(source: Source, clock: Clock) -> None:
@@ -125,12 +125,12 @@ def _after_a_pause(source: Source, clock: Clock) -> None:
 
 def test_no_more_waits_than_there_is_room_for() -> None:
     source = Source(numbered(400))
-    with Backlog(source, RATE_HZ, Clock()) as backlog:
+    with AudioBuffer(source, RATE_HZ, Clock()) as buffer:
         # The block that finds no room is read, and the one behind it never asked for.
         for _ in range(int(WAITING_SECONDS * RATE_HZ) // 250 + 1):
             assert source.reading.acquire(timeout=PATIENCE)
         assert not source.reading.acquire(timeout=0.3)
-        assert backlog._waiting <= WAITING_SECONDS * RATE_HZ
+        assert buffer._waiting <= WAITING_SECONDS * RATE_HZ
 
 
 def test_what_reading_raises_comes_after_what_was_read() -> None:
@@ -139,11 +139,11 @@ def test_what_reading_raises_comes_after_what_was_read() -> None:
 
     heard = 0
     with (
-        Backlog(Source(numbered(3), ends=breaks), RATE_HZ, Clock()) as backlog,
+        AudioBuffer(Source(numbered(3), ends=breaks), RATE_HZ, Clock()) as buffer,
         pytest.raises(DecodeError, match="broke off"),
     ):
-        for arrival in backlog:
-            heard += len(arrival.samples)
+        for piece in buffer:
+            heard += len(piece.samples)
     assert heard == 750
 
 
@@ -152,21 +152,24 @@ def test_a_reader_that_fails_unforeseen_is_no_end() -> None:
     def fails() -> None:
         raise ZeroDivisionError
 
-    with Backlog(Source(numbered(1), ends=fails), RATE_HZ, Clock()) as backlog, pytest.raises(AudioError, match="stop"):
-        list(backlog)
+    with (
+        AudioBuffer(Source(numbered(1), ends=fails), RATE_HZ, Clock()) as buffer,
+        pytest.raises(AudioError, match="stop"),
+    ):
+        list(buffer)
 
 
 def test_it_stops_when_it_is_told_to() -> None:
     source = Source(numbered(1_000))
     source.waits = threading.Semaphore(2)
-    backlog = Backlog(source, RATE_HZ)
-    with backlog:
+    buffer = AudioBuffer(source, RATE_HZ)
+    with buffer:
         heard = 0
-        for arrival in backlog:
-            heard += len(arrival.samples)
+        for piece in buffer:
+            heard += len(piece.samples)
             if heard == 500:
-                threading.Timer(0.05, backlog.stop).start()  # while it waits for a source that says nothing
+                threading.Timer(0.05, buffer.stop).start()  # while it waits for a source that says nothing
     assert heard == 500
     source.waits.release()
-    backlog._reader.join(PATIENCE)
-    assert not backlog._reader.is_alive()
+    buffer._reader.join(PATIENCE)
+    assert not buffer._reader.is_alive()

@@ -1,6 +1,4 @@
-"""Bytes that arrive, decoded as they come: mono blocks at a wanted rate, without waiting for more than a packet."""
-
-from __future__ import annotations
+"""A decoder of bytes that arrive over time: it returns mono blocks at a wanted rate, one for each packet."""
 
 import errno
 from collections.abc import Iterator
@@ -16,29 +14,29 @@ from earmark.errors import DecodeError
 Array = npt.NDArray[np.float32]
 
 QUICK_START = {"probesize": "32768", "analyzeduration": "500000"}
-"""What libav looks at before it decodes: half a second of sound tells what it is; without this, five of a WAV."""
+"""The part of a stream that libav probes: half a second of sound is enough; by default it waits for five of a WAV."""
 STREAMED = (
     *("aac", "ac3", "amr", "asf", "au", "avi", "caf", "dts", "eac3", "flac", "flv", "loas", "matroska", "mov", "mp3"),
     *("mpegts", "nut", "ogg", "tta", "w64", "wav", "wv"),
 )
-"""The formats that can come as a stream. Raw samples look like one of libav's odd ones, and sound like noise then."""
+"""The formats that a stream may have. Others are left out, because libav would take raw samples for one of them."""
 STATIONS = "hls"
-"""A playlist of pieces of one station, which only an address may be: a file or a pipe names nothing to be opened."""
+"""libav's name of HLS, a playlist of pieces of one stream, which only an address may be: a file may name no others."""
 RAW_FORMATS = ("s16le", "s16be", "s24le", "s24be", "s32le", "s32be", "f32le", "f32be", "s8", "u8", "mulaw", "alaw")
-"""ffmpeg's names of raw samples: signed, unsigned or floating, bits, little or big endian."""
+"""ffmpeg's names of raw samples: signed, unsigned or floating; bits; little or big endian."""
 LAYOUTS = {1: "mono", 2: "stereo"}
 MOST_CHANNELS = 64
 
 
 class ByteSource(Protocol):
-    """What bytes are read from: at most `count`, those that are there, none at the end."""
+    """A source of bytes: `read` returns at most `count` bytes, those that are there, and none at the end."""
 
     def read(self, count: int) -> bytes: ...
 
 
 @dataclass(frozen=True)
 class RawSamples:
-    """How samples lie that come without a header; raises DecodeError where there is no such format."""
+    """The format of samples without a header; raises DecodeError where there is no such format."""
 
     form: str
     """ffmpeg's name, such as "s16le"."""
@@ -57,20 +55,22 @@ class RawSamples:
 
 
 @dataclass(frozen=True)
-class Waits:
-    """How long a connection may take to be made, and then to say nothing, in seconds."""
+class Timeouts:
+    """The seconds that a connection may take to open, and may then be silent."""
 
     open_seconds: float = 10.0
     read_seconds: float = 10.0
 
 
-class Arriving:
-    """One connection or pipe through libav: mono float32 blocks at a wanted rate, one a packet.
+class StreamDecoder:
+    """A decoder of one connection or pipe, by libav: mono float32 blocks at a wanted rate, one for each packet.
 
-    What libav cannot decode is passed over; channels are mixed to their plain mean; where the rate changes on the way,
-    what follows is brought to the first one. The sound is that of `decode` for the same bytes, to rounding.
+    Packets that libav cannot decode are skipped; channels are mixed to their plain mean; where the rate changes, the
+    rest is resampled to the first rate. The sound is that of `decode` for the same bytes, to rounding.
 
-    source: an address, or what bytes are read from. endless: whether the source tells no end, as a radio station's.
+    source: an address, or a source of bytes. label: the name in messages. raw: the format of the samples, where there
+    is no header. endless: whether the source has no known end, as a radio station.
+
     Raises DecodeError where there is no sound that can be decoded.
     """
 
@@ -82,9 +82,9 @@ class Arriving:
         *,
         raw: RawSamples | None = None,
         options: dict[str, str] | None = None,
-        waits: Waits | None = None,
+        waits: Timeouts | None = None,
     ) -> None:
-        import av  # here: a command that waits for no sound does not wait for it
+        import av  # imported here, as it is slow to load
 
         from earmark.audio.libav import Failure, is_of_another_format, open_container
 
@@ -108,10 +108,10 @@ class Arriving:
             if is_of_another_format(error):
                 raise DecodeError(
                     label,
-                    "what comes in is no stream of sound. If it is raw samples, say so: --raw s16le --rate 44100 "
+                    "the input is not a stream of sound. If it is raw samples, say so: --raw s16le --rate 44100 "
                     "--channels 2. Otherwise have ffmpeg write it as WAV: -f wav -",
                 ) from error
-            raise DecodeError(label, f"no sound can be heard from it: {_reason(error, 'no answer')}") from error
+            raise DecodeError(label, f"no sound can be read from it: {_reason(error, 'no answer')}") from error
         try:
             self._stream = self._sound_stream()
         except DecodeError:
@@ -120,9 +120,9 @@ class Arriving:
         self.endless = not self._container.duration
 
     def blocks(self) -> Iterator[Array]:
-        """Yield (samples,) float32 as they come, once, then close.
+        """Yield (samples,) float32 as they arrive, once, then close the connection.
 
-        Raises DecodeError where the source breaks off, holds NaN or infinite samples, or no sound at all.
+        Raises DecodeError where the source breaks off, or holds NaN, infinite samples or no sound at all.
         """
         resampler: Resampler | None = None
         try:
@@ -143,7 +143,7 @@ class Arriving:
             self.close()
 
     def close(self) -> None:
-        """Let go of the connection; not while another thread is in `blocks`."""
+        """Close the connection. It must not be called while another thread iterates `blocks`."""
         self._container.close()
 
     def _sound_stream(self) -> Any:
@@ -154,7 +154,7 @@ class Arriving:
         return stream
 
     def _decoded(self) -> Iterator[tuple[Array, int]]:
-        """Yield (samples,) float32 with their rate, always that of the first."""
+        """Yield (samples,) float32 with their rate, which is always the first frame's."""
         first_rate_hz = 0
         form: tuple[int, str, str] | None = None
         converter: Any = None
@@ -164,14 +164,14 @@ class Arriving:
                 form = (frame.sample_rate, frame.format.name, frame.layout.name)
                 for left in [] if converter is None else converter.resample(None):
                     yield _mono(left), first_rate_hz
-                # All channels beside each other, whatever there was; PyAV cannot show more than eight planes.
+                # Packed samples, because PyAV cannot show more than eight planes.
                 converter = self._make_resampler("flt", frame.layout, first_rate_hz)
             frame.pts = None
             for converted in converter.resample(frame):
                 yield _mono(converted), first_rate_hz
 
     def _frames(self) -> Iterator[Any]:
-        """Yield every frame that can be decoded, as soon as its packet is there."""
+        """Yield every frame that can be decoded, as soon as its packet has arrived."""
         packets = self._container.demux(self._stream)
         while True:
             try:
@@ -183,19 +183,19 @@ class Arriving:
             try:
                 frames = self._stream.codec_context.decode(packet)
             except self._libav_errors:
-                continue  # one packet lost, as in ffmpeg
+                continue  # the packet is lost, as in ffmpeg
             yield from (frame for frame in frames if frame.samples)
 
 
 def _mono(frame: Any) -> Array:
-    """The plain mean of a packed frame's channels: (samples,) float32."""
+    """Return the plain mean of a packed frame's channels: (samples,) float32."""
     channels = frame.layout.nb_channels
     values = np.frombuffer(frame.planes[0], np.float32, frame.samples * channels)
     return np.asarray(values.reshape(-1, channels).mean(axis=1, dtype=np.float32))
 
 
 def _reason(error: Exception, no_reason: str) -> str:
-    """What libav says, without numbers and addresses; of a connection that is gone it says nothing that helps."""
+    """Return what libav says about an error, without numbers and addresses; `no_reason` for a lost connection."""
     if type(error).__name__ == "ExitError":
         return "nothing came for too long"
     if getattr(error, "errno", None) == errno.EIO:

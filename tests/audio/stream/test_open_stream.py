@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from audio.arrived import RATE_HZ, STREAMS, Trickle, encoded, make_music
 
-from earmark.audio.arriving import RawSamples
 from earmark.audio.decode import decode
-from earmark.audio.incoming import Pipe, open_incoming
-from earmark.audio.microphone import Microphone
-from earmark.audio.station import Station
+from earmark.audio.stream.decoder import RawSamples
+from earmark.audio.stream.http import HttpStream
+from earmark.audio.stream.microphone import Microphone
+from earmark.audio.stream.open_stream import PipeStream, open_stream
 from earmark.errors import DecodeError, EarmarkError
 
 WANTED_HZ = 22_050
@@ -25,14 +25,14 @@ def music() -> np.ndarray:
     return make_music(8.0)
 
 
-def heard(pipe: Pipe) -> np.ndarray:
+def heard(pipe: PipeStream) -> np.ndarray:
     return np.concatenate(list(pipe.blocks()))
 
 
 @pytest.mark.parametrize("name", STREAMS)
 def test_it_sounds_as_from_a_file(name: str, music: np.ndarray) -> None:
     data = encoded(name, music)
-    found = heard(Pipe(Trickle(data), WANTED_HZ))
+    found = heard(PipeStream(Trickle(data), WANTED_HZ))
     with decode(data, WANTED_HZ) as sound:
         expected = np.concatenate(list(sound))
     # A file's length is in its header, which a pipe does not give back: an encoder's padding stays at the end.
@@ -49,7 +49,7 @@ def test_it_is_given_on_as_it_comes(name: str, music: np.ndarray) -> None:
     seconds = len(music) / RATE_HZ
     given = 0
     late = []
-    for block in Pipe(file, WANTED_HZ).blocks():
+    for block in PipeStream(file, WANTED_HZ).blocks():
         given += len(block)
         late.append(file.given / len(data) * seconds - given / WANTED_HZ)
     steady = late[len(late) // 2 : -1]
@@ -70,14 +70,14 @@ def test_raw_samples(form: str, channels: int) -> None:
     samples = np.repeat(make_music(0.5, WANTED_HZ)[:, :1], channels, axis=1) * np.linspace(1, 0.5, channels)
     left_over = b"" if form == "u8" else b"\1"
     file = Trickle(raw_bytes(form, samples) + left_over, piece=77)
-    found = heard(Pipe(file, WANTED_HZ, raw=RawSamples(form, WANTED_HZ, channels)))
+    found = heard(PipeStream(file, WANTED_HZ, raw=RawSamples(form, WANTED_HZ, channels)))
     np.testing.assert_allclose(found, samples.mean(axis=1), atol=0.02 if form == "u8" else 1e-3)
 
 
 def test_raw_samples_at_another_rate_come_as_from_an_array() -> None:
     samples = make_music(1.0, 48_000)
     file = Trickle(raw_bytes("f32le", samples))
-    found = heard(Pipe(file, WANTED_HZ, raw=RawSamples("f32le", 48_000, 2)))
+    found = heard(PipeStream(file, WANTED_HZ, raw=RawSamples("f32le", 48_000, 2)))
     with decode((samples, 48_000), WANTED_HZ) as sound:
         expected = np.concatenate(list(sound))
     assert len(found) == len(expected)
@@ -91,7 +91,7 @@ def test_a_pipe_gives_what_is_there_without_waiting_for_more() -> None:
     data = raw_bytes("s16le", sound[:, :1])
     pieces = [data[start : start + 8_820] for start in range(0, len(data), 8_820)]
     with os.fdopen(read_end, "rb") as reader, os.fdopen(write_end, "wb", buffering=0) as writer:
-        pipe = Pipe(reader, WANTED_HZ, raw=RawSamples("s16le", WANTED_HZ, 1))
+        pipe = PipeStream(reader, WANTED_HZ, raw=RawSamples("s16le", WANTED_HZ, 1))
         assert pipe.paced
         writer.write(pieces.pop(0))
         count = 0
@@ -108,41 +108,41 @@ def test_a_file_is_not_paced(tmp_path: Path) -> None:
     path = tmp_path / "sound.wav"
     path.write_bytes(encoded("wav", make_music(1.0)))
     with path.open("rb") as file:
-        pipe = Pipe(file, WANTED_HZ)
+        pipe = PipeStream(file, WANTED_HZ)
         assert not pipe.paced
         assert len(heard(pipe)) == WANTED_HZ
-    assert Pipe(io.BytesIO(b""), WANTED_HZ).paced
+    assert PipeStream(io.BytesIO(b""), WANTED_HZ).paced
 
 
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "before anything came in"),
-        (b"no sound at all " * 5_000, "no sound can be heard"),
+        (b"", "before anything arrived"),
+        (b"no sound at all " * 5_000, "no sound can be read"),
         (np.random.default_rng(0).bytes(100_000), "stdin: "),
         (np.array([0.1, np.nan] * 40_000, "<f4").tobytes(), "stdin: "),
     ],
 )
 def test_what_is_no_sound_is_refused(data: bytes, said: str) -> None:
     with pytest.raises(DecodeError, match=said):
-        heard(Pipe(Trickle(data, 4_096), WANTED_HZ))
+        heard(PipeStream(Trickle(data, 4_096), WANTED_HZ))
 
 
 def test_raw_samples_that_nobody_named_are_refused() -> None:
     """libav takes them for one of its rare formats, and would give noise."""
     with pytest.raises(DecodeError, match="stdin: "):
-        heard(Pipe(Trickle(raw_bytes("s16le", make_music(10.0)), 65_536), WANTED_HZ))
+        heard(PipeStream(Trickle(raw_bytes("s16le", make_music(10.0)), 65_536), WANTED_HZ))
 
 
 def test_samples_that_are_no_numbers_are_refused() -> None:
     samples = np.array([0.1, np.nan, 0.2, np.inf] * 9_000, "<f4")
     with pytest.raises(DecodeError, match="NaN or infinite"):
-        heard(Pipe(Trickle(samples.tobytes()), WANTED_HZ, raw=RawSamples("f32le", WANTED_HZ, 1)))
+        heard(PipeStream(Trickle(samples.tobytes()), WANTED_HZ, raw=RawSamples("f32le", WANTED_HZ, 1)))
 
 
 def test_a_stream_that_is_joined_on_its_way() -> None:
     data = encoded("mp3", make_music(12.0))
-    found = heard(Pipe(Trickle(data[50_001:], 4_096), WANTED_HZ))
+    found = heard(PipeStream(Trickle(data[50_001:], 4_096), WANTED_HZ))
     assert len(found) / WANTED_HZ == pytest.approx(12.0 * (1 - 50_001 / len(data)), abs=0.2)
 
 
@@ -159,10 +159,10 @@ class Terminal(io.BytesIO):
 
 def test_what_a_name_opens(monkeypatch: pytest.MonkeyPatch) -> None:
     def opened(source: str, stdin: io.BytesIO) -> object:
-        return open_incoming(source, WANTED_HZ, print, stdin=stdin)
+        return open_stream(source, WANTED_HZ, print, stdin=stdin)
 
-    assert isinstance(opened("-", io.BytesIO()), Pipe)
-    assert isinstance(opened("https://example.org/radio", io.BytesIO()), Station)
+    assert isinstance(opened("-", io.BytesIO()), PipeStream)
+    assert isinstance(opened("https://example.org/radio", io.BytesIO()), HttpStream)
     monkeypatch.setattr(Microphone, "__init__", lambda self, *_: None)
     assert isinstance(opened("microphone", io.BytesIO()), Microphone)
     with pytest.raises(DecodeError, match="found a terminal"):
@@ -180,4 +180,4 @@ def test_a_reader_that_fails_is_told() -> None:
             return super().read(count)
 
     with pytest.raises(DecodeError, match="stdin: "):
-        heard(Pipe(Failing(encoded("wav", make_music(2.0))), WANTED_HZ))
+        heard(PipeStream(Failing(encoded("wav", make_music(2.0))), WANTED_HZ))

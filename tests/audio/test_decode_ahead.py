@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from earmark.audio.ahead import ITEMS_AHEAD, read_ahead
+from earmark.audio.decode import ITEMS_AHEAD, read_ahead
 from earmark.errors import DecodeError
 
 

@@ -1,6 +1,4 @@
-"""The microphone, through sounddevice and PortAudio (extra `live`)."""
-
-from __future__ import annotations
+"""A microphone, through sounddevice and PortAudio (extra `live`)."""
 
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -18,16 +16,16 @@ BLOCK_SECONDS = 0.05
 
 
 class Microphone:
-    """Sound of an input of this machine, at the input's own rate and one channel, resampled.
+    """The sound of an input of this machine, recorded at the input's own rate in one channel, and resampled.
 
-    device: its number, or a part of its name; without it the system's own choice. tell: is told where sound was lost
-    before it could be read.
+    device: its number, or a part of its name; without it the system's default. tell: called with a line where sound was
+    lost before it could be read.
     """
 
     paced = True
 
     def __init__(self, rate_hz: int, tell: Callable[[str], None], device: int | str | None = None) -> None:
-        """Raises MissingExtraError without sounddevice, and DecodeError without PortAudio or such an input."""
+        """Find the input; raises MissingExtraError without sounddevice, DecodeError without PortAudio or the input."""
         self._sounddevice = _sounddevice()
         self._rate_hz = rate_hz
         self._tell = tell
@@ -37,7 +35,7 @@ class Microphone:
         self._own_rate_hz = round(found["default_samplerate"])
 
     def blocks(self) -> Iterator[Array]:
-        """Yield (samples,) float32 as they come, without end; raises DecodeError where the input fails."""
+        """Yield (samples,) float32 as they arrive, without end; raises DecodeError where the input fails."""
         resampler = Resampler(self._own_rate_hz, self._rate_hz)
         size = max(1, round(BLOCK_SECONDS * self._own_rate_hz))
         try:
@@ -52,10 +50,10 @@ class Microphone:
                     if len(ready):
                         yield ready
         except self._sounddevice.PortAudioError as error:
-            raise DecodeError(self.name, f"it cannot be listened to: {error}") from error
+            raise DecodeError(self.name, f"it cannot be read: {error}") from error
 
     def _found(self) -> Any:
-        """What the system says of the input."""
+        """Return the system's description of the input, or raise DecodeError with the names of all inputs."""
         try:
             return self._sounddevice.query_devices(self._device, "input")
         except (self._sounddevice.PortAudioError, ValueError) as error:
@@ -73,7 +71,7 @@ def _sounddevice() -> ModuleType:
         import sounddevice
     except ImportError as error:
         raise MissingExtraError("The microphone", "live", error.name or "sounddevice") from error
-    except OSError as error:  # the package is there, the library under it is not
+    except OSError as error:  # sounddevice is installed, but PortAudio is not
         raise DecodeError(
             "microphone",
             f"PortAudio cannot be loaded ({error}); install it, on Debian and Ubuntu with `apt install libportaudio2`",

@@ -1,4 +1,4 @@
-"""Log-mel frames as soon as their last sample is there; `LogMel` gives them by the 256."""
+"""Log-mel frames as soon as their last sample has arrived; `LogMel` returns them in blocks of 256."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,27 +8,27 @@ from earmark.audio.logmel import Compression, LogMelSettings, log_mel
 Array = npt.NDArray[np.float32]
 
 
-class Frames:
-    """A stream from samples to log-mel frames, for one sound, that holds nothing back.
+class FrameStream:
+    """A stream from the samples of one sound to its log-mel frames that holds no complete frame back.
 
     Every push goes through `log_mel`, the same code as any sound, with the few samples before it that its first frames
-    reach back to; only new frames are compressed, as that may remember those before. It is made for pushes of a second
-    or so: a single frame costs as much as 256. Memory is constant.
+    reach back to; only new frames are compressed, as the compression may remember those before. It is meant for pushes
+    of about a second, since a single frame costs as much as 256. Memory is constant.
     """
 
     def __init__(self, settings: LogMelSettings) -> None:
         self._settings = settings
         self._compress = Compression(settings)
         self._half = settings.window_samples // 2
-        # Frames at the start of a stretch that lack the samples before it.
+        # The number of frames at the start of a part of a sound that lack samples before it.
         self._cut = -(-self._half // settings.hop_samples)
         self._held = np.empty(0, dtype=np.float32)
         self._held_from = 0
-        """The frame that is centred on the first sample held."""
+        """The number of the frame that is centred on the first sample held."""
         self._done = 0
 
     def push(self, samples: Array) -> Array:
-        """Take (samples,) float32 and return the frames (frames, mel_bands) float32 that they complete.
+        """Take (samples,) float32 and return the frames that they complete, (frames, mel_bands) float32.
 
         Raises WaveformError for samples that `log_mel` refuses.
         """
@@ -44,7 +44,7 @@ class Frames:
         return frames
 
     def finish(self) -> Array:
-        """Return the rest of the frames, with zeros behind the sound, so that there are 1 + samples // hop in all.
+        """End the sound and return the rest of its frames, so that there are 1 + samples // hop in all.
 
         Raises WaveformError where no sample was pushed.
         """
