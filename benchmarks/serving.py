@@ -1,4 +1,4 @@
-"""Many clients at once: answers a second, how long each waits, and the memory of the server and its listeners.
+"""Many clients at once: answers a second, how long each waits, and the memory of the server and its worker processes.
 
     python benchmarks/serving.py [--clients 50] [--seconds 60] [--jobs 2] [--song-seconds 30] [--model FOLDER]
         [--json FILE]
@@ -57,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=60.0, help="of each of the two loads")
-    parser.add_argument("--jobs", type=int, default=2, help="listeners")
+    parser.add_argument("--jobs", type=int, default=2, help="worker processes")
     parser.add_argument("--song-seconds", type=int, default=30)
     parser.add_argument("--song", type=Path, help="a song to repeat; without it chords that are made here")
     parser.add_argument("--model", type=Path, help="a model's folder; without it random weights in full size")
@@ -73,7 +73,7 @@ def main() -> None:
         song = folder / "song.mp3"
         write_song(song, music(options.song), options.song_seconds)
         body = form_of(song)
-        print(f"{options.clients} clients, {options.jobs} listeners, an MP3 of {options.song_seconds} s")
+        print(f"{options.clients} clients, {options.jobs} worker processes, an MP3 of {options.song_seconds} s")
         print(
             "| queue | songs/s | 200 | 429 | errors | tagged, p50 | p95 | refused, p95 | answered, p95 | health, p95 |"
         )
@@ -94,7 +94,7 @@ def main() -> None:
                 f"| {found['tagged p50']:.2f} s | {found['tagged p95']:.2f} s | {shown[0] * 1e3:.0f} ms "
                 f"| {shown[1]:.2f} s | {shown[2] * 1e3:.0f} ms |"
             )
-            print(f"  largest memory: server {found['server MB']:.0f} MB, a listener {found['listener MB']:.0f} MB")
+            print(f"  largest memory: server {found['server MB']:.0f} MB, a worker process {found['worker MB']:.0f} MB")
     if options.json is not None:
         document = record({"serving": figures})
         options.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
@@ -200,12 +200,12 @@ def summary(seen: Seen, taken: float) -> dict[str, float]:
 
 
 def largest_memory(process_id: int) -> dict[str, float]:
-    """The largest memory of a server and of the largest of its listeners, in MB; 0 where the system does not tell."""
+    """Return the largest memory of a server and of its worker processes, in MB; 0 if the system does not tell."""
     children = Path(f"/proc/{process_id}/task/{process_id}/children")
     numbers = children.read_text().split() if children.exists() else []
     return {
         "server MB": _megabytes(str(process_id)),
-        "listener MB": max((_megabytes(number) for number in numbers), default=0.0),
+        "worker MB": max((_megabytes(number) for number in numbers), default=0.0),
     }
 
 

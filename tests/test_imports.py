@@ -58,7 +58,7 @@ ONLY = {
     "onnxruntime": {"earmark.tagging.engines.onnx"},
     "fastapi": {"earmark.web"},
     "starlette": {"earmark.web"},
-    "python_multipart": {"earmark.web.multipart"},
+    "python_multipart": {"earmark.web.uploads"},
     "prometheus_client": {"earmark.web.metrics"},
     "uvicorn": {"earmark.web", "earmark.cli"},
     "ray": {"earmark.library.cluster"},

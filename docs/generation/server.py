@@ -7,14 +7,11 @@ import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from earmark.web import library_problems, live, problems, security, sound_problems
+from earmark.web import problems
 from earmark.web.settings import ServerSettings
 from generation.kinds import kind
-from generation.markdown import capital, guide, page, paragraphs, table
+from generation.markdown import guide, page, paragraphs, table
 from generation.meanings import meanings, without_meanings
-
-MODULES = (problems, sound_problems, library_problems, security, live)
-"""Where problems are made."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +21,12 @@ class Known:
     name: str
     status: str
     title: str
-    meaning: str
+    detail: str
     advice: str
 
 
 def server_page() -> str:
-    """The page of the server."""
+    """Return the page of the server."""
     names = setting_names()
     hints = typing.get_type_hints(ServerSettings)
     told = meanings(ServerSettings, names)
@@ -55,31 +52,26 @@ def server_page() -> str:
 
 
 def setting_names() -> tuple[str, ...]:
-    """The names of all settings."""
+    """Return the names of all settings."""
     return tuple(field.name for field in dataclasses.fields(ServerSettings))
 
 
 def known() -> Iterator[Known]:
-    """The problems, as the functions that make them say; what differs from case to case is shown as `…`."""
-    nodes = (node for module in MODULES for node in ast.walk(ast.parse(inspect.getsource(module))))
-    for node in nodes:
-        if not (isinstance(node, ast.FunctionDef) and isinstance(node.returns, ast.Name)):
-            continue
-        if node.returns.id != "Problem" or not isinstance(node.body[-1], ast.Return):
-            continue
-        made = node.body[-1].value
-        if isinstance(made, ast.Call):
-            name, status, title, _, advice = (_text(each) for each in made.args[:5])
-            meaning = capital((ast.get_docstring(node) or "").strip())
-            yield Known(name, status, title, meaning, advice)
+    """Yield the problems in the order of the code; what differs from case to case is shown as `…`."""
+    calls = [node for node in ast.walk(ast.parse(inspect.getsource(problems))) if isinstance(node, ast.Call)]
+    for call in sorted(calls, key=lambda each: each.lineno):
+        if isinstance(call.func, ast.Name) and call.func.id == "Problem":
+            yield Known(*(_text(each) for each in call.args[:5]))
 
 
 def _said(problem: Known) -> str:
-    return problem.meaning if problem.title == "…" else f"{problem.title}. {problem.meaning}"
+    """Return the title and the detail of a problem, without a part that differs in every case."""
+    parts = [each.rstrip(".") for each in (problem.title, problem.detail)]
+    return " ".join(f"{each}." for each in parts if each.strip("…")) or "…"
 
 
 def _text(node: ast.expr) -> str:
-    """A text of the code; what is filled in later is an ellipsis."""
+    """Return the text of an expression, with an ellipsis for each part that is filled in later."""
     if isinstance(node, ast.Constant):
         return str(node.value)
     if isinstance(node, ast.JoinedStr):

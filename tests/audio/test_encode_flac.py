@@ -1,5 +1,6 @@
 """Written sound reads back, and what cannot be written is refused."""
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -53,3 +54,11 @@ def test_a_rate_or_place_that_cannot_be_is_refused(tmp_path: Path) -> None:
         write_flac(tmp_path / "a.flac", np.zeros(9, np.float32), 0)
     with pytest.raises(AudioError, match="Cannot write"):
         write_flac(tmp_path / "no folder" / "a.flac", np.zeros(9, np.float32), 22_050)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's file that is always full")
+def test_a_full_disk_is_the_cause() -> None:
+    with pytest.raises(AudioError, match="No space left") as caught:
+        write_flac_blocks("/dev/full", [np.ones(44_100, np.float32)] * 3, 44_100)
+    assert isinstance(caught.value.__cause__, OSError)
+    assert caught.value.__cause__.errno == errno.ENOSPC

@@ -128,21 +128,21 @@ def test_tracks_of_the_library_that_are_alike(usual: Served, music: Path) -> Non
 @pytest.mark.skipif(os.name != "posix", reason="stops a process with a signal")
 def test_a_track_that_is_not_finished_is_asked_for(tagger: Tagger, song: bytes) -> None:
     with served(tagger) as running:
-        (listener,) = running.server.desk.process_ids
-        os.kill(listener, signal.SIGSTOP)
+        (worker,) = running.server.queue.process_ids
+        os.kill(worker, signal.SIGSTOP)
         identifier = running.bring(song)
         problem(running.client.get(f"/v1/tracks/{identifier}"), 409, "not-finished")
         assert running.client.get(f"/v1/tracks/{identifier}/audio").content == song
         problem(running.client.get(f"/v1/tracks/{identifier}/similar"), 404, "no-library")
-        os.kill(listener, signal.SIGCONT)
+        os.kill(worker, signal.SIGCONT)
         assert running.events(identifier)[-1][0] == "done"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="stops a process with a signal")
 def test_removing_a_track_ends_what_is_done_with_it(tagger: Tagger, song: bytes) -> None:
     with served(tagger) as running:
-        (listener,) = running.server.desk.process_ids
-        os.kill(listener, signal.SIGSTOP)
+        (worker,) = running.server.queue.process_ids
+        os.kill(worker, signal.SIGSTOP)
         identifier = running.bring(song)
         with httpx.stream("GET", f"{running.url}/v1/tracks/{identifier}/events", timeout=None) as answer:
             assert running.client.delete(f"/v1/tracks/{identifier}").status_code == 204
@@ -150,7 +150,7 @@ def test_removing_a_track_ends_what_is_done_with_it(tagger: Tagger, song: bytes)
         assert told.endswith("\n\n")
         assert "event: failed" in told
         assert "unknown-track" in told
-        eventually(lambda: listener not in running.server.desk.process_ids or _is_gone(listener))
+        eventually(lambda: worker not in running.server.queue.process_ids or _is_gone(worker))
         running.finished(song)
 
 

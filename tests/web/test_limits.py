@@ -1,6 +1,7 @@
 """What is too large, too long, too slow, or too much at a time."""
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -78,6 +79,33 @@ def test_an_upload_that_does_not_come_is_given_up(small: Served, monkeypatch: py
     assert b"urn:earmark:problem:too-slow" in answer
 
 
+@pytest.mark.parametrize(
+    ("number", "status", "kind"),
+    [
+        (errno.ENOSPC, 507, "no-room"),
+        (errno.EDQUOT, 507, "no-room"),
+        (errno.EIO, 500, "unforeseen"),
+        (errno.EACCES, 500, "unforeseen"),
+        (errno.ENOENT, 500, "unforeseen"),
+    ],
+)
+@pytest.mark.parametrize("part", ["earmark.web.tracks.Tracks.new_folder", "earmark.web.uploads._write_body"])
+def test_only_a_full_disk_is_told_as_one(
+    small: Served, monkeypatch: pytest.MonkeyPatch, part: str, number: int, status: int, kind: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number), "/a/secret/path")
+
+    monkeypatch.setattr(part, fail)
+    for address in ("/v1/tag", "/v1/tracks"):
+        answer = small.client.post(address, files={"file": ("a.wav", b"sound")}, headers={"Connection": "close"})
+        problem(answer, status, kind)
+        assert "secret" not in answer.text
+    monkeypatch.undo()
+    assert _sounds(small) == []
+    eventually(lambda: "earmark_places 0.0" in small.client.get("/metrics").text)
+
+
 def test_a_sender_that_leaves_leaves_nothing(small: Served) -> None:
     said = "POST /v1/tracks HTTP/1.1\r\nHost: localhost\r\nContent-Type: audio/wav\r\nContent-Length: 1000\r\n\r\nabc"
     with _connected(small) as connection:
@@ -90,8 +118,8 @@ def test_a_sender_that_leaves_leaves_nothing(small: Served) -> None:
 @needs_signals
 def test_the_queue_has_an_end(tagger: Tagger, song: bytes) -> None:
     with served(tagger, max_waiting=2) as running:
-        (listener,) = running.server.desk.process_ids
-        os.kill(listener, signal.SIGSTOP)
+        (worker,) = running.server.queue.process_ids
+        os.kill(worker, signal.SIGSTOP)
         first, second, third = (running.bring(song) for _ in range(3))
         eventually(lambda: "earmark_waiting 2.0" in running.client.get("/metrics").text)
         for address in ("/v1/tag", "/v1/tracks"):
@@ -102,7 +130,7 @@ def test_the_queue_has_an_end(tagger: Tagger, song: bytes) -> None:
         assert _first_event(running, third) == ("waiting", {"ahead": 1})
         assert running.client.delete(f"/v1/tracks/{second}").status_code == 204
         assert _first_event(running, third) == ("waiting", {"ahead": 0})
-        os.kill(listener, signal.SIGCONT)
+        os.kill(worker, signal.SIGCONT)
         assert running.events(first)[-1][0] == "done"
         assert running.events(third)[-1][0] == "done"
         running.finished(song)
@@ -112,26 +140,26 @@ def test_the_queue_has_an_end(tagger: Tagger, song: bytes) -> None:
 @needs_signals
 def test_who_waits_and_leaves_gives_the_place_up(tagger: Tagger, song: bytes) -> None:
     with served(tagger, max_waiting=1) as running:
-        (listener,) = running.server.desk.process_ids
-        os.kill(listener, signal.SIGSTOP)
+        (worker,) = running.server.queue.process_ids
+        os.kill(worker, signal.SIGSTOP)
         identifier = running.bring(song)
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(f"{running.url}/v1/tag", files={"file": ("a.flac", song)}, timeout=httpx.Timeout(30, read=0.3))
         eventually(lambda: "earmark_places 1.0" in running.client.get("/metrics").text)
-        os.kill(listener, signal.SIGCONT)
+        os.kill(worker, signal.SIGCONT)
         assert running.events(identifier)[-1][0] == "done"
 
 
 @needs_signals
 def test_whoever_is_listened_to_and_leaves_ends_that(tagger: Tagger, song: bytes) -> None:
     with served(tagger) as running:
-        (listener,) = running.server.desk.process_ids
-        os.kill(listener, signal.SIGSTOP)
+        (worker,) = running.server.queue.process_ids
+        os.kill(worker, signal.SIGSTOP)
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(f"{running.url}/v1/tag", files={"file": ("a.flac", song)}, timeout=httpx.Timeout(30, read=0.3))
         eventually(lambda: "earmark_places 0.0" in running.client.get("/metrics").text)
         running.finished(song)
-        assert listener not in running.server.desk.process_ids
+        assert worker not in running.server.queue.process_ids
         assert 'earmark_orders_total{outcome="cancelled",want="tag"} 1.0' in running.client.get("/metrics").text
 
 

@@ -9,9 +9,9 @@ from web.served import Served, problem
 
 from earmark.tagging import tagger as tagger_module
 from earmark.tagging.tagger import Tagger
-from earmark.web.listener import Listener
-from earmark.web.order import Failed, Order, Setup
-from earmark.web.sound_problems import too_long
+from earmark.web.job import JobFailed, JobSetup, SoundJob
+from earmark.web.job_worker import JobWorker
+from earmark.web.problems import too_long
 
 KINDS = {
     "cut.flac": "",
@@ -61,10 +61,10 @@ def test_all_at_once(usual: Served, poison: Path) -> None:
 
 
 def test_the_whole_bomb(tagger: Tagger, poison: Path, tmp_path: Path) -> None:
-    listener = Listener(Setup(tagger.bundle, 2_048), lambda message: None)
+    worker = JobWorker(JobSetup(tagger.bundle, 2_048), lambda message: None)
     bomb = poison / "bomb of silence.wav"
-    outcome = listener.work(Order(str(bomb), str(tmp_path / "answer"), bomb.name, "track", 60.0, 60.0))
-    assert outcome == Failed(too_long(60.0))
+    outcome = worker.work(SoundJob(str(bomb), str(tmp_path / "answer"), bomb.name, "track", 60.0, 60.0))
+    assert outcome == JobFailed(too_long(60.0))
 
 
 @pytest.mark.parametrize(
@@ -85,10 +85,10 @@ def test_whatever_a_decoder_raises_is_the_sounds_problem(
         raise raised
 
     monkeypatch.setattr(tagger_module, "decode", fail)
-    listener = Listener(Setup(tagger.bundle, 2_048), lambda message: None)
+    worker = JobWorker(JobSetup(tagger.bundle, 2_048), lambda message: None)
     path = poison / "384 kHz.wav"
-    outcome = listener.work(Order(str(path), str(tmp_path / "answer"), "song.wav", "tag", 60.0, 60.0))
-    assert isinstance(outcome, Failed)
+    outcome = worker.work(SoundJob(str(path), str(tmp_path / "answer"), "song.wav", "tag", 60.0, 60.0))
+    assert isinstance(outcome, JobFailed)
     assert (outcome.problem.kind, outcome.problem.status) == (kind, 422)
     assert str(poison) not in outcome.problem.detail
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from earmark.web.private_folder import PREFIX, private_folder
+from earmark.web.server import PREFIX, private_folder
 
 
 def test_it_is_private_and_goes(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_those_of_servers_that_run_are_left_alone(tmp_path: Path) -> None:
 def test_those_of_servers_that_were_killed_are_removed(tmp_path: Path) -> None:
     script = (
         "import os, pathlib, signal, sys\n"
-        "from earmark.web.private_folder import private_folder\n"
+        "from earmark.web.server import private_folder\n"
         "with private_folder(pathlib.Path(sys.argv[1])) as folder:\n"
         "    (folder / 'sound').write_bytes(b'sound')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -85,8 +85,8 @@ def test_it_serves_until_a_signal_and_leaves_nothing(
 def test_it_ends_although_somebody_follows_a_track(model: Path, tmp_path: Path, song: bytes) -> None:
     with serving(model, tmp_path) as command:
         with httpx.Client(base_url=command.url, timeout=PATIENCE_SECONDS, trust_env=False) as client:
-            for listener in _listeners_of(command):
-                os.kill(listener, signal.SIGSTOP)
+            for worker in _workers_of(command):
+                os.kill(worker, signal.SIGSTOP)
             started = client.post("/v1/tracks", files={"file": ("a.flac", song)}).json()
             with client.stream("GET", started["events"]) as events:
                 lines = events.iter_lines()
@@ -99,14 +99,14 @@ def test_it_ends_although_somebody_follows_a_track(model: Path, tmp_path: Path, 
 
 def test_what_is_left_where_it_is_killed_goes_with_the_next(model: Path, tmp_path: Path, song: bytes) -> None:
     with serving(model, tmp_path) as command:
-        listeners = _listeners_of(command)
-        assert listeners
+        workers = _workers_of(command)
+        assert workers
         with httpx.Client(base_url=command.url, timeout=PATIENCE_SECONDS, trust_env=False) as client:
             client.post("/v1/tracks", files={"file": ("a.flac", song)})
         command.process.kill()
         command.process.wait(PATIENCE_SECONDS)
     (left,) = tmp_path.glob("earmark-serve-*")
-    eventually(lambda: not any(map(_runs, listeners)))
+    eventually(lambda: not any(map(_runs, workers)))
     with serving(model, tmp_path):
         assert not left.exists()
 
@@ -116,8 +116,8 @@ def test_the_token_may_come_from_the_environment(model: Path, tmp_path: Path) ->
         assert httpx.get(f"{command.url}v1/models", trust_env=False).status_code == 401
         headers = {"Authorization": "Bearer secret"}
         assert httpx.get(f"{command.url}v1/models", headers=headers, trust_env=False).status_code == 200
-        for listener in _listeners_of(command):
-            environment = Path(f"/proc/{listener}/environ")
+        for worker in _workers_of(command):
+            environment = Path(f"/proc/{worker}/environ")
             if environment.exists():
                 assert b"secret" not in environment.read_bytes()
 
@@ -157,8 +157,8 @@ def test_help_waits_for_nothing_of_it() -> None:
     assert done.stdout.strip() == "[]", done.stderr
 
 
-def _listeners_of(command: Command) -> list[int]:
-    """The processes of a command that listen, where the system tells them."""
+def _workers_of(command: Command) -> list[int]:
+    """The worker processes of a command, where the system tells them."""
     children = Path(f"/proc/{command.process.pid}/task/{command.process.pid}/children")
     if not children.exists():
         pytest.skip("needs Linux to tell a process's children")

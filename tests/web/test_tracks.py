@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from earmark.web.events import Event
 from earmark.web.metrics import Metrics
-from earmark.web.problem import ProblemError
+from earmark.web.problems import ProblemError, no_sound
 from earmark.web.settings import ServerSettings
-from earmark.web.sound_problems import no_sound
-from earmark.web.tracks import Event, KeptTrack, Tracks
+from earmark.web.tracks import KeptTrack, Tracks
 
 DONE = Event("done", {})
 
@@ -40,7 +40,7 @@ def brought(tracks: Tracks, size_bytes: int = 10, *, done: bool = True) -> KeptT
     (folder / "sound").write_bytes(bytes(size_bytes))
     track = tracks.add("song", folder / "sound", "audio/flac", folder)
     if done:
-        track.tell(DONE)
+        track.events.publish(DONE)
     return track
 
 
@@ -104,23 +104,34 @@ def test_what_is_asked_of_it_too_early_or_in_vain(tracks: Tracks) -> None:
         tracks.finished(track.id)
     assert caught.value.problem.status == 409
     track.fail(no_sound("It is none."))
-    track.tell(DONE)  # nothing is told after the last event
+    track.events.publish(DONE)  # nothing is told after the last event
     with pytest.raises(ProblemError) as caught:
         tracks.finished(track.id)
     assert caught.value.problem == no_sound("It is none.")
+
+
+def test_a_result_that_is_removed_before_it_is_read_is_an_unknown_track(tracks: Tracks) -> None:
+    track = brought(tracks)
+    track.result.write_bytes(b"{}")
+    found = tracks.finished(track.id)
+    assert found.read_result() == b"{}"
+    tracks.remove(track)
+    with pytest.raises(ProblemError) as caught:
+        found.read_result()
+    assert caught.value.problem.kind == "unknown-track"
 
 
 def test_events_come_to_everybody_and_end(tracks: Tracks) -> None:
     track = brought(tracks, done=False)
 
     async def follow() -> list[str]:
-        return [event.name async for event in track.events() if event is not None]
+        return [event.name async for event in track.events.follow() if event is not None]
 
     async def all_of_it() -> tuple[list[str], list[str]]:
         early = asyncio.create_task(follow())
         await asyncio.sleep(0)
         for event in (Event("progress", {"seconds": 1.0}), DONE):
-            track.tell(event)
+            track.events.publish(event)
             for _ in range(5):
                 await asyncio.sleep(0)
         return await early, await follow()
@@ -129,11 +140,11 @@ def test_events_come_to_everybody_and_end(tracks: Tracks) -> None:
 
 
 def test_a_quiet_stream_says_that_it_is_there(tracks: Tracks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("earmark.web.tracks.QUIET_SECONDS", 0.01)
+    monkeypatch.setattr("earmark.web.events.QUIET_SECONDS", 0.01)
     track = brought(tracks, done=False)
 
     async def three() -> list[Event | None]:
-        events = track.events()
+        events = track.events.follow()
         found = [await anext(events) for _ in range(3)]
         await events.aclose()  # type: ignore[attr-defined]
         return found
@@ -147,7 +158,7 @@ def test_at_the_end_all_are_removed_and_told(tracks: Tracks) -> None:
         track.start(asyncio.sleep(1_000))
         await tracks.clear()
         assert not track.folder.exists()
-        return [str(event.data["type"]) async for event in track.events() if event is not None]
+        return [str(event.data["type"]) async for event in track.events.follow() if event is not None]
 
     assert asyncio.run(ending()) == ["urn:earmark:problem:ending"]
     assert len(tracks) == 0

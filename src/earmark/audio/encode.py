@@ -4,6 +4,7 @@ import io
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
@@ -11,6 +12,9 @@ import numpy.typing as npt
 import soundfile
 
 from earmark.errors import AudioError, WaveformError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 BLOCK_SAMPLES = 1 << 16
 
@@ -88,16 +92,40 @@ def write_flac_blocks(path: str | os.PathLike[str], blocks: Iterable[npt.NDArray
 
     `blocks`: (samples,) floating point each; values outside -1..1 are clipped, as a sound card does.
 
-    Raises WaveformError for a rate that cannot be written, AudioError for a path that cannot be, and whatever the
-    blocks raise; the file is then unfinished.
+    Raises WaveformError for a rate that cannot be written, AudioError for a path that cannot be, whose cause is the
+    system's OSError, and whatever the blocks raise; the file is then unfinished.
     """
     _refuse_rate(rate_hz)
     try:
-        with soundfile.SoundFile(Path(path), "w", rate_hz, 1, format="FLAC", subtype="PCM_16") as file:
-            for block in blocks:
-                file.write(np.clip(block, -1.0, 1.0))
-    except soundfile.SoundFileError as error:
+        target = _Target(path)
+    except OSError as error:
         raise AudioError(f"Cannot write {path}: {error}") from error
+    with target:
+        try:
+            with soundfile.SoundFile(target, "w", rate_hz, 1, format="FLAC", subtype="PCM_16") as file:
+                for block in blocks:
+                    file.write(np.clip(block, -1.0, 1.0))
+        except soundfile.SoundFileError as error:
+            raise AudioError(f"Cannot write {path}: {target.error or error}") from (target.error or error)
+
+
+class _Target(io.FileIO):
+    """A file for libsndfile, which does not pass the system's error on: `error` holds it."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__(path, "wb")
+        self.error: OSError | None = None
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        """Write all bytes and return their number; return 0 and keep the error where they cannot be written."""
+        rest = memoryview(data).cast("B")
+        try:
+            while rest:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.error = error
+            return 0
+        return memoryview(data).nbytes
 
 
 def _refuse_rate(rate_hz: int) -> None:

@@ -55,8 +55,8 @@ def serve(
     """Serve the page and the HTTP API until Ctrl-C; only to this machine unless --host says otherwise."""
     try:
         from earmark.web.app import make_app
-        from earmark.web.live import LiveFeed
-        from earmark.web.serving import serve as serve_at
+        from earmark.web.live import LiveSound
+        from earmark.web.server import serve as serve_at
         from earmark.web.settings import ServerSettings
     except ModuleNotFoundError as error:
         raise MissingExtraError("`earmark serve`", "serve", error.name or "uvicorn") from error
@@ -84,7 +84,7 @@ def serve(
 
     with ExitStack() as ending:
         if listen is not None:
-            app.state.live = ending.enter_context(LiveFeed(tagger, listen, sys.stdin.buffer))
+            app.state.live = ending.enter_context(LiveSound(tagger, listen, sys.stdin.buffer))
         if not serve_at(app, host, port, announce):
             raise typer.Exit(1)
 

@@ -113,6 +113,19 @@ class Database:
         found = self.store.row("SELECT value FROM state WHERE name = 'model'")
         return int(found[0]) if found is not None else None
 
+    def current_card(self) -> tuple[int, Card]:
+        """Return the row and the card of the model that the library was last filled with.
+
+        Raises LibraryError before anything was added.
+        """
+        number = self.current_model()
+        if number is None:
+            raise LibraryError(
+                f"{self.store.path}: found nothing in the library, expected tracks. Add some: earmark library add "
+                "FOLDER."
+            )
+        return number, card_from_json(self.card_text(number), f"{self.store.path}: model {number}")
+
     def make_current(self, model_id: int) -> None:
         """Remember the model that the library is filled with."""
         if self.current_model() != model_id:

@@ -7,7 +7,6 @@ from earmark.errors import LibraryError
 from earmark.library.database import Database, Track
 from earmark.tagging.bundle.calibration import probabilities
 from earmark.tagging.bundle.card import Card
-from earmark.tagging.bundle.json import card_from_json
 from earmark.tagging.tagger import Tagger
 
 
@@ -21,17 +20,7 @@ class Judgement:
     def __init__(self, database: Database, tagger: Tagger | None = None) -> None:
         """Raises LibraryError where there is no tagger and nothing was ever added."""
         self._database, self._tagger = database, tagger
-        self.card: Card
-        if tagger is not None:
-            self.card = tagger.card
-            return
-        number = database.current_model()
-        if number is None:
-            raise LibraryError(
-                f"{database.store.path}: found nothing in the library, expected tracks. Add some: earmark library add "
-                "FOLDER."
-            )
-        self.card = card_from_json(database.card_text(number), f"{database.store.path}: model {number}")
+        self.card: Card = database.current_card()[1] if tagger is None else tagger.card
 
     def __call__(self, track: Track) -> npt.NDArray[np.float32]:
         """(tags,) float32, 0 to 1; raises LibraryError where the model cannot say it without listening."""

@@ -35,7 +35,6 @@ from earmark.library.vectors import Vectors, open_vectors
 from earmark.library.verify import Finding, Verifying
 from earmark.library.workers import LocalEngine
 from earmark.tagging.bundle.card import Card
-from earmark.tagging.bundle.json import card_from_json
 from earmark.tagging.prediction import OverTime
 from earmark.tagging.tagger import Tagger
 from earmark.tagging.windows import OverTimeSettings
@@ -309,12 +308,7 @@ class Library:
         """The model whose judgements are searched: the tagger's, or the one that the library was last filled with."""
         if self.tagger is not None:
             return self.database.model_id(self.tagger.card), self.tagger.card
-        number = self.database.current_model()
-        if number is None:
-            raise LibraryError(
-                f"{self.path}: found nothing in the library, expected tracks. Add some: earmark library add FOLDER."
-            )
-        return number, card_from_json(self.database.card_text(number), f"{self.path}: model {number}")
+        return self.database.current_card()
 
     def _vectors(self) -> tuple[Vectors, Card]:
         number, card = self._model()

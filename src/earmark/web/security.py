@@ -1,4 +1,4 @@
-"""Who may ask: by the name of the server, the page that asks, and the token; and what a page may do."""
+"""Access: the middleware that checks host names, origins and the token, and adds security headers."""
 
 import hmac
 import ipaddress
@@ -9,7 +9,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from earmark.web.problem import MEDIA_TYPE, Problem
+from earmark.web import problems
+from earmark.web.problems import MEDIA_TYPE, Problem
 from earmark.web.settings import ServerSettings
 
 POLICY = (
@@ -17,7 +18,7 @@ POLICY = (
     "connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
-ALWAYS: Mapping[str, str] = {
+SECURITY_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -27,13 +28,13 @@ ALWAYS: Mapping[str, str] = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 OPEN = ("/", "/health", "/openapi.json")
-"""What is answered without the token, besides the page's files."""
+"""Paths that need no token, besides the page's files."""
 PAGE = "/page/"
 API = "/v1/"
 
 
-class Guard:
-    """Stands before the application (ASGI): refuses what may not come in, and adds headers to what goes out."""
+class AccessMiddleware:
+    """Refuses requests that are not allowed, and adds security headers to all responses (ASGI)."""
 
     def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
         self._app = app
@@ -41,7 +42,7 @@ class Guard:
         self._hosts = {"localhost", *(name.lower().rstrip(".") for name in settings.allowed_hosts)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Refuse a request, or pass it on to the application."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -49,7 +50,7 @@ class Guard:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in ALWAYS.items():
+                for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
                 headers.setdefault("Cache-Control", "no-cache" if _is_page(scope["path"]) else "no-store")
             await send(message)
@@ -65,25 +66,25 @@ class Guard:
     def _refusal(self, scope: Scope) -> Problem | None:
         headers = Headers(scope=scope)
         path = scope["path"]
-        if not self._knows(headers.get("host", "")):
-            return _wrong_host()
+        if not self._is_known(headers.get("host", "")):
+            return problems.WRONG_HOST
         if (scope["method"] not in ("GET", "HEAD") or path.startswith(API)) and _is_foreign(headers):
-            return _foreign()
+            return problems.OTHER_ORIGIN
         if self._token and path not in OPEN and not path.startswith(PAGE):
             given = headers.get("authorization", "")
             kind, _, token = given.partition(" ")
             if kind.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), self._token):
-                return _no_token(bool(given))
+                return problems.no_token(given=bool(given))
         return None
 
-    def _knows(self, host: str) -> bool:
-        """Whether the server is called by a name it knows. Choice: by an address always; only names can be rebound."""
+    def _is_known(self, host: str) -> bool:
+        """Return whether a Host header is an address or a known name. Only names can be rebound to other servers."""
         name = _name_of(host)
         return name in self._hosts or _is_address(name)
 
 
 def _name_of(host: str) -> str:
-    """A Host header without its port."""
+    """Return a Host header without its port."""
     if host.startswith("["):
         return host[1:].rpartition("]")[0]
     return host.partition(":")[0].lower().rstrip(".")
@@ -98,7 +99,7 @@ def _is_address(name: str) -> bool:
 
 
 def _is_foreign(headers: Headers) -> bool:
-    """Whether a browser sends this for a page of another origin. What is no browser says nothing of the kind."""
+    """Return whether a browser sends a request for a page of another origin. Other programs send no such headers."""
     site = headers.get("sec-fetch-site")
     if site is not None:
         return site not in ("same-origin", "none")
@@ -111,7 +112,7 @@ def _is_foreign(headers: Headers) -> bool:
     except ValueError:
         return True
     host = headers.get("host", "")
-    # A proxy may speak https outside and http here: of the scheme only its usual port counts.
+    # A proxy may accept https and pass it on as http, so the schemes are not compared, only their usual ports.
     own = {(_name_of(host), _port_of(host, usual)) for usual in (80, 443)}
     return ((parts.hostname or "").rstrip("."), port) not in own
 
@@ -123,34 +124,3 @@ def _port_of(host: str, usual: int) -> int:
 
 def _is_page(path: str) -> bool:
     return path == "/" or path.startswith(PAGE)
-
-
-def _wrong_host() -> Problem:
-    return Problem(
-        "wrong-host",
-        421,
-        "The server is not called that",
-        "The request's Host is neither an address, nor localhost, nor a name that this server was given.",
-        "Use the server's address; or ask who runs it to allow the name (--allow-host NAME).",
-    )
-
-
-def _foreign() -> Problem:
-    return Problem(
-        "other-origin",
-        403,
-        "Requests from other pages are refused",
-        "The request comes from a page of another origin.",
-        "Use this server's own page, or a program that is no browser.",
-    )
-
-
-def _no_token(given: bool) -> Problem:
-    return Problem(
-        "no-token",
-        401,
-        "The token is wrong" if given else "A token is needed",
-        f"Found {'a wrong' if given else 'no'} Authorization header, expected the token that this server was started "
-        "with.",
-        "Send the header `Authorization: Bearer TOKEN`; who runs the server knows the token.",
-    )

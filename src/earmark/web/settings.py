@@ -1,4 +1,4 @@
-"""What a server allows, and how long it keeps what it was given."""
+"""The limits of a server, and how long it keeps tracks."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +10,15 @@ from earmark.errors import EarmarkError
 class ServerSettings:
     """The limits of a server; the defaults are safe for one machine.
 
-    jobs: sounds listened to at a time, each in a process of its own. max_waiting: sounds that may wait besides, those
-    that are still being uploaded included; who comes then is told to come back. max_megabytes, max_minutes: of one
-    sound. time_limit_seconds: how long listening to one sound may take. memory_megabytes: what a process may take for
-    it beyond its model. keep_minutes: how long a track is kept after it was last asked for; kept_tracks,
-    kept_megabytes: how many of them, the oldest making room. token: what every request has to carry, unless it is
-    empty. allowed_hosts: names that the server may be called by, besides localhost and addresses. folder: where the
-    private folder for uploads is made; None for the system's place.
+    jobs: sounds analysed at a time, each in a process of its own. max_waiting: sounds that may wait, including those
+    that are still being uploaded; the server refuses further ones. max_megabytes, max_minutes: of one sound.
+    time_limit_seconds: how long the analysis of one sound may take. memory_megabytes: how much memory a process may use
+    for a sound, beyond its model. keep_minutes: how long the server keeps a track after the last request for it.
+    kept_tracks, kept_megabytes: how many tracks the server keeps; it removes the oldest first. token: what every
+    request must carry; empty for none. allowed_hosts: names of the server, besides localhost and addresses. folder:
+    where the private folder for uploads is created; None for the system's folder for temporary files.
+
+    Raises EarmarkError for a number that is too small.
     """
 
     jobs: int = 1
@@ -33,11 +35,7 @@ class ServerSettings:
     folder: Path | None = None
 
     def __post_init__(self) -> None:
-        least = {
-            "jobs": 1,
-            "max_waiting": 0,
-            "kept_tracks": 1,
-        }
+        least = {"jobs": 1, "max_waiting": 0, "kept_tracks": 1}
         for name, bound in least.items():
             if getattr(self, name) < bound:
                 raise EarmarkError(f"{name}: found {getattr(self, name)}, expected at least {bound}.")
@@ -55,10 +53,10 @@ class ServerSettings:
 
     @property
     def max_bytes(self) -> int:
-        """Of one sound."""
+        """The largest size of one sound, in bytes."""
         return int(self.max_megabytes * 1_000_000)
 
     @property
-    def places(self) -> int:
-        """How many sounds may be here at a time: being uploaded, waiting, or being listened to."""
+    def slots(self) -> int:
+        """How many sounds may be uploaded, waiting or analysed at a time."""
         return self.jobs + self.max_waiting

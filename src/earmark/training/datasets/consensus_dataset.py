@@ -32,6 +32,8 @@ SCORES/NAME.npz    a teacher's scores, as `benchmarks/peers/score_tracks.py --pa
 FOLDERS: Mapping[str, str] = {"emotify": "emotify", "free": "free"}
 PEOPLE, CERTAIN = "people", "certain"
 """The groups of the columns that hold what people said in a tag's words, and what is known by how a sound was made."""
+OTHER_SOUND = "other sound"
+"""The group of tags that are no music's: `*` in a table stands for every tag but these."""
 TOGETHER = "consensus"
 """The group of the columns that hold what the teachers say together, without people."""
 PEOPLE_WEIGHT = 2 / 3
@@ -167,7 +169,7 @@ def _rows(root: Path, folders: Mapping[str, str], words: Vocabulary, freely_lice
                     f"There is no {place / cells['file']}, which line {row.line} of its tracks.csv names."
                 )
             is_emotify = "genre" in cells and "mtat_tags" in cells
-            group = f"{name}/{cells['artist' if is_emotify else 'source']}"
+            group = f"{name}/{cells['artist'] if is_emotify else cells.get('group', cells['source'])}"
             licence = taught.EMOTIFY_LICENCE if is_emotify else cells.get("licence", "")
             people = said_by_people(words, cells if is_emotify else None)
             found.append(_Row(cells, place, group, licence, people, _certain(words, row, place)))
@@ -205,10 +207,11 @@ def _certain(words: Vocabulary, row: CsvRow, place: Path) -> Values:
     labels = [tag.label for tag in words.tags]
     for column, value in (("absent", 0.0), ("present", 1.0)):
         named = [word.strip() for word in row.cells.get(column, "").split(";") if word.strip()]
-        if named == ["*"]:
-            certain[:] = value
-            continue
+        if "*" in named:
+            certain[[tag.group != OTHER_SOUND for tag in words.tags]] = value
         for word in named:
+            if word == "*":
+                continue
             label = words.label_of(word)
             if label is None:
                 raise DatasetError(

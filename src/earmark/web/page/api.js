@@ -1,10 +1,10 @@
-// The HTTP API as this page uses it: addresses beside the page, the token where one is wanted, problems as Problem.
+// The HTTP API: it adds the token to requests and turns failed responses into problems.
 
 import { Problem } from "./problem.js";
 
 const TOKEN = "earmark.token";
 
-/** The address of something on the server that the page came from, also below a path of a proxy. */
+/** Return the address of a resource of the page's server, also if a proxy serves the page below a path. */
 export function address(path) {
   return new URL(path.replace(/^\//, ""), new URL(".", location.href.split("#")[0])).href;
 }
@@ -20,12 +20,12 @@ export class Api {
     return sessionStorage.getItem(TOKEN);
   }
 
-  /** What a request has to carry. */
+  /** Return the headers of a request. */
   get headers() {
     return this.token ? { Authorization: `Bearer ${this.token}` } : {};
   }
 
-  /** A good answer, or a Problem thrown; asks for the token as often as it takes. */
+  /** Send a request and return its response; ask for the token until the server accepts it. Throws a Problem. */
   async fetch(path, options = {}) {
     for (;;) {
       const sent = this.token;
@@ -44,7 +44,7 @@ export class Api {
     return (await this.fetch(path)).blob();
   }
 
-  /** Send a file to be listened to; `progress` hears which share of it has left, 0 to 1. */
+  /** Upload a file; `progress` is called with the share that was sent, 0 to 1. */
   async upload(file, progress, signal) {
     for (;;) {
       const sent = this.token;
@@ -57,7 +57,7 @@ export class Api {
 
   _send(file, progress, signal) {
     return new Promise((resolve, reject) => {
-      // Not fetch: only this tells how much of an upload has gone.
+      // XMLHttpRequest reports the progress of an upload, which fetch does not.
       const request = new XMLHttpRequest();
       request.open("POST", address(`v1/tracks?name=${encodeURIComponent(file.name)}`));
       for (const [name, value] of Object.entries(this.headers)) request.setRequestHeader(name, value);

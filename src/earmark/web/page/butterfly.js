@@ -1,4 +1,4 @@
-// The tags of two tracks as bars to the left and to the right of their names.
+// A chart of the tags of two tracks: bars to the left and to the right of each tag's name.
 
 import { element } from "./element.js";
 import { percent } from "./number.js";
@@ -8,7 +8,7 @@ const APART = 0.15;
 const NAMED = 4;
 const BOTH = 0.4;
 
-/** Rows of tags, [{label, group}] in order; a wide difference makes the name heavier. */
+/** Draw a row for each tag, [{label, group}]; names of tags with a large difference are bold. */
 export function butterfly(left, right, tags) {
   const rows = [];
   let last = null;
@@ -45,7 +45,7 @@ function side(name, probability) {
   return element("td", { class: `wing wing-${name}` }, element("span", { class: "wing-row" }, value, bar));
 }
 
-/** What sets two tracks apart, and what they share, as sentences of nodes. */
+/** Return sentences, as nodes, about the differences and the similarities of two tracks. */
 export function differences(left, right) {
   const more = (one, other) =>
     one.tags

@@ -1,4 +1,4 @@
-// Two tracks side by side: what sets them apart, and when.
+// A comparison of two tracks: how they differ, and when.
 
 import { butterfly, differences } from "./butterfly.js";
 import { Deck } from "./deck.js";
@@ -46,7 +46,7 @@ export class Comparison {
     for (const side of this._sides) side.show(label);
   }
 
-  /** Which of the open tracks stands on one side. */
+  /** Return a select element that chooses the track of one side. */
   _chooser(pair, place) {
     const name = place ? "right" : "left";
     const select = element(
@@ -75,7 +75,7 @@ export class Comparison {
   }
 }
 
-/** One of the tracks: its player and its taggram. */
+/** Return one side: the player and the taggram of a track. */
 class Side {
   constructor(api, track, tags, choose) {
     this._track = track;
@@ -107,7 +107,7 @@ class Side {
   }
 }
 
-/** The tags that are strongest in either, group by group. */
+/** Return the strongest tags of both tracks, by group. */
 function strongest(left, right) {
   const strength = ({ label }) => Math.max(left.strength(label), right.strength(label));
   return inGroups(left, [...left.tags].sort((a, b) => strength(b) - strength(a)).slice(0, SHOWN));

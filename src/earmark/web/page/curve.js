@@ -1,10 +1,10 @@
-// When one tag sounds: its probability along the time of the track, its strongest seconds lit.
+// A curve of one tag's probability over time, with its strongest seconds highlighted.
 
 import { Drawing } from "./drawing.js";
 import { element } from "./element.js";
 import { colour } from "./palette.js";
 
-/** A drawing only: what it says is said in words by the evidence beside it. */
+/** Draws the curve. Screen readers skip it, because the evidence panel says the same in words. */
 export class Curve {
   constructor(track) {
     this._track = track;

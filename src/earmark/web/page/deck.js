@@ -1,4 +1,4 @@
-// The play button, the waveform and the chosen tag's curve: one time axis, one playhead.
+// The play button, the waveform and the curve of the selected tag, with one time axis and one playhead.
 
 import { Curve } from "./curve.js";
 import { element } from "./element.js";
@@ -9,7 +9,7 @@ import { problemCard } from "./problem.js";
 import { ruler } from "./ruler.js";
 import { Waveform } from "./waveform.js";
 
-/** A track's player with all that moves with it; tells "slot" at every new one, and with null at the start. */
+/** Shows the player of a track. It dispatches "slot" for each new slot of time, and with null at the start. */
 export class Deck extends EventTarget {
   /**
    * @param {import("./api.js").Api} api
@@ -68,7 +68,7 @@ export class Deck extends EventTarget {
     this._curveName.textContent = label;
   }
 
-  /** Move the playheads of everything in an element. */
+  /** Move all playheads inside an element. */
   moves(root) {
     this._movers.push(root);
     this._moved();

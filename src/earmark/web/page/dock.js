@@ -1,4 +1,4 @@
-// On a phone: the play button, the chosen tag and the way to its reasons, at the foot of the screen.
+// The bar at the bottom of a phone's screen: play button, selected tag, and a button for its evidence.
 
 import { element } from "./element.js";
 import { icon } from "./icon.js";

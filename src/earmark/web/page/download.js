@@ -1,10 +1,10 @@
-// A track's answer as a file: JSON with everything, or tables.
+// Downloads of a track's result, as JSON or as tables.
 
 import { element } from "./element.js";
 import { icon } from "./icon.js";
 import { menu } from "./menu.js";
 
-/** The menu of a track's files. */
+/** Return the menu of downloads. */
 export function downloads(track) {
   const saved = (ending, text, kind) => () => save(`${track.title}${ending}`, text(track), kind);
   return menu("Download", icon("download"), [
@@ -14,12 +14,12 @@ export function downloads(track) {
   ]);
 }
 
-/** The prediction as `earmark tag --json` has it, with the evidence of every tag. */
+/** Return the prediction in the format of `earmark tag --json`, with the evidence of every tag. */
 function json({ prediction, evidence }) {
   return `${JSON.stringify({ ...prediction, evidence }, null, 2)}\n`;
 }
 
-/** The columns and cells of `Prediction.csv_header` and `csv_row`. */
+/** Return the columns and cells of `Prediction.csv_header` and `csv_row`. */
 function csv({ prediction }) {
   const {
     source,
@@ -49,7 +49,7 @@ function csv({ prediction }) {
   ]);
 }
 
-/** A row for every window, a column for every tag. */
+/** Return a table with a row for each window and a column for each tag. */
 function csvOverTime({ prediction: { over_time: overTime } }) {
   const { seconds, window_seconds: window, labels, probabilities } = overTime;
   const rows = seconds.map((start, at) => [

@@ -1,4 +1,4 @@
-// A canvas that is as large as its place, as sharp as the screen, and drawn again when either or the theme changes.
+// A canvas with the size of its container and the resolution of the screen; it redraws when these or the theme change.
 
 import { element } from "./element.js";
 

@@ -1,4 +1,4 @@
-// Files dropped anywhere on the page.
+// Files that are dropped anywhere on the page.
 
 export class Dropping {
   /** @param {(files: FileList) => void} take gets what was dropped */

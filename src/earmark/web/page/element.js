@@ -1,7 +1,7 @@
-// Elements, made in one call. Text only ever becomes text: nothing on this page is built from markup in strings.
+// Creating elements. Strings become text nodes, so the page never parses markup from data.
 
 /**
- * An element with what belongs to it.
+ * Create an element with properties and children.
  *
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
@@ -25,7 +25,7 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
-/** Text that only a screen reader says. */
+/** Return text that only screen readers present. */
 export function unseen(text) {
   return element("span", { class: "unseen" }, text);
 }

@@ -1,4 +1,4 @@
-// A track of the library in a list: hear it, see its tags, open it.
+// An entry of a list of the library's tracks: play button, tags, and a button that opens it.
 
 import { element } from "./element.js";
 import { percent } from "./number.js";
@@ -6,12 +6,12 @@ import { titleOf } from "./title.js";
 
 const TAGS = 4;
 
-/** The name of a library's track for people. */
+/** Return the title of a track of the library. */
 export function entryName({ title, name }) {
   return title || titleOf(name);
 }
 
-/** One entry; `told` says what its score means. */
+/** Return an entry; `told` describes its score. */
 export function entry(page, track, told) {
   const name = entryName(track);
   const tags = track.tags

@@ -1,7 +1,7 @@
-// Server-sent events, read with fetch: unlike EventSource it can carry a token, and it says why it failed.
+// Server-sent events, read with fetch, which unlike EventSource can send a token and tells why it failed.
 
 /**
- * Every event of a stream until it ends.
+ * Yield each event of a stream until it ends.
  *
  * @param {import("./api.js").Api} api
  * @param {string} path
@@ -26,7 +26,7 @@ export async function* events(api, path, signal) {
   }
 }
 
-/** One event of its lines, or null where they are only a comment that keeps the line open. */
+/** Return the event of some lines, or null if they are a comment that only keeps the connection open. */
 function parsed(lines) {
   let name = "message";
   const data = [];

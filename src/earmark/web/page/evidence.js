@@ -1,4 +1,4 @@
-// Why a track got a tag: in words, where it is clearest, where it was decided, and how that adds up.
+// The evidence panel: why a track got a tag, when it is clearest, and which scales and levels decided.
 
 import { element, unseen } from "./element.js";
 import { icon } from "./icon.js";
@@ -8,7 +8,7 @@ import { course, decided, question, verdict } from "./words.js";
 
 const STRETCHES = 5;
 
-/** The panel of one tag's evidence; tells `play` which stretch a person wants to hear. */
+/** Shows the evidence of one tag; calls `play` with the stretch to play. */
 export class Evidence {
   /**
    * @param {import("./track.js").Track} track
@@ -191,7 +191,7 @@ export class Evidence {
   }
 }
 
-/** A tag's parts in hundredths of a point, rounded so that what is shown adds up. */
+/** Return the parts of a tag in hundredths, rounded so that the shown numbers add up. */
 class Sums {
   constructor(evidence) {
     this.base = Math.round(evidence.base * 100);
@@ -207,7 +207,7 @@ class Sums {
     this.largest = Math.max(50, ...rounded.map(Math.abs));
   }
 
-  /** Null where a scale has no such level. */
+  /** Return the contribution of a level in hundredths, or null if a scale has no such level. */
   part(scale, level) {
     return this._parts.find((part) => part.extractor === scale && part.level === level)?.points ?? null;
   }

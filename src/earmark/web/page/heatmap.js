@@ -1,4 +1,4 @@
-// The card of the taggram: which tags it shows, what lies under the pointer, its legend, and the same in words.
+// The card around the taggram: selection of tags, readout of the pointer, legend, and the table in words.
 
 import { THEME_CHANGED } from "./drawing.js";
 import { element } from "./element.js";
@@ -79,13 +79,13 @@ export class Heatmap {
   }
 }
 
-/** The strongest tags, group by group. */
+/** Return the strongest tags by group. */
 function strongest(track) {
   const order = [...track.tags].sort((a, b) => track.strength(b.label) - track.strength(a.label));
   return inGroups(track, order.slice(0, SHOWN));
 }
 
-/** Some tags of a track in the order of its groups, the strongest of each first. */
+/** Return tags in the order of a track's groups, the strongest of each group first. */
 export function inGroups(track, tags) {
   const wanted = new Set(tags.map((tag) => tag.label));
   return track.groups.flatMap((group) => group.tags.filter((tag) => wanted.has(tag.label)));

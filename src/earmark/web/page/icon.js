@@ -1,4 +1,4 @@
-// Icons, drawn as paths on a grid of 24.
+// Icons, as paths on a grid of 24 by 24.
 
 const SHAPES = {
   play: ["fill", "M8 5.2v13.6a.8.8 0 0 0 1.2.7l11-6.8a.8.8 0 0 0 0-1.4l-11-6.8a.8.8 0 0 0-1.2.7z"],
@@ -24,7 +24,7 @@ const SHAPES = {
   wrong: ["line", "M12 8v5M12 16.2v.3M12 20.5a8.5 8.5 0 1 1 0-17 8.5 8.5 0 0 1 0 17z"],
 };
 
-/** One icon as an SVG element, said by no screen reader: what it is on says what it does. */
+/** Return an icon as an SVG element. Screen readers skip it, because its button has a label. */
 export function icon(name) {
   const space = "http://www.w3.org/2000/svg";
   const [kind, shape] = SHAPES[name];

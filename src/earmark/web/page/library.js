@@ -1,4 +1,4 @@
-// The library: a search in tags joined by AND, OR and NOT.
+// The view of the library: a search over tags joined by AND, OR and NOT.
 
 import { element } from "./element.js";
 import { entry } from "./entry.js";
@@ -55,7 +55,7 @@ export class Library {
     this._show("", LATEST);
   }
 
-  /** Searches that mean something to this model. */
+  /** Return examples of searches with tags of this model. */
   _examples() {
     const known = new Set(this._page.labels);
     /** @type {[string, string[]][]} */
@@ -87,7 +87,7 @@ export class Library {
     return query ? this._show(query, SHOWN) : this._show("", LATEST);
   }
 
-  /** Show what fits a search, or the tracks that were added last. */
+  /** Show the tracks that match a search, or the newest ones. */
   async _show(query, count) {
     this._asked += 1;
     const asked = this._asked;
@@ -111,7 +111,7 @@ export class Library {
     this._found.replaceChildren(shown);
   }
 
-  /** Put the caret where the search went wrong. */
+  /** Put the caret at the mistake in the search. */
   _pointAt(position) {
     this._input.focus();
     this._input.setSelectionRange(position, this._input.value.length);

@@ -1,4 +1,4 @@
-// What the server is listening to right now: its tags, as they come.
+// The card of the live sound and its present tags.
 
 import { element } from "./element.js";
 import { events } from "./events.js";
@@ -8,7 +8,7 @@ import { problemOf } from "./problem.js";
 const SHOWN = 8;
 const AGAIN_SECONDS = 5;
 
-/** A card that is there only where the server listens to something. */
+/** Shows the card, if the server has a live sound. */
 export class Live {
   constructor(api) {
     this._api = api;
@@ -29,13 +29,13 @@ export class Live {
     );
   }
 
-  /** Follow until it has ended; a line that breaks is taken up again. */
+  /** Follow the events to the last one, and connect again after an interruption. */
   async begin() {
     for (;;) {
       try {
         for await (const { name, data } of events(this._api, "v1/live")) {
           this.root.hidden = false;
-          if (name === "waiting") this._wait(data);
+          if (name === "notice") this._notify(data);
           if (name === "tags") this._show(data);
           if (name === "ended") {
             this._end(data);
@@ -51,7 +51,7 @@ export class Live {
     }
   }
 
-  _wait({ detail }) {
+  _notify({ detail }) {
     this._told.textContent = detail;
   }
 
@@ -68,7 +68,7 @@ export class Live {
     if (overall) this._keepPlaces(overall.tags.slice(0, SHOWN));
   }
 
-  /** A tag that stays keeps its place, and only its bar moves; one that comes takes the place of one that went. */
+  /** Update the tags: those that stay keep their rows, and new ones replace those that have gone. */
   _keepPlaces(tags) {
     const now = new Map(tags.map((tag) => [tag.label, tag]));
     const kept = new Set(this._places.filter((label) => now.has(label)));

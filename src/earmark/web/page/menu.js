@@ -1,4 +1,4 @@
-// A button with a short list below it.
+// A button that opens a short menu.
 
 import { element } from "./element.js";
 import { icon } from "./icon.js";
@@ -6,7 +6,7 @@ import { icon } from "./icon.js";
 /** @typedef {{text: string, hint?: string, href?: string, act?: () => void}} Item */
 
 /**
- * A menu of links and buttons; closes on Escape, on a choice, and when the focus leaves it.
+ * Return a menu of links and buttons. It closes on Escape, on a choice, and when it loses the focus.
  *
  * @param {string} name
  * @param {Node} picture

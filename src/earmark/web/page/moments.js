@@ -1,9 +1,9 @@
-// The taggram in words: for every tag when it is strongest and weakest, as a table.
+// The taggram as a table: when each tag is strongest and weakest.
 
 import { element } from "./element.js";
 import { clock, percent } from "./number.js";
 
-/** A table of the same tags as the taggram, for who cannot see it or wants numbers. */
+/** Return a table of the taggram's tags, for people who cannot see it or want numbers. */
 export function momentsTable(track, tags, play) {
   return element(
     "table",

@@ -1,11 +1,11 @@
-// Numbers as a person reads them.
+// Formats of numbers.
 
-/** 0.923 as "92%". */
+/** Format 0.923 as "92%". */
 export function percent(share) {
   return `${Math.round(share * 100)}%`;
 }
 
-/** 83.4 as "1:23". */
+/** Format 83.4 seconds as "1:23". */
 export function clock(seconds) {
   const whole = Math.max(0, Math.floor(seconds + 1e-6));
   const minutes = Math.floor(whole / 60);
@@ -14,12 +14,12 @@ export function clock(seconds) {
   return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${rest}`;
 }
 
-/** The same, up to the next whole second: where something ends. */
+/** Format the end of a stretch like `clock`, rounded up to a whole second. */
 export function clockEnd(seconds) {
   return clock(Math.ceil(seconds - 1e-6));
 }
 
-/** 83.4 as "1 minute 23 seconds", to be heard. */
+/** Format 83.4 seconds as "1 minute 23 seconds" for screen readers. */
 export function spokenClock(seconds) {
   const whole = Math.max(0, Math.floor(seconds + 1e-6));
   const parts = [];
@@ -28,16 +28,16 @@ export function spokenClock(seconds) {
   return parts.join(" ");
 }
 
-/** Hundredths as "+1.30" or "−0.42". */
+/** Format hundredths as "+1.30" or "−0.42". */
 export function signed(hundredths) {
   const sign = hundredths < 0 ? "−" : hundredths > 0 ? "+" : "";
   return `${sign}${(Math.abs(hundredths) / 100).toFixed(2)}`;
 }
 
 /**
- * Hundredths that add up: each number rounded so that the sum of all is the sum asked for.
+ * Round numbers to hundredths so that they add up to a given sum.
  *
- * Those whose rounding lies farthest from them give way, by one hundredth.
+ * The numbers with the largest rounding errors change by one hundredth.
  */
 export function addingUp(numbers, sum) {
   const exact = numbers.map((number) => number * 100);

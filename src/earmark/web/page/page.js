@@ -1,4 +1,4 @@
-// The page: which view an address shows, and what all of them share.
+// The page: it shows the view of the address, and holds what all views share.
 
 import { Api } from "./api.js";
 import { Comparison } from "./comparison.js";
@@ -37,14 +37,14 @@ export class Page {
     document.getElementById("strip").append(this._tabs.root);
     switchTheme(document.getElementById("theme"));
     new Dropping((files) => this.openFiles(files));
-    // Not as an address: that says which track is shown.
+    // The link moves the focus and leaves the address alone, because it names the track that is shown.
     document.querySelector(".skip").addEventListener("click", (event) => {
       event.preventDefault();
       this._main.focus();
     });
   }
 
-  /** Learn what the server has, then show what the address says. */
+  /** Ask the server for its model and library, then show the view of the address. */
   async begin() {
     window.addEventListener("unhandledrejection", ({ reason }) => this._unforeseen(reason));
     window.addEventListener("error", ({ error }) => error && this._unforeseen(error));
@@ -69,7 +69,7 @@ export class Page {
     this._route(false);
   }
 
-  /** The server's limits; on the way its model and library are taken up. */
+  /** Return the server's limits, and store its model and library. */
   async _limits() {
     const [health, models] = await Promise.all([this.api.json("health"), this.api.json("v1/models")]);
     const model = models.find((one) => one.default) ?? models[0];
@@ -97,7 +97,7 @@ export class Page {
     if (shown) location.hash = "#/";
   }
 
-  /** The library of the server, or null where it was started without one. */
+  /** Return the server's library, or null if it has none. */
   async _libraryOf() {
     try {
       return new Library(this, (await this.api.json("v1/library")).tracks);
@@ -134,7 +134,7 @@ export class Page {
     this._main.replaceChildren(view.root);
     document.title = title ? `${title} · earmark` : "earmark";
     if (moved) window.scrollTo(0, 0);
-    // Where the focus was in what has gone, it goes on from the title of what has come.
+    // A new view, or one that replaces the focused element, gets the focus at its title.
     if (moved || focused) view.root.querySelector("h1")?.focus({ preventScroll: true });
   }
 
@@ -165,7 +165,7 @@ export class Page {
     this._tabs.mark();
   }
 
-  /** Space plays and pauses, unless it means something where the focus is. */
+  /** Play or pause on Space, unless the focused element uses that key. */
   _key(event) {
     if (event.key !== " " || event.altKey || event.ctrlKey || event.metaKey) return;
     if (event.target.closest("button, a, input, select, textarea, summary, dialog")) return;
@@ -175,7 +175,7 @@ export class Page {
     player.toggle();
   }
 
-  /** A mistake of this page itself: it is told, not hidden. */
+  /** Show an unexpected error of the page itself. */
   _unforeseen(error) {
     const problem = new Problem({
       title: "Something went wrong on this page",

@@ -1,4 +1,4 @@
-// The heat map's colours, and those of the page for drawings.
+// The colours of the heat map and of other drawings.
 
 const STEPS = 64;
 /* Lightness falls (in the dark: rises) in equal steps of OKLab, so that equal differences of probability look equally
@@ -6,13 +6,13 @@ const STEPS = 64;
 const LIGHT = { lightness: [0.962, 0.27], chroma: [0.008, 0.095, 0.09], hue: [190, 222, 268] };
 const DARK = { lightness: [0.262, 0.95], chroma: [0.018, 0.095, 0.075], hue: [258, 222, 180] };
 
-/** Whether the page is dark now: chosen with the switch, or by the system. */
+/** Return whether the page is dark now, by the switch or by the system. */
 export function isDark() {
   const chosen = document.documentElement.dataset.theme;
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-/** The colours of probabilities from 0 to 1, as [red, green, blue] of 0 to 255. */
+/** Return the colours of the probabilities from 0 to 1, as [red, green, blue] of 0 to 255. */
 export function heatColours() {
   const ramp = isDark() ? DARK : LIGHT;
   return Array.from({ length: STEPS + 1 }, (_, step) => {
@@ -22,24 +22,24 @@ export function heatColours() {
   });
 }
 
-/** The colour of one probability, to be looked up in `heatColours`. */
+/** Return the index of a probability's colour in `heatColours`. */
 export function heatOf(colours, probability) {
   return colours[Math.round(Math.min(1, Math.max(0, probability)) * STEPS)];
 }
 
-/** The same as a CSS gradient from left to right, for the legend. */
+/** Return the colours as a CSS gradient from left to right, for the legend. */
 export function heatGradient() {
   const stops = heatColours().filter((_, step) => step % 8 === 0);
   return `linear-gradient(to right, ${stops.map((colour) => `rgb(${colour.join(" ")})`).join(", ")})`;
 }
 
-/** A colour of theme.css by its name, such as "accent". */
+/** Return a colour of theme.css by its name, such as "accent". */
 export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
 /**
- * A curve through three values, at 0, one half and 1.
+ * Interpolate three values that lie at 0, one half and 1.
  *
  * @param {number[]} values
  * @param {number} at
@@ -48,7 +48,7 @@ function bent([start, middle, end], at) {
   return at < 0.5 ? start + (middle - start) * at * 2 : middle + (end - middle) * (at - 0.5) * 2;
 }
 
-/** OKLCH to sRGB (Ottosson's OKLab), clipped to what a screen shows. */
+/** Convert OKLCH to sRGB (Ottosson's OKLab), clipped to the range of a screen. */
 function rgb(lightness, chroma, hue) {
   const a = chroma * Math.cos((hue * Math.PI) / 180);
   const b = chroma * Math.sin((hue * Math.PI) / 180);

@@ -1,4 +1,4 @@
-// A player of one sound; only one of all players sounds at a time.
+// A player of one sound. Only one player plays at a time.
 
 import { address } from "./api.js";
 import { Problem, problemOf } from "./problem.js";
@@ -9,9 +9,9 @@ const NOT_PLAYABLE = {
   what_to_do: "Try another browser; the tags are right all the same.",
 };
 
-/** Tells "time" while it moves and "state" when it starts, stops or fails. */
+/** Plays a sound. It dispatches "time" during playback, and "state" when it starts, stops or fails. */
 export class Player extends EventTarget {
-  /** The player that sounded last: what the space bar means. */
+  /** The player that played last, which the space bar controls. */
   static current = null;
 
   /**
@@ -56,7 +56,7 @@ export class Player extends EventTarget {
     try {
       await this._audio.play();
     } catch (error) {
-      // A pause that came before the sound did, or a source that failed: that is told by its own event.
+      // An early pause or a failed source ends here too; both have events of their own.
       if (!["AbortError", "NotSupportedError"].includes(error.name)) throw error;
     }
   }
@@ -70,21 +70,21 @@ export class Player extends EventTarget {
     return this.playing ? this.pause() : this.play();
   }
 
-  /** Go to a second of the sound; what sounds goes on sounding there. */
+  /** Go to a second of the sound; playback continues there. */
   seek(seconds) {
     this._stopAt = null;
     this._goTo(seconds);
     if (Player.current === null || !Player.current.playing) Player.current = this;
   }
 
-  /** Play from a second on, up to another where one is given. */
+  /** Play from a second, up to another one if it is given. */
   playFrom(seconds, until = null) {
     this._goTo(seconds);
     this._stopAt = until;
     return this.play();
   }
 
-  /** Stop, and let go of the sound. */
+  /** Stop and release the sound. */
   close() {
     this.pause();
     this._forget();
@@ -97,7 +97,7 @@ export class Player extends EventTarget {
     this._moved();
   }
 
-  /** Have a source; returns whether there is one. */
+  /** Load a source unless there is one; return whether that succeeded. */
   async _load() {
     if (this._audio.getAttribute("src")) return true;
     try {
@@ -115,7 +115,7 @@ export class Player extends EventTarget {
     }
   }
 
-  /** Where the browser gets the sound; an audio element cannot carry a token, so with one it is fetched whole. */
+  /** Return the address of the sound. With a token the sound is fetched whole, because audio elements send no token. */
   async _sourceOf(path) {
     return this._api.token ? URL.createObjectURL(await this._api.blob(path)) : address(path);
   }
@@ -129,7 +129,7 @@ export class Player extends EventTarget {
     this._moved();
   }
 
-  /** Tell the time on every frame, while it sounds. */
+  /** Dispatch the time on each frame during playback. */
   _run() {
     if (!this.playing) return;
     this._moved();
@@ -144,7 +144,7 @@ export class Player extends EventTarget {
     this.dispatchEvent(new Event("time"));
   }
 
-  /** The sound cannot be had, or not be played: then the server is asked for it as FLAC, which every browser plays. */
+  /** Handle a sound that cannot be loaded or played: ask the server for FLAC, which every browser plays. */
   async _broken() {
     if (!this._audio.getAttribute("src")) return;
     try {
@@ -163,7 +163,7 @@ export class Player extends EventTarget {
     this.play();
   }
 
-  /** Tell why there is no sound; who presses again tries again. */
+  /** Show why there is no sound; the play button tries again. */
   _fail(problem) {
     this.pause();
     this._forget();

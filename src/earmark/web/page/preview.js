@@ -1,4 +1,4 @@
-// Play buttons of tracks in lists: one player for all of them.
+// The play buttons of lists, which share one player.
 
 import { element } from "./element.js";
 import { icon } from "./icon.js";
@@ -11,7 +11,7 @@ export class Preview {
     this._button = null;
   }
 
-  /** A button that plays a track of the library. */
+  /** Return a button that plays a track of the library. */
   button(number, name) {
     const button = element("button", { class: "play play-small", type: "button" }, icon("play"));
     button.addEventListener("click", () => this._pressed(button, `v1/library/tracks/${number}/audio`));

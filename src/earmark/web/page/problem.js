@@ -1,9 +1,9 @@
-// What went wrong, and what to do about it: the server's application/problem+json, or the same made here.
+// Problems: what went wrong and what to do, from the server (application/problem+json) or from the page itself.
 
 import { element } from "./element.js";
 import { icon } from "./icon.js";
 
-/** A failure in words that a person can act on. */
+/** Describes a failure and what to do about it. */
 export class Problem extends Error {
   constructor({ title, detail, what_to_do: whatToDo, status = 0, position = null, retryAfter = null }) {
     super(detail);
@@ -15,7 +15,7 @@ export class Problem extends Error {
     this.retryAfter = retryAfter;
   }
 
-  /** The problem that an answer of the server holds, whoever wrote it: a proxy's error page says less. */
+  /** Return the problem of a failed response, which may also be the error page of a proxy. */
   static async of(response) {
     const retryAfter = Number(response.headers.get("Retry-After")) || null;
     const kind = response.headers.get("Content-Type") ?? "";
@@ -23,7 +23,7 @@ export class Problem extends Error {
     return Problem.withStatus(response.status, retryAfter);
   }
 
-  /** Where the answer says nothing but its status. */
+  /** Return the problem of a response that has only a status. */
   static withStatus(status, retryAfter = null) {
     return new Problem({
       title: "The server could not answer",
@@ -43,7 +43,7 @@ export class Problem extends Error {
   }
 }
 
-/** Any error as a Problem: what is thrown by fetch is a server that cannot be reached; what else is thrown is ours. */
+/** Convert any error to a Problem: fetch throws if the server cannot be reached, and other errors are the page's. */
 export function problemOf(error) {
   if (error instanceof Problem) return error;
   if (error instanceof TypeError && /fetch|network|load|input stream/i.test(error.message))
@@ -51,7 +51,7 @@ export function problemOf(error) {
   throw error;
 }
 
-/** The card that tells of a problem; `action` is a button that does something about it. */
+/** Return the card of a problem; `action` is a button, such as one that tries again. */
 export function problemCard(problem, ...actions) {
   return element(
     "div",

@@ -1,4 +1,4 @@
-// A track that is not there yet: how far it is, or what went wrong with it.
+// The view of a track that is not finished: its progress, or its problem.
 
 import { element } from "./element.js";
 import { problemCard } from "./problem.js";
@@ -41,7 +41,7 @@ export class Progress {
 
   close() {}
 
-  /** Show how it stands now. */
+  /** Show the present state. */
   changed() {
     const { message, share, problem } = this._track;
     const failed = problem !== null;

@@ -1,4 +1,4 @@
-// What was found in a track: what, when and why, side by side.
+// The result of a track: its tags, tags over time and evidence.
 
 import { Deck } from "./deck.js";
 import { Dock } from "./dock.js";
@@ -51,7 +51,7 @@ export class Result {
     this.choose([...sure, ...parts, track.tags[0].label][0]);
   }
 
-  /** Show one tag in everything. */
+  /** Select a tag in all parts of the result. */
   choose(label) {
     this._tags.show(label);
     this._deck.show(label);
@@ -65,7 +65,7 @@ export class Result {
     this._evidence.root.querySelector("h2").focus({ preventScroll: true });
   }
 
-  /** What can be compared changes with the tracks that are open. */
+  /** Update the menu of comparisons after tracks were opened or closed. */
   opened() {
     const others = this._page.tracks.heard.filter((other) => other !== this._track);
     const items = others.map((other) => ({
@@ -100,7 +100,7 @@ export class Result {
   }
 }
 
-/** A part of the page on its own ground. */
+/** Return a section with a background of its own. */
 export function card(name, label, ...children) {
   return element("section", { class: `card ${name}`, "aria-label": label ?? name }, ...children);
 }
@@ -110,7 +110,7 @@ export function cardHead(title, aside) {
   return element("div", { class: "card-head" }, element("h2", {}, title), beside);
 }
 
-/** What the two shades of a bar mean. */
+/** Return the legend of the two shades of a bar. */
 function key() {
   return element(
     "p",
@@ -122,7 +122,7 @@ function key() {
   );
 }
 
-/** What to know about a file that was not whole, or very short. */
+/** Return notes about a file that is truncated or very short. */
 function notes({ prediction, duration }) {
   const texts = [];
   if (prediction.truncated)

@@ -1,4 +1,4 @@
-// The time axis: a few round times along a track.
+// The time axis: some round times of a track.
 
 import { element } from "./element.js";
 import { clock } from "./number.js";
@@ -6,7 +6,7 @@ import { clock } from "./number.js";
 const STEPS = [5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600];
 const TIMES_AT_MOST = 6;
 
-/** Times below a plot; said by no screen reader, which hears them where they matter. */
+/** Return the times below a plot. Screen readers skip them. */
 export function ruler(duration) {
   const step = STEPS.find((seconds) => duration / seconds <= TIMES_AT_MOST) ?? STEPS.at(-1);
   const times = [];

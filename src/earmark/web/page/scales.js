@@ -1,6 +1,6 @@
-// The scales of a model, as the lengths of sound that they are.
+// The scales of a model, described by the lengths of their segments.
 
-/** The lengths of sound that the model listens to, by the names of its scales. */
+/** Describes the scales of a model by the lengths of their segments. */
 export class Scales {
   /** @param {object} model as `/v1/models` has it: `scales`, the shortest first, and their `scale_seconds` */
   constructor({ scales, scale_seconds: seconds = {} }) {
@@ -8,20 +8,20 @@ export class Scales {
     this._seconds = seconds;
   }
 
-  /** "of 0.4 s"; "short" where the server does not say how long. */
+  /** Return "of 0.4 s", or "short" if the server does not state the length. */
   name(scale) {
     const seconds = this._seconds[scale];
     return seconds === undefined ? this._size(scale) : `of ${duration(seconds)}`;
   }
 
-  /** "Sounds of 0.4 s", or "Short sounds". */
+  /** Return "Sounds of 0.4 s", or "Short sounds". */
   sounds(scale) {
     const seconds = this._seconds[scale];
     const size = this._size(scale);
     return seconds === undefined ? `${size[0].toUpperCase()}${size.slice(1)} sounds` : `Sounds ${this.name(scale)}`;
   }
 
-  /** "short sounds (0.4 s)". */
+  /** Return "short sounds (0.4 s)", or "short sounds" if the server does not state the length. */
   words(scale) {
     const seconds = this._seconds[scale];
     return `${this._size(scale)} sounds${seconds === undefined ? "" : ` (${duration(seconds)})`}`;

@@ -1,4 +1,4 @@
-// Tracks of the library that are like the one that is open.
+// The tracks of the library that are similar to the open track.
 
 import { element } from "./element.js";
 import { entry } from "./entry.js";

@@ -1,4 +1,4 @@
-// The stretches of time that tags over time are shown in: each window stands for the hop around its middle.
+// Slots of time for tags over time: each window is shown as the hop around its middle.
 
 export class Slots {
   /** @param {object} evidence of any tag: all of a track have the same windows */
@@ -9,7 +9,7 @@ export class Slots {
     this._middle = Math.min(evidence.window_seconds, duration) / 2;
   }
 
-  /** Where slot `index` starts, in seconds; the first has all that comes before its window's middle. */
+  /** Return the start of a slot in seconds; the first slot starts at 0. */
   start(index) {
     return index <= 0 ? 0 : Math.min(this.duration, this._middle + (index - 0.5) * this._hop);
   }
@@ -18,7 +18,7 @@ export class Slots {
     return index >= this.count - 1 ? this.duration : this.start(index + 1);
   }
 
-  /** The slot that a second lies in. */
+  /** Return the slot of a second. */
   at(seconds) {
     const index = Math.floor((seconds - this._middle) / this._hop + 0.5 + 1e-6);
     return Math.min(this.count - 1, Math.max(0, index));

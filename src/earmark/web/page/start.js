@@ -1,4 +1,4 @@
-// Where the page begins: drop a song, choose files, or pick one from the library.
+// The start view: drop a song, choose files, or pick a track of the library.
 
 import { element } from "./element.js";
 import { icon } from "./icon.js";

@@ -1,7 +1,7 @@
 // The stretches of a track in which a tag is strongest.
 
 /**
- * The stretches that the evidence names, the one with the highest moment first.
+ * Return the stretches of the evidence, the one with the highest probability first.
  *
  * @returns {[number, number][]} starts and ends in seconds
  */

@@ -1,4 +1,4 @@
-// The switch between light and dark; until it is used, the system decides.
+// The switch between light and dark. Before its first use, the system decides.
 
 import { THEME_CHANGED } from "./drawing.js";
 import { icon } from "./icon.js";

@@ -1,4 +1,4 @@
-// The tracks that are open, as a strip of links.
+// The open tracks as a row of links.
 
 import { element, unseen } from "./element.js";
 import { icon } from "./icon.js";
@@ -11,7 +11,7 @@ export class Tabs {
     this.root = element("nav", { class: "strip", "aria-label": "Open tracks", hidden: true }, this._list);
   }
 
-  /** Draw the strip anew: tracks have come or gone. */
+  /** Redraw the row after tracks were opened or closed. */
   redraw() {
     const tracks = [...this._page.tracks];
     this.root.hidden = !tracks.length;
@@ -21,7 +21,7 @@ export class Tabs {
     this.mark();
   }
 
-  /** Show how far one track is. */
+  /** Show the progress of one track. */
   progress(track) {
     const link = this._links.get(track);
     if (!link) return;

@@ -1,4 +1,4 @@
-// The taggram: tags by time as a heat map; every cell is a moment that can be heard.
+// The taggram: a heat map of tags over time. A click on a cell plays its moment.
 
 import { Drawing } from "./drawing.js";
 import { element } from "./element.js";
@@ -7,7 +7,7 @@ import { heatColours, heatOf } from "./palette.js";
 
 const PAGE = 10;
 
-/** Rows of tags over the time of a track; tells `choose` which tag, and `play` which second, a person wants. */
+/** Shows a row for each tag over time; calls `choose` with the selected tag and `play` with the second to play. */
 export class Taggram {
   /**
    * @param {import("./track.js").Track} track
@@ -47,7 +47,7 @@ export class Taggram {
     this.root = element("div", { class: "taggram" }, this._labels, this._plot, this._spoken);
   }
 
-  /** Show some tags, as [{label, group}] in order; a new group stands a little apart. */
+  /** Show tags, [{label, group}], with space between groups. */
   rows(tags) {
     this._rows = tags;
     this._cursor.row = Math.min(this._cursor.row, tags.length - 1);
@@ -61,7 +61,7 @@ export class Taggram {
     this._drawing.redraw();
   }
 
-  /** Mark the row of the tag that is chosen. */
+  /** Mark the row of the selected tag. */
   show(label) {
     this._chosen = label;
     for (const button of this._labels.querySelectorAll("button")) {
@@ -88,7 +88,7 @@ export class Taggram {
     );
   }
 
-  /** Where each row lies: the labels beside it say. */
+  /** Return the positions of the rows, which those of their labels define. */
   _places() {
     return [...this._labels.querySelectorAll("button")].map((button) => ({
       top: button.offsetTop,
@@ -103,7 +103,7 @@ export class Taggram {
     const pixels = row.getContext("2d");
     const first = (slots.end(0) / slots.duration) * width;
     const last = (slots.start(slots.count - 1) / slots.duration) * width;
-    // Cells with edges where there is room for them; where there is none they are mixed, and none is lost.
+    // Wide cells get sharp edges. Narrow ones are averaged, so that every cell counts.
     context.imageSmoothingEnabled = slots.count > width;
     context.imageSmoothingQuality = "high";
     this._places().forEach(({ top, height }, place) => {
@@ -181,7 +181,7 @@ export class Taggram {
     this._wishes.play(this._track.slots.start(this._cursor.slot));
   }
 
-  /** Outline the cell, and say what it holds. */
+  /** Outline a cell and show its values. */
   _tell(aloud) {
     const { slots, duration } = this._track;
     const { row, slot } = this._cursor;

@@ -1,11 +1,11 @@
-// What a track has: tags in their groups, as bars.
+// The tags of a track by group, with bars.
 
 import { element, unseen } from "./element.js";
 import { percent } from "./number.js";
 
 const SHOWN = 3;
 
-/** The groups of a track's tags; a tag is a button that chooses it. */
+/** Shows the tags of a track by group; each tag is a button that selects it. */
 export class Tags {
   /**
    * @param {import("./track.js").Track} track
@@ -19,12 +19,12 @@ export class Tags {
     this.root = element("div", { class: "groups" }, ...track.groups.map((group) => this._group(group)));
   }
 
-  /** Mark the tag that is chosen. */
+  /** Mark the selected tag. */
   show(label) {
     for (const [other, button] of this._buttons) button.setAttribute("aria-pressed", String(other === label));
   }
 
-  /** Put the ticks where the tags are at one moment; nowhere with null. */
+  /** Show ticks at the probabilities of one moment; remove them for null. */
   now(slot) {
     this.root.classList.toggle("is-moving", slot !== null);
     if (slot === null) return;
@@ -79,7 +79,7 @@ export class Tags {
   }
 }
 
-/** The button that shows the rest of a group. */
+/** Return the button that shows the rest of a group. */
 function more(list, name, hidden) {
   const button = element("button", {
     class: "quiet",

@@ -1,4 +1,4 @@
-// Light or dark, before anything is drawn: a plain script in the head, so that a stored choice never flashes.
+// Sets the theme before the page is drawn, so that a stored choice does not flicker.
 (() => {
   const root = document.documentElement;
   const stored = localStorage.getItem("earmark.theme");

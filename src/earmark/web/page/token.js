@@ -1,8 +1,8 @@
-// The question for the token of a server that wants one.
+// The dialog that asks for the server's token.
 
 import { element } from "./element.js";
 
-/** Ask until there is an answer; `again` says that the last one was refused. */
+/** Ask for the token until one is entered; `again` says that the server refused the last one. */
 export function askToken(again) {
   return new Promise((resolve) => {
     const input = element("input", {
@@ -31,7 +31,7 @@ export function askToken(again) {
         element("button", { class: "button primary", type: "submit" }, "Continue"),
       ),
     );
-    // Without a token there is nothing to see: Escape would leave an empty page.
+    // Escape must not close the dialog, because the page is empty without a token.
     dialog.addEventListener("cancel", (event) => event.preventDefault());
     dialog.addEventListener("close", () => {
       dialog.remove();

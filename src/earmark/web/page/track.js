@@ -1,4 +1,4 @@
-// One track: on its way to the server, being listened to, heard, or failed.
+// A track: being uploaded, waiting, being analysed, finished, or failed.
 
 import { events } from "./events.js";
 import { Problem, problemOf } from "./problem.js";
@@ -8,7 +8,7 @@ import { titleOf } from "./title.js";
 const BUSY_RETRIES = 20;
 const LOST_RETRIES = 3;
 
-/** Tells "change" whenever something about it is new. */
+/** Holds the state of a track. It dispatches "change" for each change. */
 export class Track extends EventTarget {
   static _count = 0;
 
@@ -27,21 +27,21 @@ export class Track extends EventTarget {
     this._closing = new AbortController();
   }
 
-  /** A track of a file; it is sent when `begin` is called. */
+  /** Create a track from a file, which `begin` uploads. */
   static ofFile(api, file) {
     const track = new Track(api, file.name);
     track._begin = () => api.upload(file, (share) => track._say("sending", "Sending", share), track._closing.signal);
     return track;
   }
 
-  /** A track of the server's library, by its number. */
+  /** Create a track from the number of a track of the library. */
   static ofLibrary(api, number, name) {
     const track = new Track(api, name);
     track._begin = () => api.json(`v1/tracks?library=${number}`, { method: "POST", signal: track._closing.signal });
     return track;
   }
 
-  /** A track that the server holds already, by its identifier. */
+  /** Create a track from the identifier of one that the server keeps. */
   static ofIdentifier(api, identifier, name) {
     const track = new Track(api, name);
     track.key = identifier;
@@ -49,7 +49,7 @@ export class Track extends EventTarget {
     return track;
   }
 
-  /** The name without its ending, for people. */
+  /** The title: the name without its extension. */
   get title() {
     return titleOf(this.name);
   }
@@ -62,7 +62,7 @@ export class Track extends EventTarget {
     return `v1/tracks/${this.key}/audio`;
   }
 
-  /** Send it and listen, or try again what failed; ends when it is heard, failed or closed. */
+  /** Upload and follow the track, or try again; resolves when it is finished, failed or closed. */
   async begin() {
     this.problem = null;
     try {
@@ -80,16 +80,16 @@ export class Track extends EventTarget {
     }
   }
 
-  /** Forget it, here and on the server. */
+  /** Remove the track here and on the server. */
   close() {
     this._closing.abort();
     if (this.key.startsWith("new-")) return;
     this._api.fetch(`v1/tracks/${this.key}`, { method: "DELETE" }).catch(() => {
-      // It may be gone already; the server forgets it by itself, too.
+      // The track may be gone already, and the server removes old tracks by itself.
     });
   }
 
-  /** Its place in the queue; while that is full, it is asked for again. */
+  /** Create the track on the server; try again while its queue is full. */
   async _accepted() {
     for (let attempt = 0; ; attempt += 1) {
       try {
@@ -103,7 +103,7 @@ export class Track extends EventTarget {
     }
   }
 
-  /** What the server says of it until it is heard; a line that breaks is taken up again. */
+  /** Follow the track until it is finished, and connect again after an interruption. */
   async _followed() {
     for (let lost = 0; lost <= LOST_RETRIES; lost += 1) {
       try {
@@ -116,7 +116,7 @@ export class Track extends EventTarget {
     throw Problem.unreachable();
   }
 
-  /** Follow what the server says; returns whether it came to the end. */
+  /** Follow the events; return whether the last one arrived. */
   async _told() {
     for await (const { name, data } of events(this._api, `v1/tracks/${this.key}/events`, this._closing.signal)) {
       if (name === "failed") throw new Problem(data);
@@ -145,27 +145,27 @@ export class Track extends EventTarget {
     this._say("heard", "Heard", 1);
   }
 
-  /** How likely it has a tag, 0 to 1. */
+  /** Return the probability of a tag, 0 to 1. */
   probability(label) {
     return this._probability.get(label);
   }
 
-  /** How likely a tag is in one slot of time, 0 to 1. */
+  /** Return the probability of a tag in one slot of time, 0 to 1. */
   probabilityAt(label, slot) {
     return this.evidence[label].curve[slot];
   }
 
-  /** How likely a tag is at its strongest moment, 0 to 1. */
+  /** Return the largest probability of a tag over time, 0 to 1. */
   peak(label) {
     return this._peaks.get(label);
   }
 
-  /** How much of a tag there is, in the whole or in a part: what tags are put in order by. */
+  /** Return the strength of a tag, in the whole track or a part of it, by which tags are sorted. */
   strength(label) {
     return (this.probability(label) + this.peak(label)) / 2;
   }
 
-  /** The groups in the model's order, with their tags, the strongest first. */
+  /** The groups in the model's order, each with its tags, the strongest first. */
   get groups() {
     const groups = new Map();
     for (const group of Object.values(this.prediction.groups)) groups.set(group, []);

@@ -1,11 +1,11 @@
-// The tracks that are open; they are remembered until the tab is closed, so that a reload keeps them.
+// The open tracks. The browser's tab stores them, so that they survive a reload.
 
 import { Track } from "./track.js";
 
 const OPEN = "earmark.tracks";
 const AT_A_TIME = 2;
 
-/** Tells "change" when tracks come or go, and "progress" when one of them changes. */
+/** Holds the open tracks. It dispatches "change" when one is opened or closed, and "progress" when one changes. */
 export class Tracks extends EventTarget {
   constructor(api) {
     super();
@@ -35,7 +35,7 @@ export class Tracks extends EventTarget {
     return this._open(Track.ofLibrary(this._api, number, name));
   }
 
-  /** Take up what was open before the page was loaded again. */
+  /** Restore the tracks that were open before a reload. */
   restore() {
     for (const { key, name } of JSON.parse(sessionStorage.getItem(OPEN) ?? "[]")) {
       this._open(Track.ofIdentifier(this._api, key, name));
@@ -65,7 +65,7 @@ export class Tracks extends EventTarget {
     return track;
   }
 
-  /** A few files at a time: a folder of them would fill the server's queue. */
+  /** Begin a few tracks at a time, because a whole folder would fill the server's queue. */
   _begin(track) {
     this._waiting.push(track);
     this._next();

@@ -1,4 +1,4 @@
-// The outline of a sound, in which one sees where it is and goes where one clicks.
+// The waveform of a sound, which shows the playback position and moves it by a click.
 
 import { Drawing } from "./drawing.js";
 import { element } from "./element.js";
@@ -9,7 +9,7 @@ const BAR = 2;
 const GAP = 1;
 const STEP_SECONDS = 5;
 
-/** A slider over the waveform; the part that was played is drawn in the accent's colour. */
+/** Shows the waveform as a slider; the part before the position has the accent colour. */
 export class Waveform {
   /**
    * @param {import("./track.js").Track} track
@@ -78,7 +78,7 @@ export class Waveform {
     const { time } = this._player;
     this.root.setAttribute("aria-valuenow", time.toFixed(1));
     const spoken = `${spokenClock(time)} of ${spokenClock(this._track.duration)}`;
-    // Not on every frame: a screen reader would not stop talking.
+    // This is not updated on each frame, because a screen reader would never stop speaking.
     if (this.root.getAttribute("aria-valuetext") !== spoken) this.root.setAttribute("aria-valuetext", spoken);
   }
 

@@ -1,4 +1,4 @@
-// What was found, in plain words.
+// Results in words.
 
 import { clock, clockEnd, percent } from "./number.js";
 import { stretches } from "./stretches.js";
@@ -8,24 +8,24 @@ const PERHAPS = 0.28;
 const IN_PARTS = 0.65;
 const IN_SUMMARY = 4;
 const PERHAPS_IN_SUMMARY = 2;
-/* Of all that speaks one way, the share from which one piece length or one depth is named. */
+/* The share of all contributions above which one scale or one depth is named. */
 const MOST = 0.46;
 const LITTLE = 0.35;
 const SAME_ALL_THROUGH = 0.12;
 
-/** Whether a tag that the whole does not have sounds in some part. */
+/** Return whether only parts of a track have a tag. */
 export function inParts(track, label) {
   return track.probability(label) < SURE && track.peak(label) >= IN_PARTS;
 }
 
-/** What is asked about a tag, before its name and after it. */
+/** Return the question about a tag: the text before its name and after it. */
 export function question(track, label) {
   if (inParts(track, label)) return ["Why ", " in parts"];
   const probability = track.probability(label);
   return [probability >= SURE ? "Why " : probability >= PERHAPS ? "Why perhaps " : "Why not ", ""];
 }
 
-/** How sure earmark is of a tag, in words. */
+/** Return how certain a tag is, in words. */
 export function verdict(track, label) {
   const whole = track.probability(label);
   if (!inParts(track, label)) return `${sureness(whole)}: ${percent(whole)}.`;
@@ -42,7 +42,7 @@ function sureness(probability) {
   return "Very unlikely";
 }
 
-/** The few tags that say what a track is, as labels: of the whole, of some part of it, and those it perhaps has. */
+/** Return the labels of the main tags: those of the whole track, of parts of it, and uncertain ones. */
 export function summary(track) {
   const less = track.tags.filter((tag) => tag.probability < SURE);
   const parts = less
@@ -60,7 +60,7 @@ export function summary(track) {
   };
 }
 
-/** The same as one sentence, in pieces of which some are strong. */
+/** Return the main tags as a sentence, in pieces of which some are strong. */
 export function summarySentence(track) {
   const { sure, parts, perhaps } = summary(track);
   const pieces = [];
@@ -78,7 +78,7 @@ function strongList(labels) {
   });
 }
 
-/** "a, b and c". */
+/** Join words as in "a, b and c". */
 export function listed(words) {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }
@@ -89,14 +89,14 @@ const DEPTHS = [
   "the late layers: the impression as a whole",
 ];
 
-/** Which third of a network's depth a level lies in: 0 early, 1 middle, 2 late. */
+/** Return the third of the network in which a level lies: 0 early, 1 middle, 2 late. */
 export function depth(level, levels) {
   if (levels === 1) return 0;
   const at = (level - 1) / (levels - 1);
   return at < 1 / 3 ? 0 : at <= 2 / 3 ? 1 : 2;
 }
 
-/** Where a tag was decided, in a sentence. */
+/** Return a sentence about the scales and levels that decided on a tag. */
 export function decided(evidence, scales) {
   const net = evidence.log_odds - evidence.base;
   if (Math.abs(net) < LITTLE) return "The sound gives little evidence either way: it is close to an average track.";
@@ -117,7 +117,7 @@ export function decided(evidence, scales) {
   return `${what} comes mostly from ${scales.words(length)}, in ${DEPTHS[layer]}.`;
 }
 
-/** What holds most of all parts, or null where none does. */
+/** Return the kind of part with most of the contributions, or null if there is none. */
 function most(parts, kindOf) {
   const sums = new Map();
   for (const part of parts) sums.set(kindOf(part), (sums.get(kindOf(part)) ?? 0) + part.contribution);
@@ -126,7 +126,7 @@ function most(parts, kindOf) {
   return share / total >= MOST && sums.size > 1 ? kind : null;
 }
 
-/** How a tag goes along the track, in a sentence. */
+/** Return a sentence about a tag over the track. */
 export function course(track, label) {
   const evidence = track.evidence[label];
   const low = Math.min(...evidence.curve);

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import os
+import re
 from collections.abc import Awaitable, Callable
 from typing import BinaryIO
 
@@ -19,28 +20,29 @@ from fastapi import FastAPI
 from earmark.errors import DecodeError, TagError
 from earmark.tagging.live import LiveSettings
 from earmark.tagging.tagger import Tagger
-from earmark.web import live
-from earmark.web.failures import answer_failures
-from earmark.web.live import LiveEvent, LiveFeed
+from earmark.web.app import answer_errors
+from earmark.web.events import Event, event_response
+from earmark.web.live import LiveSound, router
+from earmark.web.routes import PAGE_FOLDER
 
 SECONDS_AN_ANSWER = 54 * 512 / 22_050
 PATIENCE_SECONDS = 120.0
 
 
-def application(feed: LiveFeed | None) -> FastAPI:
+def application(live: LiveSound | None) -> FastAPI:
     app = FastAPI()
-    app.include_router(live.router)
-    answer_failures(app)
-    if feed is not None:
-        app.state.live = feed
+    app.include_router(router)
+    answer_errors(app)
+    if live is not None:
+        app.state.live = live
     return app
 
 
-def asked(feed: LiveFeed | None, path: str = "/v1/live") -> httpx.Response:
+def asked(live: LiveSound | None, path: str = "/v1/live") -> httpx.Response:
     """One request to the end of its answer."""
 
     async def ask() -> httpx.Response:
-        transport = httpx.ASGITransport(application(feed))
+        transport = httpx.ASGITransport(application(live))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.get(path)
 
@@ -54,8 +56,8 @@ def events_of(text: str) -> list[tuple[str, dict[str, object]]]:
 
 def test_a_stream_is_followed_to_its_end(tagger: Tagger) -> None:
     sound = encoded("wav", make_music(4.0))
-    with LiveFeed(tagger, "-", io.BytesIO(sound)) as feed:
-        answer = asked(feed)
+    with LiveSound(tagger, "-", io.BytesIO(sound)) as live:
+        answer = asked(live)
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert answer.headers["cache-control"] == "no-store"
@@ -67,7 +69,12 @@ def test_a_stream_is_followed_to_its_end(tagger: Tagger) -> None:
     expected = tagger.tag(sound).top(5)
     assert [tag["label"] for tag in overall["tags"]] == [tag.label for tag in expected]  # type: ignore[index]
     # Who comes when all is over is told so at once.
-    assert events_of(asked(feed).text) == [("ended", data)]
+    assert events_of(asked(live).text) == [("ended", data)]
+
+
+def test_the_page_knows_the_events_by_their_names() -> None:
+    page = (PAGE_FOLDER / "live.js").read_text(encoding="utf-8")
+    assert set(re.findall(r'name === "(\w+)"', page)) == {"notice", "tags", "ended"}
 
 
 def test_nobody_listens_to_a_server_that_does_not(tagger: Tagger) -> None:
@@ -79,14 +86,14 @@ def test_nobody_listens_to_a_server_that_does_not(tagger: Tagger) -> None:
 
 def test_a_source_that_cannot_be_is_refused_at_once(tagger: Tagger) -> None:
     with pytest.raises(DecodeError, match="http"):
-        LiveFeed(tagger, "song.mp3", io.BytesIO())
+        LiveSound(tagger, "song.mp3", io.BytesIO())
     with pytest.raises(TagError, match="longest segment"):
-        LiveFeed(tagger, "-", io.BytesIO(), LiveSettings(1.0))
+        LiveSound(tagger, "-", io.BytesIO(), LiveSettings(1.0))
 
 
 def test_what_is_no_sound_is_told_at_the_end(tagger: Tagger) -> None:
-    with LiveFeed(tagger, "-", io.BytesIO(b"no sound at all " * 5_000)) as feed:
-        name, data = events_of(asked(feed).text)[-1]
+    with LiveSound(tagger, "-", io.BytesIO(b"no sound at all " * 5_000)) as live:
+        name, data = events_of(asked(live).text)[-1]
     assert name == "ended"
     assert data["overall"] is None
     assert str(data["problem"]).startswith("stdin: ")
@@ -98,11 +105,11 @@ def test_a_mistake_of_the_servers_own_ends_it_for_all(tagger: Tagger, monkeypatc
         raise ZeroDivisionError
 
     monkeypatch.setattr("earmark.tagging.live.Live.listen", fails)
-    with LiveFeed(tagger, "-", io.BytesIO(b"")) as feed:
-        assert "nobody foresaw" in str(events_of(asked(feed).text)[-1][1]["problem"])
+    with LiveSound(tagger, "-", io.BytesIO(b"")) as live:
+        assert "unexpected error" in str(events_of(asked(live).text)[-1][1]["problem"])
 
 
-async def until(events: Callable[[], Awaitable[LiveEvent | None]], name: str) -> LiveEvent:
+async def until(events: Callable[[], Awaitable[Event | None]], name: str) -> Event:
     while True:
         event = await events()
         if event is not None and event.name == name:
@@ -117,8 +124,8 @@ def test_many_follow_and_each_gets_the_newest(tagger: Tagger) -> None:
     step = 4 * 54 * 512
     read_end, write_end = os.pipe()
 
-    async def follow(feed: LiveFeed, writer: BinaryIO) -> list[list[float]]:
-        followers = [feed.events() for _ in range(3)]
+    async def follow(live: LiveSound, writer: BinaryIO) -> list[list[float]]:
+        followers = [live.events.follow() for _ in range(3)]
         seen: list[list[float]] = [[] for _ in followers]
 
         async def write(start: int, stop: int) -> None:
@@ -134,7 +141,7 @@ def test_many_follow_and_each_gets_the_newest(tagger: Tagger) -> None:
                     seconds.append(float(event.data["seconds"]))  # type: ignore[arg-type]
             await write(written, written + step)
             written += step
-        late = feed.events()
+        late = live.events.follow()
         assert (await anext(late)).name == "tags"  # type: ignore[union-attr]
         await late.aclose()  # type: ignore[attr-defined]
         writer.close()
@@ -145,29 +152,29 @@ def test_many_follow_and_each_gets_the_newest(tagger: Tagger) -> None:
     with (
         os.fdopen(read_end, "rb") as reader,
         os.fdopen(write_end, "wb", buffering=0) as writer,
-        LiveFeed(tagger, "-", reader) as feed,
+        LiveSound(tagger, "-", reader) as live,
     ):
-        seen = asyncio.run(asyncio.wait_for(follow(feed, writer), PATIENCE_SECONDS))
+        seen = asyncio.run(asyncio.wait_for(follow(live, writer), PATIENCE_SECONDS))
     for seconds in seen:
         assert seconds == sorted(set(seconds)), "nothing twice, nothing backwards"
         assert seconds[-1] == pytest.approx(4 * SECONDS_AN_ANSWER, abs=0.01)
-    assert not feed._followers, "who is gone is forgotten"
+    assert not live.events._followers, "who is gone is forgotten"
 
 
 def test_quiet_followers_are_told_that_the_stream_is_there(tagger: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "QUIET_SECONDS", 0.01)
+    monkeypatch.setattr("earmark.web.events.QUIET_SECONDS", 0.01)
     read_end, write_end = os.pipe()
 
-    async def follow(feed: LiveFeed) -> list[str]:
-        said = live._stream(feed.events())
+    async def follow(live: LiveSound) -> list[str]:
+        said = event_response(live.events).body_iterator
         found = [await anext(said) for _ in range(3)]
         await said.aclose()  # type: ignore[attr-defined]
         return found
 
     with os.fdopen(read_end, "rb") as reader:
-        with os.fdopen(write_end, "wb") as writer, LiveFeed(tagger, "-", reader) as feed:
-            found = asyncio.run(follow(feed))
+        with os.fdopen(write_end, "wb") as writer, LiveSound(tagger, "-", reader) as live:
+            found = asyncio.run(follow(live))
             writer.close()
         assert found[0].startswith("event: notice\n")
         assert found[1:] == [": still here\n\n"] * 2
-        feed._thread.join(PATIENCE_SECONDS)
+        live._thread.join(PATIENCE_SECONDS)

@@ -11,7 +11,7 @@ from earmark.errors import LibraryError
 from earmark.library.library import Library
 from earmark.tagging.tagger import Tagger
 from earmark.web.app import make_app
-from earmark.web.collection import name_of
+from earmark.web.library import name_of
 from earmark.web.settings import ServerSettings
 
 

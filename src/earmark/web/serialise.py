@@ -1,17 +1,16 @@
-"""What is answered about one sound, as plain dictionaries for JSON."""
+"""The results of jobs as dictionaries for JSON."""
 
 from collections.abc import Mapping, Sequence
 
 from earmark.tagging.bundle.card import Card
 from earmark.tagging.prediction import Prediction
-from earmark.web.outline import Outline
 
 DIGITS = 5
-"""Significant ones of what is drawn, tags over time and evidence: a third of the bytes of all of them."""
+"""Significant digits of tags over time and evidence, which are only drawn: a third of the bytes of all digits."""
 
 
 def tag_record(name: str, prediction: Prediction, evidence: bool, top: int | None) -> dict[str, object]:
-    """A tagger's answer, and the most probable tags in order."""
+    """Return the result of tagging; `tags` are the `top` most probable tags, or all of them."""
     labels = prediction.labels if evidence else ()
     record = prediction.to_dict(evidence=labels)
     record["source"] = name
@@ -22,16 +21,16 @@ def tag_record(name: str, prediction: Prediction, evidence: bool, top: int | Non
     return record
 
 
-def track_record(name: str, prediction: Prediction, outline: Outline) -> dict[str, object]:
-    """All that the page shows of a track, but for its identifier."""
+def track_record(name: str, prediction: Prediction, waveform: Mapping[str, object]) -> dict[str, object]:
+    """Return everything that the page shows of a track, without its identifier."""
     record = tag_record(name, prediction, True, None)
     record["embedding"] = shortened(prediction.embedding.tolist())
     evidence = record.pop("evidence")
-    return {"name": name, "prediction": record, "waveform": outline.to_dict(), "evidence": evidence}
+    return {"name": name, "prediction": record, "waveform": waveform, "evidence": evidence}
 
 
 def embed_record(prediction: Prediction, card: Card) -> dict[str, object]:
-    """A track vector and which of its columns mean what."""
+    """Return a track vector and the meaning of its columns."""
     layout = [
         {
             "scale": block.extractor,
@@ -55,7 +54,7 @@ def embed_record(prediction: Prediction, card: Card) -> dict[str, object]:
 
 
 def shortened(value: object) -> object:
-    """The same lists, dictionaries and numbers, with fewer digits."""
+    """Return the same lists, dictionaries and numbers with DIGITS significant digits."""
     if isinstance(value, float):
         return float(f"{value:.{DIGITS}g}")
     if isinstance(value, Mapping):

@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.web.multipart import FilePart
-from earmark.web.problem import ProblemError
-from earmark.web.uploads import LONGEST_NAME, plain_name
+from earmark.web.problems import ProblemError
+from earmark.web.uploads import LONGEST_NAME, FormReader, plain_name
 
 TYPE = "multipart/form-data; boundary=edge"
 
@@ -20,7 +19,7 @@ def form(content: bytes, name: str = 'form-data; name="file"; filename="a.mp3"')
 @given(st.binary(max_size=2_000), st.lists(st.integers(1, 300), max_size=20))
 def test_the_file_of_a_form(content: bytes, cuts: list[int]) -> None:
     whole = form(content)
-    part = FilePart(TYPE)
+    part = FormReader(TYPE)
     found = b""
     for cut in cuts:
         found += part.feed(whole[:cut])
@@ -31,7 +30,7 @@ def test_the_file_of_a_form(content: bytes, cuts: list[int]) -> None:
 
 
 def test_of_two_files_the_first_counts() -> None:
-    part = FilePart(TYPE)
+    part = FormReader(TYPE)
     first = form(b"first").removesuffix(b"--edge--\r\n")
     assert part.feed(first + form(b"second", 'form-data; name="file"; filename="b.mp3"')) == b"first"
     assert part.finish() == "a.mp3"
@@ -42,13 +41,13 @@ def test_of_two_files_the_first_counts() -> None:
 )
 def test_a_header_without_a_boundary(wrong: str) -> None:
     with pytest.raises(ProblemError) as caught:
-        FilePart(wrong).feed(form(b"content"))
+        FormReader(wrong).feed(form(b"content"))
     assert caught.value.problem.status == 400
 
 
 @pytest.mark.parametrize("wrong", [b"", b"--edge", b"--edge--\r\n", form(b"x")[:-12], b"--other\r\n\r\n"])
 def test_what_is_no_form(wrong: bytes) -> None:
-    part = FilePart(TYPE)
+    part = FormReader(TYPE)
     with pytest.raises(ProblemError) as caught:
         part.feed(wrong)
         part.finish()

@@ -1,0 +1,230 @@
+"""`/v1/library`: searching, comparing and playing the tracks of a library, by their numbers and never by paths."""
+
+import asyncio
+import itertools
+import logging
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+from fastapi import APIRouter, Query, Request, Response
+from fastapi import Path as InPath
+
+from earmark.errors import LibraryError, QueryError
+from earmark.library.library import Library
+from earmark.library.likeness import Alike, Choice, nearest
+from earmark.library.query import And, HasPath, HasTag, Not, Or, parse
+from earmark.library.query import Query as TagQuery
+from earmark.library.vectors import Vectors, open_vectors
+from earmark.tagging.bundle.card import Card
+from earmark.web import problems
+from earmark.web.problems import ProblemError
+from earmark.web.schemas import SOUND_FILE, FoundAnswer, FoundTag, FoundTrack, LibraryAnswer
+from earmark.web.sound_file import SoundFileResponse, media_type_of
+
+SHOWN_TAGS = 5
+SPARE = 16
+"""Tracks to look for in addition, in place of the track itself and of those whose files are gone."""
+
+LOG = logging.getLogger("earmark.web")
+
+
+@dataclass(frozen=True)
+class OpenLibrary:
+    """A library that is open for one request."""
+
+    library: Library
+    vectors: Vectors
+    card: Card
+
+    def found_track(self, number: int, score: float) -> FoundTrack | None:
+        """Return a track as a search gives it, or None if none of its files exists."""
+        paths = self.library.database.paths_of(number, missing=False)
+        row = int(np.searchsorted(self.vectors.ids, number))
+        if not paths or row == len(self.vectors.ids) or self.vectors.ids[row] != number:
+            return None
+        probabilities = self.vectors.probabilities[:, row]
+        best = np.argsort(-probabilities, kind="stable")[:SHOWN_TAGS].tolist()
+        tags = [(self.card.tags[column], float(probabilities[column])) for column in best]
+        return FoundTrack(
+            number=number,
+            name=name_of(paths[0]),
+            score=score,
+            duration_seconds=self.library.database.duration_seconds(number),
+            tags=[FoundTag(label=tag.label, group=tag.group, probability=probability) for tag, probability in tags],
+        )
+
+    def found(self, scores: Iterable[tuple[int, float]], n: int) -> FoundAnswer:
+        """Return the first n tracks that have files, from their numbers and scores."""
+        tracks = (self.found_track(number, score) for number, score in scores)
+        return FoundAnswer(tracks=list(itertools.islice((each for each in tracks if each is not None), n)))
+
+    def nearest(self, embedding: npt.NDArray[np.float32], n: int, alike: Alike, but: int | None = None) -> FoundAnswer:
+        """Return the n tracks whose vectors are most similar to one, except the track `but`."""
+        scores = nearest(self.library.database, self.vectors, embedding, n + SPARE, Choice(alike=alike))
+        return self.found((each for each in scores if each[0] != but), n)
+
+    def refuse_unknown(self, number: int) -> None:
+        """Raise ProblemError (404) if no track has a number."""
+        if number not in self.vectors.ids:
+            raise ProblemError(problems.unknown_number(number, len(self.vectors.ids)))
+
+
+class ServedLibrary:
+    """A library file. Each request opens it anew, because a connection to SQLite belongs to one thread.
+
+    All methods raise ProblemError: 404 if the library is empty, and 503 if it cannot be read.
+    """
+
+    def __init__(self, path: Path, card: Card) -> None:
+        """`card`: of the server's model. Raises LibraryError if the file is no library."""
+        self._path, self._card = path, card
+        with Library(path):
+            pass
+
+    def summary(self) -> LibraryAnswer:
+        """Return the number of tracks, and the name of the model that analysed them."""
+        with self._opened() as opened:
+            return LibraryAnswer(tracks=len(opened.vectors.ids), model=opened.card.name)
+
+    def search(self, query: str, n: int) -> FoundAnswer:
+        """Return the tracks that match a search over tags, best first; the newest tracks for an empty search.
+
+        Raises ProblemError (422) if the search cannot be parsed, or asks for paths.
+        """
+        with self._opened() as opened:
+            if not query.strip():
+                return opened.found(((number, 1.0) for number in reversed(opened.vectors.ids.tolist())), n)
+            try:
+                if _asks_for_paths(parse(query, opened.card.labels)):
+                    raise ProblemError(problems.PATH_IN_SEARCH)
+                found = opened.library.search(query, n)
+            except QueryError as error:
+                raise ProblemError(problems.wrong_search(error.reason, error.position)) from error
+            return opened.found(((each.track_id, each.score) for each in found), n)
+
+    def similar_to(self, number: int, n: int, alike: Alike) -> FoundAnswer:
+        """Return the tracks that are most similar to one of the library; raise ProblemError (404) if it is unknown."""
+        with self._opened() as opened:
+            opened.refuse_unknown(number)
+            embedding = opened.library.database.embedding(number).astype(np.float32)
+            return opened.nearest(embedding, n, alike, but=number)
+
+    def nearest(self, embedding: npt.NDArray[np.float32], n: int, alike: Alike) -> FoundAnswer:
+        """Return the tracks that are most similar to a vector of the server's model: (columns,) float32.
+
+        Raises ProblemError (409) if the library has vectors of another model, which cannot be compared.
+        """
+        with self._opened() as opened:
+            own, theirs = ([e.hash for e in card.extractors] for card in (self._card, opened.card))
+            if own != theirs:
+                raise ProblemError(problems.other_model(self._card.name, opened.card.name))
+            return opened.nearest(embedding, n, alike)
+
+    def sound(self, number: int) -> Path:
+        """Return the file of a track; raise ProblemError (404) if the track is unknown or its files are gone."""
+        with self._opened() as opened:
+            opened.refuse_unknown(number)
+            paths = opened.library.database.paths_of(number, missing=False)
+            existing = next((path for path in map(Path, paths) if path.is_file()), None)
+            if existing is None:
+                raise ProblemError(problems.SOUND_GONE)
+            return existing
+
+    @contextmanager
+    def _opened(self) -> Iterator[OpenLibrary]:
+        try:
+            with Library(self._path) as library:
+                if library.database.current_model() is None:
+                    raise ProblemError(problems.EMPTY_LIBRARY)
+                number, card = library.database.current_card()
+                text = library.database.card_text(number)
+                yield OpenLibrary(library, open_vectors(library.database, number, card, text), card)
+        except LibraryError as error:
+            LOG.error("The library cannot be used: %s", error)  # the message has paths, which no client may see
+            raise ProblemError(problems.LIBRARY_UNUSABLE) from error
+
+
+def library_of(request: Request) -> ServedLibrary:
+    """Return the library of a request's server; raise ProblemError (404) if it has none."""
+    library: ServedLibrary | None = request.app.state.library
+    if library is None:
+        raise ProblemError(problems.NO_LIBRARY)
+    return library
+
+
+def name_of(path: str | os.PathLike[str]) -> str:
+    """Return the name of a file as Unicode text, whatever its bytes are."""
+    return os.fsencode(Path(path).name).decode("utf-8", "replace")
+
+
+def _asks_for_paths(query: TagQuery) -> bool:
+    match query:
+        case HasPath():
+            return True
+        case HasTag():
+            return False
+        case Not():
+            return _asks_for_paths(query.part)
+        case And() | Or():
+            return any(map(_asks_for_paths, query.parts))
+
+
+router = APIRouter(prefix="/v1/library", tags=["library"])
+
+Number = Annotated[
+    int, InPath(ge=1, le=2**62, description="The number of a track, as a search returns it.", examples=[7])
+]
+Count = Annotated[int, Query(ge=1, le=1_000, description="The largest number of tracks to return.")]
+AlikeIn = Annotated[
+    Alike,
+    Query(description="Which levels to compare: all, the lowest of every scale (sound), or the highest (style)."),
+]
+
+
+@router.get("", summary="Describe the library")
+async def library(request: Request) -> LibraryAnswer:
+    """Return the number of tracks, and the model that analysed them."""
+    return await asyncio.to_thread(library_of(request).summary)
+
+
+@router.get("/search", summary="Search by tags")
+async def search(
+    request: Request,
+    q: Annotated[
+        str,
+        Query(
+            max_length=1_000,
+            description="Tags joined by AND, OR and NOT; > and < compare a tag's probability. An empty search returns "
+            "the newest tracks.",
+            examples=["piano AND NOT vocals AND guitar>0.6"],
+        ),
+    ] = "",
+    n: Count = 20,
+) -> FoundAnswer:
+    """Return the tracks that match a search, best first."""
+    return await asyncio.to_thread(library_of(request).search, q, n)
+
+
+@router.get("/similar/{number}", summary="Find tracks that are similar to a track of the library")
+async def similar(number: Number, request: Request, n: Count = 10, alike: AlikeIn = "all") -> FoundAnswer:
+    """Return the tracks that are most similar to one of the library, best first; scores are similarities, -1 to 1."""
+    return await asyncio.to_thread(library_of(request).similar_to, number, n, alike)
+
+
+@router.head("/tracks/{number}/audio", include_in_schema=False, response_class=Response)
+@router.get(
+    "/tracks/{number}/audio",
+    summary="Play a track of the library",
+    responses=SOUND_FILE,
+    response_class=Response,
+)
+async def audio(request: Request, number: Number) -> Response:
+    """Return the file of a track unchanged, or one range of it."""
+    sound = await asyncio.to_thread(library_of(request).sound, number)
+    return SoundFileResponse(sound, name_of(sound), await asyncio.to_thread(media_type_of, sound))

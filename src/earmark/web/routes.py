@@ -1,0 +1,277 @@
+"""The routes of the API: the server itself, tagging a sound at once, and tracks that are kept for a while."""
+
+import asyncio
+import json
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from fastapi import APIRouter, Query, Request, Response
+from fastapi import Path as InPath
+from fastapi.responses import FileResponse, StreamingResponse
+
+from earmark import __version__
+from earmark.web import problems
+from earmark.web.events import event_response
+from earmark.web.job import Want
+from earmark.web.job_queue import ignore_messages
+from earmark.web.library import AlikeIn, Count, library_of, name_of
+from earmark.web.metrics import MEDIA_TYPE
+from earmark.web.problems import ProblemError
+from earmark.web.schemas import (
+    BUSY,
+    SOUND_FILE,
+    TRACK_EVENTS,
+    EmbedAnswer,
+    FoundAnswer,
+    HealthAnswer,
+    LimitsAnswer,
+    ModelAnswer,
+    StartedAnswer,
+    TagAnswer,
+    TagNameAnswer,
+    TrackAnswer,
+    sound_body,
+)
+from earmark.web.server import AServer, Server
+from earmark.web.sound_file import SoundFileResponse, media_type_of
+from earmark.web.uploads import has_body, receive, while_connected
+
+open_router = APIRouter(tags=["service"])
+"""Routes that need no token."""
+service_router = APIRouter(tags=["service"])
+sounds_router = APIRouter(prefix="/v1", tags=["sounds"])
+tracks_router = APIRouter(prefix="/v1/tracks", tags=["tracks"])
+
+PAGE_FOLDER = Path(__file__).with_name("page")
+
+Name = Annotated[
+    str,
+    Query(
+        max_length=1_000,
+        description="The name of the sound; by default that of the form's file.",
+        examples=["song.mp3"],
+    ),
+]
+Identifier = Annotated[
+    str, InPath(max_length=64, description="The identifier of a track, as `POST /v1/tracks` returns it.")
+]
+
+
+@open_router.get("/", include_in_schema=False)
+async def index() -> FileResponse:
+    """Return the page."""
+    return FileResponse(PAGE_FOLDER / "index.html", media_type="text/html")
+
+
+@open_router.get("/health", summary="Check that the server runs")
+async def health(server: AServer) -> HealthAnswer:
+    """Return the limits of a sound, without waiting for other requests."""
+    settings = server.settings
+    return HealthAnswer(
+        status="ok",
+        model=server.tagger.card.name,
+        version=__version__,
+        limits=LimitsAnswer(
+            max_megabytes=settings.max_megabytes, max_minutes=settings.max_minutes, keep_minutes=settings.keep_minutes
+        ),
+    )
+
+
+@service_router.get(
+    "/metrics",
+    summary="Read the metrics",
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    response_class=Response,
+)
+async def metrics(server: AServer) -> Response:
+    """Return the metrics of the server in Prometheus' text format."""
+    return Response(server.metrics.text(), headers={"Content-Type": MEDIA_TYPE})
+
+
+@service_router.get("/v1/models", summary="Describe the model")
+async def models(server: AServer) -> list[ModelAnswer]:
+    """Return the model of this server: its tags, scales and levels, licence and hashes."""
+    card = server.tagger.card
+    return [
+        ModelAnswer(
+            name=card.name,
+            labels=[TagNameAnswer(label=tag.label, group=tag.group) for tag in card.tags],
+            default=True,
+            calibrated=bool(card.calibration),
+            scales=[extractor.name for extractor in card.extractors],
+            scale_seconds={
+                extractor.name: extractor.segment_length * extractor.row_seconds for extractor in card.extractors
+            },
+            levels={extractor.name: list(extractor.levels) for extractor in card.extractors},
+            licence=card.licence,
+            hashes={"head": card.head.hash, **{extractor.name: extractor.hash for extractor in card.extractors}},
+        )
+    ]
+
+
+@sounds_router.post(
+    "/tag",
+    summary="Tag a sound",
+    responses={200: {"model": TagAnswer}, **BUSY},
+    openapi_extra=sound_body(required=True),
+    response_class=Response,
+)
+async def tag(
+    request: Request,
+    server: AServer,
+    name: Name = "",
+    over_time: Annotated[bool, Query(description="Also return tags over time.")] = False,
+    evidence: Annotated[bool, Query(description="Also return evidence for every tag.")] = False,
+    top: Annotated[
+        int | None, Query(ge=1, le=1_000, description="How many tags to list; without it all.", examples=[5])
+    ] = None,
+) -> Response:
+    """Return the tags of a sound, the most probable first. The server keeps nothing of the sound."""
+    del name  # `receive` reads it
+    return await _answer(request, server, "tag", over_time=over_time, evidence=evidence, top=top)
+
+
+@sounds_router.post(
+    "/embed",
+    summary="Compute the vector of a sound",
+    responses={200: {"model": EmbedAnswer}, **BUSY},
+    openapi_extra=sound_body(required=True),
+    response_class=Response,
+)
+async def embed(request: Request, server: AServer, name: Name = "") -> Response:
+    """Return the track vector of a sound and the meaning of its columns. The server keeps nothing of the sound."""
+    del name
+    return await _answer(request, server, "embed")
+
+
+async def _answer(
+    request: Request,
+    server: Server,
+    want: Want,
+    *,
+    over_time: bool = False,
+    evidence: bool = False,
+    top: int | None = None,
+) -> Response:
+    """Receive a sound, do a job on it, and return the result; remove both from the disk."""
+    with server.queue.take_slot():
+        folder = server.tracks.new_folder()
+        try:
+            sound, answer = folder / "sound", folder / "answer.json"
+            upload = await receive(request, sound, server.settings)
+            server.metrics.uploaded_bytes.inc(upload.size_bytes)
+            job = replace(server.job(want, sound, answer, upload.name), over_time=over_time, evidence=evidence, top=top)
+            await while_connected(request, server.queue.run(job, ignore_messages))
+            content = await asyncio.to_thread(answer.read_bytes)
+        finally:
+            server.tracks.remove_folder(folder)
+    return Response(content, media_type="application/json")
+
+
+@tracks_router.post(
+    "",
+    status_code=202,
+    summary="Create a track from a sound",
+    responses=BUSY,
+    openapi_extra=sound_body(required=False),
+)
+async def bring(
+    request: Request,
+    server: AServer,
+    name: Name = "",
+    library: Annotated[
+        int | None, Query(ge=1, le=2**62, description="The number of a track of the library, instead of a body.")
+    ] = None,
+) -> StartedAnswer:
+    """Create a track from a body or a track of the library. The server analyses it later, and its events tell when."""
+    del name  # `receive` reads it
+    if library is not None and has_body(request):
+        raise ProblemError(problems.TWO_SOUNDS)
+    with ExitStack() as on_failure:
+        slot = server.queue.take_slot()
+        on_failure.callback(slot.release)
+        folder = server.tracks.new_folder()
+        on_failure.callback(server.tracks.remove_folder, folder)
+        if library is None:
+            sound = folder / "sound"
+            upload = await receive(request, sound, server.settings)
+            server.metrics.uploaded_bytes.inc(upload.size_bytes)
+            track_name = upload.name
+        else:
+            sound = await asyncio.to_thread(library_of(request).sound, library)
+            track_name = name_of(sound)
+        track = server.tracks.add(track_name, sound, media_type_of(sound), folder)
+        on_failure.pop_all()
+    track.start(server.analyse(track, slot))
+    address = f"/v1/tracks/{track.id}"
+    return StartedAnswer(id=track.id, events=f"{address}/events", audio=f"{address}/audio")
+
+
+@tracks_router.get(
+    "/{identifier}/events",
+    summary="Follow a track",
+    responses=TRACK_EVENTS,
+    response_class=StreamingResponse,
+)
+async def events(identifier: Identifier, server: AServer) -> StreamingResponse:
+    """Stream the newest event and those after it: `waiting`, `progress`, and last `done` or `failed`."""
+    return event_response(server.tracks.get(identifier).events)
+
+
+@tracks_router.get(
+    "/{identifier}", summary="Read a track", responses={200: {"model": TrackAnswer}}, response_class=Response
+)
+async def track(identifier: Identifier, server: AServer) -> Response:
+    """Return the tags of a track, its tags over time, the evidence of every tag, and its waveform."""
+    found = server.tracks.finished(identifier)
+    content = await asyncio.to_thread(found.read_result)
+    own = json.dumps({"id": found.id, "media_type": found.media_type}).encode("ascii")
+    return Response(own[:-1] + b", " + content[1:], media_type="application/json")
+
+
+@tracks_router.delete("/{identifier}", status_code=204, summary="Remove a track")
+async def remove(identifier: Identifier, server: AServer) -> None:
+    """Remove a track at once, and stop its analysis."""
+    server.tracks.remove(server.tracks.get(identifier))
+
+
+@tracks_router.head("/{identifier}/audio", include_in_schema=False, response_class=Response)
+@tracks_router.get(
+    "/{identifier}/audio",
+    summary="Play a track",
+    responses={**SOUND_FILE, **BUSY},
+    response_class=Response,
+)
+async def audio(
+    identifier: Identifier,
+    server: AServer,
+    format: Annotated[  # noqa: A002 (the name of the parameter in the address)
+        Literal["original", "flac"],
+        Query(description="`flac` for browsers that cannot play the original: one channel, 44.1 kHz."),
+    ] = "original",
+) -> Response:
+    """Return the file of a track as it was uploaded or as FLAC, or one range of it."""
+    found = server.tracks.get(identifier)
+    if format == "flac":
+        await server.make_flac(found)
+        return SoundFileResponse(found.flac, f"{found.name}.flac", "audio/flac")
+    return SoundFileResponse(found.sound, found.name, found.media_type)
+
+
+@tracks_router.get("/{identifier}/similar", summary="Find tracks of the library that are similar to a track")
+async def similar(
+    request: Request, identifier: Identifier, server: AServer, n: Count = 10, alike: AlikeIn = "all"
+) -> FoundAnswer:
+    """Return the tracks of the library that are most similar to a track, best first."""
+    library = library_of(request)
+    found = server.tracks.finished(identifier)
+
+    def nearest() -> FoundAnswer:
+        record = json.loads(found.read_result())
+        embedding = np.array(record["prediction"]["embedding"], np.float32)
+        return library.nearest(embedding, n, alike)
+
+    return await asyncio.to_thread(nearest)

@@ -1,0 +1,213 @@
+"""A worker that hangs, crashes or wants all memory fails its own job, and another is there for the next."""
+
+import asyncio
+import dataclasses
+import os
+import pickle
+import signal
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+from web.served import PATIENCE_SECONDS
+
+from earmark.tagging.tagger import Tagger
+from earmark.web.job import (
+    JobDone,
+    JobFailed,
+    JobMessage,
+    JobProgress,
+    JobSetup,
+    SoundJob,
+    message_from_line,
+    message_to_line,
+)
+from earmark.web.job_queue import JobProcess
+from earmark.web.problems import ProblemError, no_sound
+from earmark.workers import process
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="stops and kills processes with signals")
+
+
+@pytest.fixture
+def job(tmp_path: Path, song_file: Path) -> SoundJob:
+    """To tag a song."""
+    return SoundJob(str(song_file), str(tmp_path / "answer.json"), "song", "tag", 60.0, PATIENCE_SECONDS)
+
+
+def run(worker: JobProcess, work: Coroutine[Any, Any, None]) -> None:
+    """Do something with a worker, and end it."""
+
+    async def done() -> None:
+        try:
+            await work
+        finally:
+            await worker.end()
+
+    asyncio.run(done())
+
+
+def process_of(tagger: Tagger, memory_megabytes: int = 2_048) -> JobProcess:
+    return JobProcess(pickle.dumps(JobSetup(tagger.bundle, memory_megabytes)))
+
+
+async def refused(worker: JobProcess, job: SoundJob) -> str:
+    with pytest.raises(ProblemError) as caught:
+        await worker.work(job, ignore)
+    return f"{caught.value.problem.kind}: {caught.value.problem.detail}"
+
+
+def ignore(progress: JobProgress) -> None:
+    del progress
+
+
+def number_of(worker: JobProcess) -> int:
+    assert worker.process_id is not None
+    return worker.process_id
+
+
+def test_one_process_does_many_jobs(tagger: Tagger, job: SoundJob) -> None:
+    worker = process_of(tagger)
+    told: list[JobProgress] = []
+
+    async def work() -> None:
+        assert await worker.work(job, told.append) == pytest.approx(12.0, abs=0.01)
+        first = worker.process_id
+        await worker.work(dataclasses.replace(job, want="embed"), ignore)
+        assert (worker.process_id, worker.starts) == (first, 1)
+
+    run(worker, work())
+    assert Path(job.answer).read_text().startswith('{"embedding"')
+    assert told[0] == JobProgress(0.0, pytest.approx(12.0, abs=0.01), 0.0)
+
+
+def test_one_that_was_killed_between_two_jobs_costs_neither(tagger: Tagger, job: SoundJob) -> None:
+    worker = process_of(tagger)
+
+    async def work() -> None:
+        await worker.work(job, ignore)
+        os.kill(number_of(worker), signal.SIGKILL)
+        await worker.work(job, ignore)
+        assert worker.starts == 2
+
+    run(worker, work())
+
+
+def test_one_that_is_killed_at_an_order_fails_that_alone(tagger: Tagger, job: SoundJob) -> None:
+    worker = process_of(tagger)
+
+    async def work() -> None:
+        pipe = Path(job.answer).with_name("pipe")
+        os.mkfifo(pipe)
+        task = asyncio.create_task(worker.work(dataclasses.replace(job, path=str(pipe)), ignore))
+        with await asyncio.to_thread(pipe.open, "wb"):  # once it is open, the worker reads it
+            os.kill(number_of(worker), signal.SIGKILL)
+            with pytest.raises(ProblemError, match="SIGKILL") as caught:
+                await task
+        assert caught.value.problem.kind == "listener-ended"
+        await worker.work(job, ignore)
+
+    run(worker, work())
+
+
+def test_one_that_hangs_is_given_up(tagger: Tagger, job: SoundJob) -> None:
+    worker = process_of(tagger)
+
+    async def work() -> None:
+        await worker.start()
+        first = number_of(worker)
+        os.kill(first, signal.SIGSTOP)
+        said = await refused(worker, dataclasses.replace(job, seconds=0.5))
+        assert said.startswith("out-of-time")
+        await worker.work(job, ignore)
+        assert worker.process_id != first
+
+    run(worker, work())
+
+
+def test_who_cancels_ends_the_process(tagger: Tagger, job: SoundJob) -> None:
+    worker = process_of(tagger)
+
+    async def work() -> None:
+        await worker.start()
+        first = number_of(worker)
+        os.kill(first, signal.SIGSTOP)
+        task = asyncio.create_task(worker.work(job, ignore))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await worker.work(job, ignore)
+        assert worker.process_id != first
+
+    run(worker, work())
+
+
+def test_one_that_wants_too_much_memory_says_so(tagger: Tagger, job: SoundJob) -> None:
+    worker = process_of(tagger, memory_megabytes=1)
+
+    async def work() -> None:
+        said = await refused(worker, job)
+        # A library that does not tell of it in Python's way ends the process: clear as well.
+        assert said.startswith(("out-of-memory: ", "listener-ended: "))
+
+    run(worker, work())
+
+
+def test_a_result_that_cannot_be_written_is_logged(
+    tagger: Tagger, job: SoundJob, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = process_of(tagger)
+    gone = str(Path(job.answer).parent / "removed" / "answer.json")
+
+    async def work() -> None:
+        said = await refused(worker, dataclasses.replace(job, answer=gone))
+        assert said.startswith("unforeseen: ")
+        assert gone not in said
+        await worker.work(job, ignore)
+        assert worker.starts == 1
+
+    run(worker, work())
+    assert gone in caplog.text
+
+
+def test_one_that_cannot_start_says_so(
+    job: SoundJob, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = JobProcess(b"no setup")
+    monkeypatch.setattr(process, "START_PAUSES_SECONDS", (0.0,) * 10)
+
+    async def work() -> None:
+        assert (await refused(worker, job)).startswith("no-listener: ")
+
+    run(worker, work())
+    assert "UnpicklingError" in caplog.text
+
+
+def test_a_sound_longer_than_its_header_says_ends_where_listening_ends(tagger: Tagger, job: SoundJob) -> None:
+    worker = process_of(tagger)
+
+    async def work() -> None:
+        said = await refused(worker, dataclasses.replace(job, max_minutes=0.1))
+        assert said.startswith("too-long: ")
+        lying = bytearray(Path(job.path).read_bytes())
+        lying[21] &= 0xF0
+        lying[22:26] = (0).to_bytes(4, "big")  # FLAC: a length of 0 is one that is not known
+        Path(job.answer).with_name("lying.flac").write_bytes(lying)
+        untold = dataclasses.replace(job, path=str(Path(job.answer).with_name("lying.flac")), max_minutes=0.1)
+        assert (await refused(worker, untold)).startswith("too-long: ")
+        assert (await refused(worker, dataclasses.replace(untold, want="flac"))).startswith("too-long: ")
+
+    run(worker, work())
+
+
+@pytest.mark.parametrize("message", [JobDone(1.5), JobFailed(no_sound("It is none.")), JobProgress(1.0, None, None)])
+def test_messages_come_back_as_they_went(message: JobMessage) -> None:
+    assert message_from_line(message_to_line(message)) == message
+
+
+@pytest.mark.parametrize("line", [b"", b"\n", b"{}", b"[]", b'{"kind": "done"}', b"\x80\x04N.", b'{"kind": "other"}'])
+def test_what_is_no_message_is_refused(line: bytes) -> None:
+    with pytest.raises(ValueError):
+        message_from_line(line)
