@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
+from mutagen.apev2 import APEv2
 
 from earmark.audio.decode import decode
 from earmark.audio.duration import header_duration_seconds
@@ -285,3 +286,15 @@ def test_a_loud_square_wave_is_sound() -> None:
     wave = np.where(np.arange(3 * RATE_HZ) % 1024 < 512, 32_766, -32_767).astype(np.int16)
     samples, _ = heard(piped("WAV", 0, np.stack([wave, -1 - wave], axis=1)))
     assert len(samples) == 3 * RATE_HZ
+
+
+@pytest.mark.parametrize("with_id3v1", [False, True])
+def test_a_long_ape_tag_behind_an_mp3_changes_nothing_of_its_sound(ffmpeg: Any, with_id3v1: bool) -> None:
+    path = ffmpeg.make("ape.mp3", "-c:a", "libmp3lame")
+    expected = heard(path.read_bytes())
+    tags = APEv2()
+    tags["Title"] = "another title " * 3_000
+    tags.save(path)
+    samples, truncated = heard(path.read_bytes() + (b"TAG" + bytes(125) if with_id3v1 else b""))
+    np.testing.assert_array_equal(samples, expected[0])
+    assert (len(samples), truncated) == (SAMPLES, expected[1])

@@ -1,6 +1,6 @@
 """`pytest -m long tests/chaos`: adding, disturbed in every way at every moment, ends with an undisturbed run's rows.
 
-A few of these runs are part of the ordinary tests.
+A few of these runs are part of the ordinary tests. CHAOS_FIRST_SEED is the first seed, for other runs than the last.
 """
 
 import os
@@ -19,8 +19,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds workers i
 
 def seeds(ordinary: int, long: int) -> pytest.MarkDecorator:
     """So many seeds in the ordinary tests, and so many where the long ones are asked for."""
-    marked = [pytest.param(seed, marks=pytest.mark.long) for seed in range(ordinary, ordinary + long)]
-    return pytest.mark.parametrize("seed", [*range(ordinary), *marked])
+    first = int(os.environ.get("CHAOS_FIRST_SEED", "0"))
+    marked = [pytest.param(first + seed, marks=pytest.mark.long) for seed in range(ordinary, ordinary + long)]
+    return pytest.mark.parametrize("seed", [*range(first, first + ordinary), *marked])
 
 
 @pytest.fixture(scope="module")

@@ -2,20 +2,23 @@
 
 import dataclasses
 import errno
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from library.disks import small_disk
 from library.engines import Scripted, honest, making, setup_of
 from library.poison import write_poison
 from training.sounds import write_noise
 
+from earmark.audio.identity import identity
 from earmark.errors import LibraryError
 from earmark.library.analysis import Analysis
 from earmark.library.jobs import Broken, Job, Outage, Outcome, Stamp, Vanished
 from earmark.library.library import Library
-from earmark.library.remote import listing
+from earmark.library.remote import fetched, listing
 from earmark.library.worker import Worker
 from earmark.tagging.tagger import Tagger
 from earmark.workers.limits import MemoryLimit
@@ -142,7 +145,7 @@ def test_no_temporary_folder_is_no_failure_of_the_file(
     def full(*arguments: object, **options: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(tempfile, "mkdtemp", full)
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
     assert isinstance(worker.work(listen(write_noise(tmp_path / "a.flac", 1))), Outage)
 
 
@@ -163,3 +166,42 @@ def test_reasons_name_no_temporary_file(failing: type[Failing], worker: Worker, 
         assert isinstance(outcome, Broken), name
         assert reason in outcome.reason
         assert tempfile.gettempdir() not in outcome.reason.replace(f"failing://{tmp_path}", "")
+
+
+def test_a_full_temporary_disk_is_no_failure_of_the_file(
+    failing: type[Failing], worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with small_disk(tmp_path / "temporary", 1) as disk:
+        disk.fill()
+        monkeypatch.setattr(tempfile, "tempdir", str(disk.folder))
+        assert worker.work(listen(write_noise(tmp_path / "a.flac", 1))) == Outage(
+            "reading it failed: No space left on device", of_storage=False
+        )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere the system removes a named file")
+def test_a_copy_has_no_name_that_a_killed_worker_could_leave(
+    failing: type[Failing], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    content = write_noise(tmp_path / "a.flac", 1).read_bytes()
+    named: list[list[Path]] = []
+    monkeypatch.setattr(Failing, "_fail", lambda self: named.append(list((tmp_path / "temporary").iterdir())))
+    with fetched(f"failing://{tmp_path}/a.flac") as copy:
+        assert (copy.read(), list((tmp_path / "temporary").iterdir())) == (content, [])
+    assert named == [[]]
+
+
+@pytest.mark.parametrize("address", ["memory://music/a.flac", "file://{place}/a.flac"])
+def test_storages_of_every_kind_are_fetched_from(worker: Worker, tmp_path: Path, address: str) -> None:
+    content = write_noise(tmp_path / "a.flac", 1).read_bytes()
+    fsspec.filesystem("memory").pipe("/music/a.flac", content)
+    found = worker.work(Job(address.format(place=tmp_path), Stamp(1, 1), "listen"))
+    assert isinstance(found, Analysis)
+    assert found.identity == identity(content)
+
+
+@pytest.mark.parametrize("address", ["memory://music/gone.flac", "file:///nowhere/gone.flac"])
+def test_what_is_gone_from_a_storage_has_vanished(worker: Worker, address: str) -> None:
+    assert isinstance(worker.work(Job(address, Stamp(1, 1), "listen")), Vanished)

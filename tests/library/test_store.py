@@ -1,3 +1,4 @@
+import contextlib
 import sqlite3
 import threading
 import time
@@ -5,10 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from library.disks import small_disk
 
 from earmark.errors import LibraryError
 from earmark.library import schema, store
-from earmark.library.store import Store
+from earmark.library.database import Database
+from earmark.library.schema import APPLICATION_ID, MIGRATIONS
+from earmark.library.store import Store, folded_path
 
 SECOND = ("CREATE TABLE journal (id INTEGER PRIMARY KEY)", "INSERT INTO journal VALUES (7)")
 
@@ -159,3 +163,23 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
     with opened.transaction():
         opened.run("INSERT INTO state VALUES ('after', 1)")
     opened.close()
+
+
+@pytest.mark.parametrize("schema", range(1, len(MIGRATIONS) + 1))
+def test_a_library_of_every_schema_can_be_read_where_it_cannot_be_written(tmp_path: Path, schema: int) -> None:
+    with small_disk(tmp_path / "disk", 4) as disk:
+        place = disk.folder / "old.earmark"
+        with contextlib.closing(sqlite3.connect(place, isolation_level=None)) as old:
+            old.create_function("folded", 1, folded_path, deterministic=True)
+            for statement in (each for step in MIGRATIONS[:schema] for each in step):
+                old.execute(statement)
+            old.execute("INSERT INTO failures VALUES (?, 1, 1, 'torn', 1, 'once')", (b"/a.flac",))
+            old.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            old.execute(f"PRAGMA user_version = {schema}")
+        before = place.read_bytes()
+        disk.make_read_only()
+        with contextlib.closing(Store(place, make=False)) as store:
+            database = Database(store)
+            assert [failure.path for failure in database.failures()] == ["/a.flac"]
+            assert store.rows("SELECT folded FROM paths") == store.rows("SELECT original FROM writes") == []
+        assert place.read_bytes() == before

@@ -14,6 +14,7 @@ from training.sounds import write_noise
 from typer.testing import CliRunner
 
 from earmark.audio.duration import header_duration_seconds
+from earmark.audio.identity import packets_of
 from earmark.cli.main import app
 from earmark.library.analysis import Analysis
 from earmark.library.jobs import Broken, Exceeded, Identified, Job, Outage, Outcome
@@ -105,21 +106,80 @@ def test_a_file_that_can_no_longer_be_read_becomes_a_failure(filled: Library, ta
     assert verified(filled, torn()) == []
 
 
+def test_what_is_known_by_its_sound_and_cannot_be_decoded_is_reported_once(filled: Library, tagger: Tagger) -> None:
+    good = hearing(tagger).answer
+
+    def mute(job: Job) -> Outcome:
+        is_mute = job.path.endswith("copy of 0.flac") and job.work == "listen"
+        return Broken("no sound could be decoded from it") if is_mute else good(job)
+
+    assert verified(filled, Scripted(mute), deep=True, repair=True) == [("copy of 0.flac", "unreadable")]
+    assert [failure.reason for failure in filled.failures()] == ["no sound could be decoded from it"]
+    for deep in (True, False):
+        assert verified(filled, Scripted(mute), deep=deep) == []
+
+
 def test_a_storage_that_does_not_answer_heals_nothing(filled: Library) -> None:
     out = Scripted(lambda job: Outage("Input/output error", of_storage=True))
     assert {what for _, what in verified(filled, out, repair=True)} == {"unreachable"}
     assert (filled.failures(), len(filled.track(1).paths)) == ([], 1)
 
 
-@pytest.mark.parametrize("deep", [False, True])
-def test_a_recording_of_which_too_little_was_heard(filled: Library, tagger: Tagger, music: Path, deep: bool) -> None:
+def of_packets_alone(library: Library) -> None:
+    """Make all identities what they were before how packets are decoded belonged to them."""
+    for (identity,) in library.store.rows("SELECT identity FROM tracks"):
+        library.store.run("UPDATE tracks SET identity = ? WHERE identity = ?", (packets_of(identity), identity))
+
+
+@pytest.mark.parametrize(("deep", "old"), [(True, False), (False, True), (True, True)])
+def test_a_recording_of_which_too_little_was_heard(
+    filled: Library, tagger: Tagger, music: Path, deep: bool, old: bool
+) -> None:
     write_noise(music / "long.flac", 9, 200_000)
     filled.add(music, engine=making(hearing(tagger)))
     whole = filled.track(music / "long.flac").duration_seconds
     filled.store.run("UPDATE tracks SET duration_seconds = 1.0 WHERE duration_seconds > 5")
+    if old:
+        of_packets_alone(filled)
     assert verified(filled, hearing(tagger), deep=deep, repair=True) == [("long.flac", "other length")]
     assert filled.track(music / "long.flac").duration_seconds == whole
-    assert verified(filled, hearing(tagger), deep=deep) == []
+    for again in (deep, False, True):
+        assert verified(filled, hearing(tagger), deep=again) == []
+
+
+def claim(hours: float, file: Path) -> None:
+    """Have a FLAC's header claim so many hours."""
+    content = bytearray(file.read_bytes())
+    content[21:26] = ((content[21] & 0xF0) << 32 | int(hours * 3600 * 22_050)).to_bytes(5, "big")
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize("hours", [0.02, 2.0])
+def test_a_header_that_claims_too_much_is_nothing_to_repair_twice(
+    library: Library, tagger: Tagger, music: Path, hours: float, old: bool
+) -> None:
+    claim(hours, music / "first" / "1.flac")
+    library.add(music, engine=making(hearing(tagger)))
+    if old:
+        of_packets_alone(library)
+        verified(library, hearing(tagger), deep=False, repair=True)
+    for deep in (False, True):
+        assert verified(library, hearing(tagger), deep=deep) == []
+
+
+def test_an_older_library_is_as_good_as_before(filled: Library, tagger: Tagger, music: Path) -> None:
+    of_packets_alone(filled)
+    for deep in (False, True):
+        assert verified(filled, hearing(tagger), deep=deep) == []
+    engine = hearing(tagger)
+    assert (filled.add(music, engine=making(engine)).known, engine.jobs) == (5, [])
+    copy = music / "another copy.flac"
+    copy.write_bytes((music / "first" / "1.flac").read_bytes())
+    (music / "first" / "3.flac").rename(music / "moved.flac")
+    added = filled.add(music, engine=making(engine))
+    assert (added.same, added.recordings, len(filled)) == (2, 0, 4)
+    assert {job.work for job in engine.jobs} == {"identify"}
 
 
 def test_scores_that_are_not_the_files_are_found_by_hearing(filled: Library, tagger: Tagger, music: Path) -> None:

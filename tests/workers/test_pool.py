@@ -200,3 +200,20 @@ def test_no_worker_outlives_its_caller(jobs: tuple[str, ...]) -> None:
     caller.kill()
     caller.wait()
     eventually(lambda: not any(alive(worker) for worker in workers))
+
+
+@pytest.mark.parametrize("printed", ["hello", "x" * 300_000, "\\0earmark"])
+@pytest.mark.parametrize("setup", [b"starts", LARGE])
+def test_what_is_printed_while_python_starts_is_in_nobodys_way(tmp_path: Path, printed: str, setup: bytes) -> None:
+    (tmp_path / "sitecustomize.py").write_text(f"print('{printed}', flush=True)\n")
+    path = os.pathsep.join((str(tmp_path), str(TESTS)))
+    with pool_of(setup, PYTHONPATH=path) as pool:
+        assert answers(pool, "echo 1", "write") == {"echo 1": Done(b"1"), "write": Done(b"done")}
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_a_worker_that_prints_why_it_cannot_start_is_quoted(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import os\nos.write(1, b'no licence\\n')\nos._exit(3)\n")
+    path = os.pathsep.join((str(tmp_path), str(TESTS)))
+    with pool_of(PYTHONPATH=path) as pool, pytest.raises(WorkerError, match=r"exit code 3\): no licence"):
+        answers(pool, "echo 1")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, BinaryIO
 
 from earmark.audio.container import with_true_sizes
 from earmark.audio.extent import without_tags_around
@@ -14,7 +14,7 @@ PLAIN_CODECS = "pcm_"
 """The start of libav's names of codecs of plain samples."""
 
 
-def header_duration_seconds(path: str | os.PathLike[str]) -> float:
+def header_duration_seconds(source: str | os.PathLike[str] | BinaryIO) -> float:
     """Return the length in seconds from a file's header, or from its size and bit rate where the header has none.
 
     Nothing is decoded, which takes a fraction of a millisecond a file. An MP3 without a Xing header is taken to have a
@@ -26,7 +26,7 @@ def header_duration_seconds(path: str | os.PathLike[str]) -> float:
     """
     from earmark.audio.libav import open_file, sound_stream  # imported here, as it is slow to load
 
-    with open_source(path) as opened, decode_errors(opened):
+    with open_source(source) as opened, decode_errors(opened):
         sound = with_true_sizes(without_tags_around(opened))
         with open_file(sound) as container:
             stream = sound_stream(container)

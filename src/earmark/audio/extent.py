@@ -12,6 +12,8 @@ PASSED_BYTES = 1 << 19
 SEARCHED_BYTES = 1 << 25
 ID3V2_HEADER_BYTES = 10
 ID3V1_BYTES = 128
+APE_HEADER_BYTES = 32
+"""Of a header, and as many of a footer."""
 FEWEST_ZEROS = 16
 """The fewest zeros at the start of a file that are passed over; fewer may belong to its format, as in MPEG or MP4."""
 
@@ -37,16 +39,23 @@ KILOBITS = {
 
 
 def without_tags_around(file: Opened) -> Opened:
-    """Return a file from where its sound begins, without the ID3v1 behind WavPack, which libav takes for a broken
-    block.
+    """Return a file from where its sound begins, without the ID3v1 behind WavPack and the APE tag behind MPEG audio.
+
+    libav takes an ID3v1 tag there for a broken block, and a long APE tag for a second file of unknown length.
     """
     sound = file.stretch(leading_bytes(file))
     sound.seek(0)
-    end = sound.size() - ID3V1_BYTES
-    if end <= 0 or sound.read(4) != b"wvpk":
+    first, total = sound.read(4), sound.size()
+    is_mpeg = first.startswith((b"\xff", b"ID3"))
+    if not is_mpeg and first != b"wvpk":
         return sound
-    sound.seek(end)
-    return sound.stretch(0, end) if sound.read(3) == b"TAG" else sound
+    end = total - ID3V1_BYTES
+    if end <= 0 or _bytes_at(sound, end, 3) != b"TAG":
+        end = total
+    if is_mpeg:
+        ape_bytes = _ape_tag_bytes(sound, end)
+        end = end - ape_bytes if ape_bytes else total
+    return sound.stretch(0, end) if end < total else sound
 
 
 def leading_bytes(file: Opened) -> int:
@@ -113,6 +122,21 @@ def first_sound(file: Opened) -> tuple[int, str] | None:
         kept = window[-(MARK_BYTES - 1) :]
         file.seek(position)
     return None
+
+
+def _bytes_at(file: Opened, position: int, count: int) -> bytes:
+    file.seek(position)
+    return file.read(count)
+
+
+def _ape_tag_bytes(file: Opened, end: int) -> int:
+    """Return the length of the APE tag before a position, 0 where there is none."""
+    footer = _bytes_at(file, max(0, end - APE_HEADER_BYTES), APE_HEADER_BYTES)
+    if not footer.startswith(b"APETAGEX") or len(footer) < APE_HEADER_BYTES:
+        return 0
+    length = int.from_bytes(footer[12:16], "little")
+    length += APE_HEADER_BYTES if footer[23] & 0x80 else 0
+    return length if length < end else 0
 
 
 def _id3v2_bytes(file: Opened, position: int) -> int:

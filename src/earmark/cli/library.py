@@ -7,7 +7,7 @@ import typer
 
 from earmark.cli.adding import tell, watched
 from earmark.cli.console import say
-from earmark.cli.output import json_text, show
+from earmark.cli.output import JsonOutput, json_text, show
 from earmark.errors import FileError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def add(
     from earmark.library.jobs import Limits
 
     limits = Limits(longest_hours=longest_hours, memory_megabytes=memory_megabytes)
-    with _opened(file, model, heard=True) as opened, watched() as watch:
+    with JsonOutput(as_json) as output, _opened(file, model, heard=True) as opened, watched() as watch:
         added = opened.add(
             *named,
             jobs=jobs,
@@ -88,7 +88,7 @@ def add(
             watch=watch,
         )
         recordings = len(opened)
-    _finish(added, recordings, as_json)
+    _finish(added, recordings, output)
 
 
 @library.command()
@@ -100,8 +100,8 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """Find tracks by their tags, paths (path:TEXT) and folders (folder:PATH), the best first."""
-    with _opened(file) as opened:
-        _show(opened.search(query, n=tracks, threshold=threshold), as_json)
+    with JsonOutput(as_json) as output, _opened(file) as opened:
+        _show(opened.search(query, n=tracks, threshold=threshold), output)
         left_out = opened.left_out()
     if left_out:
         say(f"{left_out} recordings were heard by another model and are left out; add their folders again")
@@ -119,8 +119,8 @@ def similar(
     as_json: JsonOption = False,
 ) -> None:
     """Find the tracks most like one, the most alike first."""
-    with _opened(file) as opened:
-        _show(_like(opened, source, model, tracks, _choice(alike, level, scale)), as_json)
+    with JsonOutput(as_json) as output, _opened(file) as opened:
+        _show(_like(opened, source, model, tracks, _choice(alike, level, scale)), output)
 
 
 @library.command()
@@ -133,15 +133,15 @@ def failures(
     as_json: JsonOption = False,
 ) -> None:
     """List the files that could not be used, each with its reason; exit status 1 when there are any."""
-    with _opened(file, model, heard=retry) as opened:
+    with JsonOutput(as_json) as output, _opened(file, model, heard=retry) as opened:
         if retry:
             failed = [failure.path for failure in opened.failures()]
             with watched() as watch:
                 tell(opened.add(*failed, jobs=jobs, retry=True, low_priority=low_priority, watch=watch), len(opened))
         found = opened.failures()
-    if as_json:
-        show(json_text([vars(failure) for failure in found], indent=1))
-    else:
+        if as_json:
+            output.show([vars(failure) for failure in found])
+    if not as_json:
         for failure in found:
             show(f"{failure.path}\t{failure.reason}")
     if found:
@@ -289,8 +289,8 @@ def _on_ray(jobs: int | None, address: str | None) -> "NewEngine":
     return lambda setup: RayEngine(setup, jobs, address)
 
 
-def _show(found: "list[Found]", as_json: bool) -> None:
-    if as_json:
+def _show(found: "list[Found]", output: JsonOutput) -> None:
+    if output.wanted:
         records: list[dict[str, Any]] = [
             {
                 "track": each.track_id,
@@ -302,16 +302,16 @@ def _show(found: "list[Found]", as_json: bool) -> None:
             }
             for each in found
         ]
-        show(json_text(records, indent=1))
+        output.show(records)
         return
     for each in found:
         tags = "".join(f"  {label} {chance:.2f}" for label, chance in each.tags.items())
         show(f"{each.score:.2f}  {each.path}{tags if len(each.tags) > 1 else ''}")
 
 
-def _finish(added: "Added", recordings: int, as_json: bool) -> None:
+def _finish(added: "Added", recordings: int, output: JsonOutput) -> None:
     tell(added, recordings)
-    if as_json:
-        show(json_text({**vars(added), "all_recordings": recordings}, indent=1))
+    if output.wanted:
+        output.show({**vars(added), "all_recordings": recordings})
     if added.failed or added.absent or added.left:
         raise typer.Exit(1)

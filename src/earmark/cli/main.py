@@ -1,15 +1,16 @@
 """The command `earmark`: one module a command group, gathered here."""
 
+import contextlib
 import os
-import signal
 import sys
-from typing import Annotated, Never
+from typing import Annotated
 
 import typer
 
 from earmark import __version__
 from earmark.cli.data import data
 from earmark.cli.doctor import doctor
+from earmark.cli.ending import end_in_order
 from earmark.cli.figures import figures
 from earmark.cli.listen import listen
 from earmark.cli.models import models
@@ -68,29 +69,11 @@ def main() -> None:
     # machine. It has to be said before numpy is loaded; who sets it is left alone.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     prepare_streams()
-    _end_in_order_when_asked_to()
+    ending = end_in_order()
     try:
         app()
     except EarmarkError as error:
         if not (isinstance(error, OutputError) and error.reader_left):
-            typer.echo(f"earmark: {error}", err=True)
-        sys.exit(1)
-
-
-def _end_in_order_when_asked_to() -> None:
-    """Let a request to end and a closed terminal end the command as Ctrl-C does, with what it writes made whole.
-
-    The exit status is 128 and the signal's number; a second signal ends the command at once.
-    """
-    ends = [number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None]
-
-    def end(number: int, _frame: object) -> Never:
-        for each in ends:
-            if signal.getsignal(each) is end:
-                signal.signal(each, signal.SIG_DFL)
-        raise SystemExit(128 + number)
-
-    for number in ends:
-        # nohup has it ignored on purpose.
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, end)
+            with contextlib.suppress(OutputError):  # a terminal that was closed takes no more lines
+                typer.echo(f"earmark: {error}", err=True)
+        sys.exit(ending.status or 1)

@@ -10,16 +10,19 @@ import io
 import json
 import os
 import sys
-from typing import Any, cast
+from types import TracebackType
+from typing import Any, Self, cast
 
+from earmark.cli.ending import whole
 from earmark.errors import OutputError
 from earmark.file_name import unicode_record
 
 
 def show(line: str) -> None:
     """Write a line of results."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    with whole():
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
 
 
 def json_text(value: object, indent: int | None = None) -> str:
@@ -28,6 +31,39 @@ def json_text(value: object, indent: int | None = None) -> str:
     A name that is no text is told twice, see `unicode_record`.
     """
     return json.dumps(unicode_record(value), indent=indent, allow_nan=False)
+
+
+class JsonOutput:
+    """The one JSON document that a command writes, also where it ends early: a context manager.
+
+    Where nothing was shown before an exception, an object is written whose `error` says why.
+    """
+
+    def __init__(self, wanted: bool) -> None:
+        self.wanted = wanted
+        self._shown = False
+
+    def show(self, value: object) -> None:
+        """Write the document, once."""
+        with whole():
+            self._shown = True
+            show(json_text(value, indent=1))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.wanted and error is not None and not self._shown:  # where stdout itself failed, it takes no more
+            self.show({"error": _reason_of(error)})
+
+
+def _reason_of(error: BaseException) -> str:
+    """Why a command ends early."""
+    if isinstance(error, KeyboardInterrupt | SystemExit):
+        return "it was interrupted"
+    return str(error) or type(error).__name__
 
 
 class Stream(io.RawIOBase):

@@ -5,6 +5,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from earmark.cli.ending import whole
 from earmark.cli.explanation import explanation_lines
 from earmark.cli.output import json_text, show
 from earmark.file_name import text_of
@@ -86,8 +87,9 @@ class JsonArray:
     def write(self, prediction: "Prediction", profile: "Profile | None" = None) -> None:
         """Write one track, with everything known of it."""
         record = json_text(_record(prediction, profile, self._shown), indent=1)
-        show(("," if self._opened else "[") + "\n" + record)
-        self._opened = True
+        with whole():
+            before, self._opened = self._opened, True
+            show(("," if before else "[") + "\n" + record)
 
     def close(self) -> None:
         """Close the array."""

@@ -106,52 +106,53 @@ def tag(
         raise typer.BadParameter("--profile measures one thread, and --read-ahead has two; choose one of them")
     if ending_with_nul and STANDARD_INPUT not in files:
         raise typer.BadParameter("-0 is of paths on standard input; name - as well")
-    found = sound_files(files, ending_with_nul=ending_with_nul)
-    sources = found.files
-    if picture is not None and len(sources) != 1:
-        raise typer.BadParameter(f"--picture draws one track, but {len(sources)} are named")
-    # What runs a model is imported here, so that --help and a wrong option answer at once.
-    from earmark.library.jobs import Limits
-    from earmark.plots import draw_over_time, refuse_picture
-    from earmark.tagging.bundle.calibration import refuse_unpromised
-    from earmark.tagging.evidence import place_of
-    from earmark.tagging.tagger import load
-    from earmark.tagging.windows import OverTimeSettings
-
-    if picture is not None:
-        refuse_picture(picture)
-    if engine == "fast":
-        say("earmark: --engine fast is now called --engine onnx")
-    chosen_engine: Engine = "onnx" if engine == "fast" else engine
-    tagger = load(model, chosen_engine)
-    # Once, before any file: it is the model that has no such tag, or no such promise.
-    for label in tags_to_explain:
-        place_of(label, tagger.labels)
-    if precision is not None:
-        refuse_unpromised(tagger.card, precision)
-    windows: OverTimeSettings | None = None
-    if over_time or picture is not None:
-        longest = max(extractor.segment_length * extractor.row_seconds for extractor in tagger.card.extractors)
-        windows = OverTimeSettings(max(5.0, longest) if window_seconds is None else window_seconds, hop_seconds)
-        # Once, before any file: it is the model that the window does not fit.
-        windows.refuse_short_windows(tagger.card.extractors)
     shown = Shown(top, over_time, precision, tags_to_explain)
     form = JsonArray if as_json else JsonLines if as_jsonl else Table if as_csv else Text
     writer: Writer = form(shown)
-    exports = exports_of(export or (), jams)
-    limits = Limits(longest_hours=longest_hours)
-    order = Order(model, chosen_engine, windows, bool(tags_to_explain), read_ahead, profile, limits)
-    jobs = min(jobs, len(sources))
-    failed = len(found.failed)
-    for line in (*found.notes, *found.failed):
-        say(f"earmark: {line}")
-    latest: Prediction | None = None
-    profiles: list[Profile] = []
-    sound_seconds = 0.0
     with ExitStack() as ending:
-        # What was written is whole however this ends: with an error, or with Ctrl-C.
-        for output in (writer, *exports):
-            ending.callback(output.close)
+        # What is written is whole however this ends: with an error, or with Ctrl-C.
+        ending.callback(writer.close)
+        found = sound_files(files, ending_with_nul=ending_with_nul)
+        sources = found.files
+        if picture is not None and len(sources) != 1:
+            raise typer.BadParameter(f"--picture draws one track, but {len(sources)} are named")
+        # What runs a model is imported here, so that --help and a wrong option answer at once.
+        from earmark.library.jobs import Limits
+        from earmark.plots import draw_over_time, refuse_picture
+        from earmark.tagging.bundle.calibration import refuse_unpromised
+        from earmark.tagging.evidence import place_of
+        from earmark.tagging.tagger import load
+        from earmark.tagging.windows import OverTimeSettings
+
+        if picture is not None:
+            refuse_picture(picture)
+        if engine == "fast":
+            say("earmark: --engine fast is now called --engine onnx")
+        chosen_engine: Engine = "onnx" if engine == "fast" else engine
+        tagger = load(model, chosen_engine)
+        # Once, before any file: it is the model that has no such tag, or no such promise.
+        for label in tags_to_explain:
+            place_of(label, tagger.labels)
+        if precision is not None:
+            refuse_unpromised(tagger.card, precision)
+        windows: OverTimeSettings | None = None
+        if over_time or picture is not None:
+            longest = max(extractor.segment_length * extractor.row_seconds for extractor in tagger.card.extractors)
+            windows = OverTimeSettings(max(5.0, longest) if window_seconds is None else window_seconds, hop_seconds)
+            # Once, before any file: it is the model that the window does not fit.
+            windows.refuse_short_windows(tagger.card.extractors)
+        exports = exports_of(export or (), jams)
+        limits = Limits(longest_hours=longest_hours)
+        order = Order(model, chosen_engine, windows, bool(tags_to_explain), read_ahead, profile, limits)
+        jobs = min(jobs, len(sources))
+        failed = len(found.failed)
+        for line in (*found.notes, *found.failed):
+            say(f"earmark: {line}")
+        latest: Prediction | None = None
+        profiles: list[Profile] = []
+        sound_seconds = 0.0
+        for each in exports:
+            ending.callback(each.close)
         done = ending.enter_context(progress("tagging"))
         results = tag_here(tagger, order, sources) if jobs <= 1 else tag_in_processes(order, sources, jobs)
         for number, result in enumerate(results, start=1):

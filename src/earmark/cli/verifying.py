@@ -6,7 +6,7 @@ import typer
 
 from earmark.cli.console import say
 from earmark.cli.library import FileOption, JobsOption, JsonOption, ModelOption
-from earmark.cli.output import json_text, show
+from earmark.cli.output import JsonOutput, show
 
 # Known here with its commands that write.
 from earmark.cli.writing import library as library
@@ -25,12 +25,12 @@ def verify(
     from earmark.library.library import Library
     from earmark.tagging.tagger import load
 
-    with Library(file, make=False) as opened:
+    with JsonOutput(as_json) as output, Library(file, make=False) as opened:
         opened.tagger = load(model)
         findings = opened.verify(deep=deep, repair=repair, jobs=jobs)
-    if as_json:
-        show(json_text([vars(each) for each in findings], indent=1))
-    else:
+        if as_json:
+            output.show([vars(each) for each in findings])
+    if not as_json:
         for each in findings:
             show(f"{each.path}\t{each.what}\t{each.detail}")
     say(f"{len(findings)} files do not give what is kept{'; repaired' if findings and repair else ''}")

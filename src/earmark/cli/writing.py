@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,7 +13,7 @@ from earmark.cli.library import FileOption, JsonOption
 
 # Known here with its two further commands.
 from earmark.cli.library import library as library
-from earmark.cli.output import json_text, show
+from earmark.cli.output import JsonOutput, show
 
 if TYPE_CHECKING:
     from earmark.library.database import Database
@@ -72,21 +73,22 @@ def write(
     from earmark.library.remote import absolute_path
     from earmark.library.write import WriteRule, Writing, files_of
 
-    rule = WriteRule(
-        read_vocabulary(mapping) if mapping is not None else Vocabulary(),
-        threshold,
-        precision,
-        scores,
-        overwrite,
-        keep_time,
-        3 if id3 == "2.3" else 4,
-    )
     tagger = None
-    if model is not None:
-        from earmark.tagging.tagger import load
+    with JsonOutput(as_json) as output, ExitStack() as ending:
+        rule = WriteRule(
+            read_vocabulary(mapping) if mapping is not None else Vocabulary(),
+            threshold,
+            precision,
+            scores,
+            overwrite,
+            keep_time,
+            3 if id3 == "2.3" else 4,
+        )
+        if model is not None:
+            from earmark.tagging.tagger import load
 
-        tagger = load(model)
-    with Library(file) as opened:
+            tagger = load(model)
+        opened = ending.enter_context(Library(file))
         writing = Writing(opened.database, rule, tagger)
         if unplaced := writing.unplaced():
             say(f"not written, as no field is theirs (a mapping can name one): {', '.join(unplaced)}")
@@ -96,8 +98,10 @@ def write(
             files = [each for each in files if each[0] in found]
         if not files:
             say("earmark: found no such files in the library")
+            if as_json:
+                output.show([])
             raise typer.Exit(1)
-        failed = _show(writing(files, dry_run=dry_run), len(files), as_json, dry_run, "writing")
+        failed = _show(writing(files, dry_run=dry_run), len(files), output, dry_run, "writing")
         if writing.run is not None:
             named_library = "" if file is None else f" --library {shlex.quote(absolute_path(str(file)))}"
             say(f"run {writing.run}; take it back with: earmark library undo {writing.run}{named_library}")
@@ -123,35 +127,36 @@ def undo(
     from earmark.library.library import Library
     from earmark.library.undo import Undoing
 
-    with Library(file) as opened:
+    with JsonOutput(as_json) as output, Library(file) as opened:
         if runs:
-            _show_runs(opened.database, as_json)
+            _show_runs(opened.database, output)
             return
         outcomes = Undoing(opened.database, keep_time=keep_time)(run, dry_run=dry_run)
-        failed = _show(outcomes, None, as_json, dry_run, "undoing")
+        failed = _show(outcomes, None, output, dry_run, "undoing")
         say(f"the library: {opened.path}")
     if failed:
         raise typer.Exit(1)
 
 
-def _show(outcomes: "Iterable[Outcome]", total: int | None, as_json: bool, dry_run: bool, what: str) -> int:
+def _show(outcomes: "Iterable[Outcome]", total: int | None, output: JsonOutput, dry_run: bool, what: str) -> int:
     """Show each outcome as it comes, and how many there were; returns how many failed."""
     changed = failed = left = 0
     records: list[dict[str, Any]] = []
-    with progress(what) as done:
+    with ExitStack() as ending:
+        if output.wanted:
+            ending.callback(output.show, records)  # however it ends: what was written stands in the files
+        done = ending.enter_context(progress(what))
         for number, outcome in enumerate(outcomes, start=1):
             failed += bool(outcome.reason)
             changed += bool(outcome.changes)
             left += bool(outcome.kept)
             if outcome.reason:
                 say(f"earmark: {outcome.path}: {outcome.reason}")
-            if as_json:
+            if output.wanted:
                 records.append(_record(outcome))
             elif outcome.changes or (outcome.kept and (dry_run or what == "undoing")):
                 _show_one(outcome)
             done(number, number if total is None else total)
-    if as_json:
-        show(json_text(records, indent=1))
     would = "would be " if dry_run else ""
     verb = "written" if what == "writing" else "brought back"
     say(f"{changed} files {would}{verb}, {left} with fields that were left as somebody filled them, {failed} failed")
@@ -182,12 +187,12 @@ def _record(outcome: "Outcome") -> dict[str, Any]:
     }
 
 
-def _show_runs(database: "Database", as_json: bool) -> None:
+def _show_runs(database: "Database", output: JsonOutput) -> None:
     from earmark.library.journal import Journal
 
     found = Journal(database.store).runs()
-    if as_json:
-        show(json_text([vars(run) for run in found], indent=1))
+    if output.wanted:
+        output.show([vars(run) for run in found])
         return
     for run in found:
         show(f"{run.id}\t{run.started}\t{run.model}\t{run.files} files, {run.standing} of them stand")

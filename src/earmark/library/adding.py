@@ -1,6 +1,5 @@
 """Adding: what is known is skipped, what is new listened to, what breaks set aside; a result is kept or is not."""
 
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -22,8 +21,9 @@ from earmark.library.jobs import (
     Outcome,
     Vanished,
 )
+from earmark.library.presence import Presence
 from earmark.library.remote import is_remote
-from earmark.library.scan import FoundFile, Walk, is_gone, stamp_of
+from earmark.library.scan import FoundFile, Walk, stamp_of
 from earmark.workers.process import TRIES_OF_CRASHES, TRIES_OF_KILLS
 
 TRIES_AT_MOST = 3
@@ -98,8 +98,7 @@ class Adding:
         """To be done once what failed works again; meanwhile no other job is started."""
         self._under_way = 0
         self._files: tuple[FoundFile, ...] = ()
-        self._devices: dict[str, int | None] = {}
-        """Of the folders that were walked, as the system numbers what is mounted there."""
+        self._presence = Presence(database)
         self._total = self._done = 0
         self.added = Added()
 
@@ -112,7 +111,7 @@ class Adding:
         self.added.notes.extend(walk.notes)
         self.added.absent.extend(walk.absent)
         self._files = walk.files
-        self._devices = {folder: _device(folder) for folder in walk.whole if not is_remote(folder)}
+        self._presence.look(walk)
         back: list[str] = []
         for file in walk.files:
             known = self._database.known_path(file.path)
@@ -130,7 +129,8 @@ class Adding:
                 self._jobs.append(Job(file.path, file.stamp, "listen" if is_remote(file.path) else "identify"))
         self._jobs.reverse()
         self._total = len(self._jobs)
-        self._mark(back, walk, addresses)
+        self.added.missing, notes = self._presence.mark(back, addresses)
+        self.added.notes.extend(notes)
         return self._total
 
     def run(self, engine: Engine) -> None:
@@ -234,7 +234,8 @@ class Adding:
 
     def _vanish(self, job: Job, reason: str) -> None:
         """Pass over a file that is not there, or put it off where all of its folder is not."""
-        if (folder := self._lost_folder(job.path)) is not None:
+        folder = self._presence.lost_folder(job.path) or self._presence.emptied_folder(job.path)
+        if folder is not None:
             self._put_off.append((job, Outage(f"{folder} can no longer be reached", of_storage=False)))
         else:
             self.added.vanished += 1
@@ -270,9 +271,9 @@ class Adding:
     def _works_again(self, job: Job, outage: Outage, engine: Engine) -> bool:
         """Try another file that lies where this one does, or this one where there is no other."""
         put_off = {each.path for each, _ in self._put_off}
-        if all(self._lost_folder(path) is not None for path in put_off):
+        if all(self._presence.lost_folder(path) is not None for path in put_off):
             return False
-        self._devices = {folder: _device(folder) for folder in self._devices}
+        self._presence.look_again()
         far = is_remote(job.path)
         near = [file for file in self._files if file.path not in put_off and is_remote(file.path) == far]
         nearest = max(near, key=lambda file: _alike(file.path, job.path), default=FoundFile(job.path, job.stamp))
@@ -281,19 +282,10 @@ class Adding:
         _, outcome = self._wait(engine)
         return isinstance(outcome, Identified | Analysis | Broken | Changed)
 
-    def _lost_folder(self, path: str) -> str | None:
-        """The folder named that a file was found in, where it is gone or its disk is; None where it is there."""
-        if os.path.lexists(path):
-            return None
-        for folder, device in self._devices.items():
-            if path.startswith(_within(folder)) and _device(folder) != device:
-                return folder
-        return None
-
     def _keep(self, job: Job, analysis: Analysis) -> None:
         """Keep what was heard, unless the recording was heard in full before."""
         known = self._database.heard(analysis.identity)
-        own = known is not None and known.model_id == self._model_id
+        own = known is not None and known.own and known.model_id == self._model_id
         heard = Heard(self._model_id, analysis.duration_seconds, analysis.truncated)
         files = [FoundFile(job.path, job.stamp)]
         for waiting in self._listening.pop(job.identity, []):
@@ -306,7 +298,7 @@ class Adding:
             self.added.same += 1
         else:
             self._database.add_track(analysis, self._model_id, [(file.path, file.stamp) for file in files])
-            if known is None:
+            if known is None or not known.own:
                 self.added.recordings += 1
             else:
                 self.added.again += 1
@@ -343,56 +335,12 @@ class Adding:
         self._done += 1
         self._watch(Progress(self._done, self._total, len(self.added.failed)))
 
-    def _mark(self, back: Sequence[str], walk: Walk, addresses: Sequence[str]) -> None:
-        """Note which files are back, and which are gone from the folders that were walked to their ends."""
-        self._database.mark_missing(back, missing=False)
-        # Files that were named, such as to be tried again; an address may be absent because nothing answers there.
-        gone = [path for path in walk.absent if not is_remote(path) and is_gone(path)]
-        self._database.mark_missing(gone, missing=True)
-        self._database.forget_failures(gone)
-        self._database.forget_paths_under(walk.second_ways)
-        found = {file.path for file in walk.files}
-        failed = {failure.path for failure in self._database.failures()}
-        for folder in dict.fromkeys((*walk.whole, *addresses)):
-            inside = list(self._database.paths_under(folder))
-            # What a storage lists is all that it holds; a folder may have been changed since it was walked.
-            absent = [path for path in inside if path not in found and (is_remote(folder) or is_gone(path))]
-            nothing_found = not any(file.startswith(_within(folder)) for file in found)
-            if absent and len(absent) == len(inside) and nothing_found and not is_remote(folder):
-                # An empty mount point looks just like this.
-                self.added.notes.append(
-                    f"{folder}: nothing is there of {len(inside)} known files; if its disk is not connected, connect "
-                    "it. All that was heard is kept."
-                )
-                continue
-            self._database.mark_missing(absent, missing=True)
-            self.added.missing += len(absent)
-            gone = [
-                path
-                for path in failed - found
-                if path.startswith(_within(folder)) and (is_remote(folder) or is_gone(path))
-            ]
-            self._database.forget_failures(gone)
-
-
-def _within(folder: str) -> str:
-    separator = "/" if is_remote(folder) else os.sep
-    return folder.rstrip(separator) + separator
-
 
 def promises_more(header_seconds: float | None, heard: Heard) -> bool:
     """Whether a file's header says that there is more of a recording than was heard, as of a damaged copy."""
     if header_seconds is None:
         return heard.truncated
     return header_seconds > heard.duration_seconds * (1 + LONGER_SHARE) + LONGER_SECONDS
-
-
-def _device(folder: str) -> int | None:
-    """What the system calls the storage that a folder lies on; None where the folder is not there."""
-    try:
-        return os.stat(folder).st_dev  # noqa: PTH116
-    except OSError:
-        return None
 
 
 def _alike(path: str, other: str) -> int:

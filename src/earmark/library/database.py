@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from earmark.audio.identity import MARK, packets_of
 from earmark.errors import LibraryError
 from earmark.library.analysis import Analysis, PackedOverTime
 from earmark.library.jobs import Stamp
@@ -64,11 +65,15 @@ class KnownPath:
 
 @dataclass(frozen=True)
 class Heard:
-    """What a recording's row says of how it was heard: by which model, how much of it, and whether it broke off."""
+    """What a recording's row says of how it was heard: by which model, how much of it, and whether it broke off.
+
+    own: the row is of these packets as they are decoded in this file, not of its packets alone.
+    """
 
     model_id: int
     duration_seconds: float
     truncated: bool
+    own: bool = True
 
     def is_more_than(self, other: "Heard") -> bool:
         """Whether this is the better of two hearings of one recording: the one that did not break off, or longer."""
@@ -165,11 +170,30 @@ class Database:
         return heard.model_id if heard is not None else None
 
     def heard(self, identity: str) -> Heard | None:
-        """How a recording was heard, or None where it is not known."""
-        found = self.store.row(
-            "SELECT model_id, duration_seconds, truncated FROM tracks WHERE identity = ?", (identity,)
-        )
-        return Heard(int(found[0]), float(found[1]), bool(found[2])) if found is not None else None
+        """How a recording was heard, or None where it is not known; see `track_of`."""
+        found = self._row_of(identity)
+        if found is None:
+            return None
+        _, model_id, duration_seconds, truncated, kept = found
+        return Heard(int(model_id), float(duration_seconds), bool(truncated), own=kept == identity)
+
+    def track_of(self, identity: str) -> int | None:
+        """The row of a recording, or None where it is not known.
+
+        What was heard when identities were of packets alone stands for every way in which these are decoded, until a
+        file is heard again.
+        """
+        found = self._row_of(identity)
+        return int(found[0]) if found is not None else None
+
+    def _row_of(self, identity: str) -> tuple[Any, ...] | None:
+        packets = packets_of(identity)
+        columns = "SELECT id, model_id, duration_seconds, truncated, identity FROM tracks WHERE identity"
+        found = self.store.row(f"{columns} IN (?, ?) ORDER BY identity = ? DESC", (identity, packets, identity))
+        if found is None and identity == packets:
+            within = packets + MARK, packets + chr(ord(MARK) + 1)
+            found = self.store.row(f"{columns} > ? AND identity < ? ORDER BY id", within)
+        return found
 
     def paths_under(self, folder: str) -> Iterator[str]:
         """The paths within a folder that are not marked as missing."""
@@ -223,8 +247,7 @@ class Database:
         """Keep where recordings lie that are known already: (path, stamp, identity)."""
         with self.store.transaction():
             for path, stamp, identity in files:
-                found = self.store.row("SELECT id FROM tracks WHERE identity = ?", (identity,))
-                self._write_path(path, stamp, int(_there(found)[0]))
+                self._write_path(path, stamp, int(_there(self._row_of(identity))[0]))
 
     def add_failure(self, path: str, stamp: Stamp, reason: str) -> None:
         """Keep a file and why it failed; what the path led to before is no longer there."""

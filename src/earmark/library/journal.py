@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
 from earmark import __version__
+from earmark.audio.identity import packets_of
 from earmark.errors import LibraryError
 from earmark.library.original import Original, unpacked
 from earmark.library.store import Store
@@ -115,8 +116,8 @@ class Journal:
     def own_values(self, path: str, identity: str) -> dict[str, tuple[str, ...]]:
         """What earmark itself has left under each name of a file's tags; the file may have been moved since."""
         own: dict[str, tuple[str, ...]] = {}
-        where = "(path = ? OR identity = ?) AND state <> 'undone' ORDER BY id"
-        for write in self._writes(where, (os.fsencode(path), identity)):
+        where = "(path = ? OR identity IN (?, ?)) AND state <> 'undone' ORDER BY id"
+        for write in self._writes(where, (os.fsencode(path), identity, packets_of(identity))):
             own.update({change.name: change.new for change in write.changes})
         return own
 

@@ -167,10 +167,10 @@ class Library:
     ) -> list[Finding]:
         """Find the files that do not give what is kept of them, in the order in which they were found.
 
-        Every file is read, undecoded: it may be missing, changed, another recording, unreadable, or longer by its
-        header than what was heard. deep: every file is heard again as well, and lengths and scores are compared.
-        repair: what is missing is marked so, what was heard better is kept, and other files are added again. jobs,
-        limits, engine: as for `add`. watch: told how many files are done.
+        Every file is read, undecoded: it may be missing, changed, another recording, or unreadable. deep: every file is
+        heard again as well, and lengths and scores are compared, which nothing else can tell.
+        repair: what is missing is marked so, what was heard better is kept, what cannot be decoded is a failure, and
+        other files are added again. jobs, limits, engine: as for `add`. watch: told how many files are done.
 
         Raises LibraryError where there is no tagger, and WorkerError where no worker process can be started.
         """
@@ -189,7 +189,10 @@ class Library:
             for analysis, files in verifying.better:
                 self.database.add_track(analysis, model_id, files)
             again = [each.path for each in findings if each.what not in ("missing", "unreachable")]
-            again = [path for path in again if path not in better]
+            for path, stamp, reason in verifying.broken:
+                self.database.add_failure(path, stamp, reason)
+            done = better | {path for path, _, _ in verifying.broken}
+            again = [path for path in again if path not in done]
             self.database.forget_paths(again)
             if again:
                 self.add(*again, jobs=jobs, limits=limits, engine=engine)

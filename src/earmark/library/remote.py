@@ -2,17 +2,18 @@
 
 import importlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from earmark.errors import FileError, LibraryError, MissingExtraError
 from earmark.file_errors import file_errors
 from earmark.library.jobs import Stamp
 
 MARK = "://"
+COPIED_BYTES = 1 << 22
 
 
 def is_remote(path: str) -> bool:
@@ -27,20 +28,22 @@ def absolute_path(path: str | os.PathLike[str]) -> str:
 
 
 @contextmanager
-def fetched(path: str) -> Iterator[str]:
-    """The path of a local file with the content of `path`: itself, or a copy that is gone afterwards.
+def fetched(address: str) -> Iterator[BinaryIO]:
+    """Yield a temporary file with the content of an address.
 
-    Raises what the storage raises where an address cannot be read; FileError for what is no OSError.
+    It has no name (on Windows, the system removes it), so that a process that is killed leaves nothing behind.
+    Raises FileError where the address cannot be read, from what the storage raised.
     """
-    if not is_remote(path):
-        yield path
-        return
-    with tempfile.TemporaryDirectory(prefix="earmark-") as folder:
-        copy = Path(folder) / (Path(path).name or "file")
-        system, inside = _system(path)
-        with file_errors(path):
-            system.get_file(inside, str(copy))
-        yield str(copy)
+    system, inside = _system(address)
+    with tempfile.TemporaryFile(prefix="earmark-") as copy:
+        with file_errors(address):
+            if os.name == "posix":  # storages fetch in parallel, to a path alone
+                system.get_file(inside, f"/dev/fd/{copy.fileno()}")
+            else:
+                with system.open(inside, "rb") as content:
+                    shutil.copyfileobj(content, copy, COPIED_BYTES)
+        copy.seek(0)
+        yield cast(BinaryIO, copy)
 
 
 def listing(folder: str, endings: frozenset[str]) -> list[tuple[str, Stamp]]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from earmark.audio.identity import identity
+from earmark.audio.identity import identity, same_sound
 from earmark.errors import DecodeError, TrackFileError
 from earmark.library.jobs import Stamp
 from earmark.library.scan import RESOURCE_FORK
@@ -121,7 +121,7 @@ def _refuse_another_sound(path: Path, file: Path, sound: str) -> None:
             "its sound cannot be told apart from its tags, so that it could not be seen to stay the same; "
             "nothing was written",
         )
-    if _heard(path, file) != sound:
+    if not same_sound(sound, _heard(path, file)):
         raise TrackFileError(
             str(path),
             "it holds another sound than the library heard; nothing was written. Add it to the library again.",
@@ -129,7 +129,7 @@ def _refuse_another_sound(path: Path, file: Path, sound: str) -> None:
 
 
 def _refuse_changed_sound(path: Path, copy: Path, sound: str) -> None:
-    if _heard(path, copy) != sound:
+    if not same_sound(sound, _heard(path, copy)):
         raise TrackFileError(
             str(path), "writing tags would have changed its sound, as in a damaged file; nothing was written"
         )

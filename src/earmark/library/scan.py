@@ -32,7 +32,8 @@ class Walk:
     files: each path once; folder by folder, each in the order of its names. notes: what could not be looked into, a
     sentence each. whole: the folders named that were walked to their ends; in the others nothing may be taken for gone.
     absent: the folders, files and addresses named that are not there. second_ways: links to folders that are walked by
-    another path, so that no file is there by this one; only of walks without notes.
+    another path, so that no file is there by this one; only of walks without notes. disks: folders within those named
+    that lie on another disk than the folder above them.
     """
 
     files: tuple[FoundFile, ...]
@@ -40,6 +41,7 @@ class Walk:
     whole: tuple[str, ...]
     absent: tuple[str, ...]
     second_ways: tuple[str, ...] = ()
+    disks: tuple[str, ...] = ()
 
 
 @dataclass
@@ -50,6 +52,7 @@ class FolderWalk:
     files: list[FoundFile] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     second_ways: list[str] = field(default_factory=list)
+    disks: list[str] = field(default_factory=list)
 
 
 def walk(named: Sequence[str | os.PathLike[str]]) -> Walk:
@@ -92,6 +95,7 @@ def walk(named: Sequence[str | os.PathLike[str]]) -> Walk:
         tuple(folder.folder for folder in folders if not folder.notes),
         tuple(absent),
         () if notes else tuple(way for folder in folders for way in folder.second_ways),
+        tuple(disk for folder in folders for disk in folder.disks),
     )
 
 
@@ -126,9 +130,9 @@ class _Folders:
 
     def _enter(self, folder: str, found: FolderWalk) -> None:
         """Enter a folder and all folders below it that are no links."""
-        waiting = [folder]
+        waiting: list[tuple[str, int | None]] = [(folder, None)]
         while waiting:
-            folder = waiting.pop()
+            folder, device_above = waiting.pop()
             inside: list[str] = []
             try:
                 status = os.stat(folder)  # noqa: PTH116
@@ -141,6 +145,8 @@ class _Folders:
                         found.second_ways.append(folder)
                     continue
                 self._entered[number] = folder, real
+                if device_above not in (None, status.st_dev):
+                    found.disks.append(folder)
                 with os.scandir(folder) as entries:
                     names = sorted((entry.name, entry.is_symlink()) for entry in entries)
             except OSError as error:
@@ -153,7 +159,7 @@ class _Folders:
                         self._links.append((path, found))
                     else:
                         inside.append(path)
-            waiting.extend(reversed(inside))
+            waiting.extend((path, status.st_dev) for path in reversed(inside))
 
     def _take(self, path: str, name: str, found: FolderWalk) -> bool:
         """Keep a sound file; returns whether it is a folder."""

@@ -1,6 +1,7 @@
 """An SQLite file that is a library: opened, brought to the present schema, written in whole transactions."""
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from earmark.library.schema import APPLICATION_ID, MIGRATIONS
 BUSY_SECONDS = 60.0
 """How long one process waits for another's write."""
 RETRY_SECONDS = 0.01
+FREE_BYTES = 1 << 20
+"""With less than this a disk is full; SQLite's log grows in steps of 32 KiB and of pages."""
 CACHE_KILOBYTES = 32_768
 
 
@@ -163,14 +166,20 @@ class Store:
             )
         for pragma in ("foreign_keys = ON", f"cache_size = -{CACHE_KILOBYTES}", "synchronous = FULL"):
             self.run(f"PRAGMA {pragma}")
-        if version < known and self.read_only:
-            raise LibraryError(
-                f"{self.path}: found a library of schema {version} that cannot be written, expected one of schema "
-                f"{known}. Make it writable once, or name a copy."
-            )
         if version < known:
-            self._share()
+            if self.read_only:
+                self._copy()
+            else:
+                self._share()
             self._migrate()
+
+    def _copy(self) -> None:
+        """Go on with a temporary copy, of this connection alone: an older library that cannot be brought up to date."""
+        with self._told():
+            copy = self._connect("")  # on the disk of temporary files, and gone when it is closed
+            self._connection.backup(copy)
+            self._connection.close()
+        self._connection = copy
 
     def _share(self) -> None:
         """Set the write-ahead log, which stays with the file.
@@ -184,7 +193,7 @@ class Store:
                 self._connection.execute("PRAGMA journal_mode = WAL")
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > last:
-                    raise LibraryError(f"{self.path}: {_sentence(error)}") from error
+                    raise LibraryError(f"{self.path}: {_sentence(error, self.path.parent)}") from error
                 sleep(RETRY_SECONDS)
             else:
                 return
@@ -207,12 +216,19 @@ class Store:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise LibraryError(f"{self.path}: {_sentence(error)}") from error
+            raise LibraryError(f"{self.path}: {_sentence(error, self.path.parent)}") from error
 
 
 def folded_path(path: bytes) -> bytes:
     """A path as it stands in the column `folded`; see `folded`."""
     return os.fsencode(folded(os.fsdecode(path)))
+
+
+def _is_full(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < FREE_BYTES
+    except OSError:
+        return False
 
 
 def _has_no_room(error: BaseException | None) -> bool:
@@ -221,11 +237,15 @@ def _has_no_room(error: BaseException | None) -> bool:
     return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in codes
 
 
-def _sentence(error: sqlite3.Error | OSError) -> str:
-    """What went wrong and what to do about it."""
+def _sentence(error: sqlite3.Error | OSError, folder: Path) -> str:
+    """What went wrong and what to do about it; `folder`: of the library."""
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    if "full" in text or "No space" in text:
-        return "the disk is full. What was done is kept: make room, and run the same command again."
+    # Where SQLite cannot lengthen the files of its write-ahead log, it does not say why.
+    if "full" in text or "No space" in text or "quota" in text or (_has_no_room(error) and _is_full(folder)):
+        return (
+            f"the disk is full. What was done is kept: make room where {folder.absolute()} lies, and run the same "
+            "command again."
+        )
     if "locked" in text or "busy" in text:
         return f"another process has been writing for {BUSY_SECONDS:.0f} seconds. Wait for it, or end it."
     if "not a database" in text or "malformed" in text:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
 
+from earmark.audio.identity import same_sound
 from earmark.errors import EarmarkError, TrackFileError
 from earmark.file_errors import file_errors, reason_without_name
 from earmark.library.database import Database
@@ -108,12 +109,12 @@ class Undoing:
         stamp = rewrite(Path(path), change, check, write.identity, keep_time=self._keep_time)
         known = self._database.known_path(path)
         if known is not None:
-            self._database.add_paths([(path, stamp, write.identity)])
+            self._database.add_paths([(path, stamp, known.identity)])
 
     def _is_there(self, write: Write) -> bool:
         """Whether the file lies where it was written, as far as the library knows."""
         known = self._database.known_path(write.path)
-        return Path(write.path).exists() and (known is None or known.identity == write.identity)
+        return Path(write.path).exists() and (known is None or same_sound(known.identity, write.identity))
 
     def _place(self, write: Write, taken: set[str]) -> str:
         """Where the file is now: at its path, or where the library has found the recording since.
@@ -123,8 +124,8 @@ class Undoing:
         """
         if self._is_there(write):
             return write.path
-        rows = self._database.store.rows("SELECT id FROM tracks WHERE identity = ?", (write.identity,))
-        found = self._database.paths_of(int(rows[0][0]), missing=False) if rows else ()
+        track_id = self._database.track_of(write.identity)
+        found = self._database.paths_of(track_id, missing=False) if track_id is not None else ()
         copies = [path for path in found if path not in taken and self._holds(write, path)]
         original = self._journal.original(write.id)
 

@@ -7,10 +7,11 @@ from typing import Literal
 
 import numpy as np
 
+from earmark.audio.identity import same_sound
 from earmark.library.adding import promises_more
 from earmark.library.analysis import Analysis
 from earmark.library.database import Database, Heard, Track
-from earmark.library.jobs import Changed, Engine, Identified, Job, Limits, Outage, Outcome, Stamp, Vanished
+from earmark.library.jobs import Broken, Changed, Engine, Identified, Job, Limits, Outage, Outcome, Stamp, Vanished
 from earmark.library.remote import is_remote
 from earmark.library.scan import is_gone, stamp_of
 
@@ -26,8 +27,9 @@ class Finding:
     """A file that does not give what is kept.
 
     what: missing (it is not there), changed (its size or time of change, with the same sound), other sound (another
-    recording), other length (its header, or with `deep` its sound, is longer or shorter than what is kept), other
-    scores (only with `deep`), unreadable, or unreachable (its storage does not answer). detail: a sentence for people.
+    recording), other length (with `deep` its sound is longer or shorter than what is kept; without, its header says
+    more, of recordings that were heard when a damaged copy could stand for whole ones), other scores (only with
+    `deep`), unreadable, or unreachable (its storage does not answer). detail: a sentence for people.
     """
 
     path: str
@@ -55,6 +57,8 @@ class Verifying:
         """Files."""
         self.better: list[tuple[Analysis, list[tuple[str, Stamp]]]] = []
         """With `deep`: what tracks with other lengths or scores are now heard as, with their files."""
+        self.broken: list[tuple[str, Stamp, str]] = []
+        """With `deep`: files that were heard and cannot be used, and why; added again they would be known by sound."""
 
     def run(self, engine: Engine, watch: Callable[[int], None]) -> Iterator[Finding]:
         """Yield what is found; `watch` is told how many files are done."""
@@ -86,6 +90,8 @@ class Verifying:
                 finding = _difference(file, outcome)
                 if finding is not None:
                     further.append(finding)
+                    if self._deep and isinstance(outcome, Broken):
+                        self.broken.append((job.path, job.stamp, outcome.reason))
                 elif isinstance(outcome, Analysis):
                     heard[file.track.id].append((file, outcome))
                 left[file.track.id] -= 1
@@ -114,7 +120,7 @@ class Verifying:
         """Compare the best of what the files of a track gave with what is kept."""
         if not heard:
             return
-        file, best = max(heard, key=lambda each: (not each[1].truncated, each[1].duration_seconds))
+        file, best = max(heard, key=_worth)
         track = file.track
         if abs(best.duration_seconds - track.duration_seconds) > SECONDS_DIFFER or best.truncated != track.truncated:
             what: What = "other length"
@@ -123,8 +129,17 @@ class Verifying:
             what, detail = "other scores", "its tags differ from those that are kept"
         else:
             return
-        self.better.append((best, [(each.path, each.now or each.kept) for each, _ in heard]))
+        by_identity: dict[str, list[tuple[_File, Analysis]]] = defaultdict(list)
+        for each in heard:
+            by_identity[each[1].identity].append(each)
+        for alike in by_identity.values():
+            self.better.append((max(alike, key=_worth)[1], [(each.path, each.now or each.kept) for each, _ in alike]))
         yield Finding(file.path, what, detail)
+
+
+def _worth(heard: tuple[_File, Analysis]) -> tuple[bool, float]:
+    """By which the best of the hearings of one recording is found."""
+    return not heard[1].truncated, heard[1].duration_seconds
 
 
 def _not_there(file: _File) -> Finding | None:
@@ -139,13 +154,15 @@ def _difference(file: _File, outcome: Outcome) -> Finding | None:
     """What one file shows by itself; how it sounds is compared with the others of its track."""
     match outcome:
         case Identified() | Analysis():
-            if outcome.identity != file.track.identity:
+            if not same_sound(file.track.identity, outcome.identity):
                 return Finding(file.path, "other sound", "it holds another recording than the one that is kept")
             if file.now != file.kept:
                 return Finding(file.path, "changed", "its size or its time of change is another, its sound is the same")
             seconds, kept = outcome.duration_seconds, file.track
             heard = Heard(kept.model_id, kept.duration_seconds, kept.truncated)
-            if isinstance(outcome, Identified) and seconds is not None and promises_more(seconds, heard):
+            # Files of one identity are heard alike: a header that says more lies, and adding again heals nothing.
+            own = outcome.identity == kept.identity
+            if isinstance(outcome, Identified) and not own and seconds is not None and promises_more(seconds, heard):
                 detail = f"{kept.duration_seconds:.1f} s are kept, {seconds:.1f} s its header says"
                 return Finding(file.path, "other length", detail)
             return None

@@ -6,6 +6,7 @@ import pickle
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from earmark.audio.decoders import check_decoders
 from earmark.audio.duration import header_duration_seconds
@@ -22,6 +23,8 @@ NICENESS = 10
 TIMES_ALONE = 2
 """The memory that a worker may take for a job that is tried alone."""
 READ_BYTES = 1 << 20
+Readable = str | BinaryIO
+"""A path of this machine, or the content of an address."""
 _NAMES = (
     "EIO ENXIO ENODEV ESTALE ENOTCONN ETIMEDOUT EHOSTDOWN EHOSTUNREACH ENETDOWN ENETUNREACH ECONNRESET ECONNREFUSED "
     "ECONNABORTED ESHUTDOWN EREMOTEIO ENOLINK ENOMEDIUM"
@@ -48,41 +51,47 @@ class Worker:
         """Do a job; what goes wrong with the file is the outcome."""
         times = TIMES_ALONE if job.alone else 1
         less_megabytes = self._memory.allow(times)
-        path = ""
+        was_fetched = False
         try:
-            with file_errors(job.path), remote.fetched(job.path) as path:
-                return self._work(job, path)
+            with file_errors(job.path):
+                if not remote.is_remote(job.path):
+                    return self._work_here(job)
+                with remote.fetched(job.path) as copy:
+                    was_fetched = True
+                    return self._work(job, copy)
         except EarmarkError as error:
             if any(_is_memory(each) for each in _causes(error)):
                 if less_megabytes is not None:
                     return Outage(f"this process may take {less_megabytes} MB more, and that is not enough", False)
                 megabytes = times * self._setup.limits.memory_megabytes
                 return Exceeded(f"it needs more memory than the {megabytes} MB that a worker may take")
-            return _reachable(job, error, path) or Broken(_reason(error, job.path, path))
+            return _reachable(job, error, was_fetched) or Broken(reason_without_name(error))
 
-    def _work(self, job: Job, path: str) -> Outcome:
-        local = path == job.path
-        if local and not _is_as_it_was(job):
-            return _unreachable(path) or Changed()
-        outcome = self._identify(path) if job.work == "identify" else self._listen(job, path)
-        if local and not _is_as_it_was(job):
-            return _unreachable(path) or Changed()
+    def _work_here(self, job: Job) -> Outcome:
+        if not _is_as_it_was(job):
+            return _unreachable(job.path) or Changed()
+        outcome = self._work(job, job.path)
+        if not _is_as_it_was(job):
+            return _unreachable(job.path) or Changed()
         return outcome
 
-    def _identify(self, path: str) -> Identified | Broken:
-        duration_seconds = _header_seconds(path)
+    def _work(self, job: Job, sound: Readable) -> Outcome:
+        return self._identify(sound) if job.work == "identify" else self._listen(job, sound)
+
+    def _identify(self, sound: Readable) -> Identified | Broken:
+        duration_seconds = _header_seconds(sound)
         if duration_seconds is not None and (reason := self._setup.limits.too_long(duration_seconds)):
             return Broken(reason)
-        return Identified(identity(path), duration_seconds)
+        return Identified(identity(_from_start(sound)), duration_seconds)
 
-    def _listen(self, job: Job, path: str) -> Outcome:
+    def _listen(self, job: Job, sound: Readable) -> Outcome:
         name = job.identity
         if not name:
-            identified = self._identify(path)
+            identified = self._identify(sound)
             if isinstance(identified, Broken):
                 return identified
             name = identified.identity
-        return analysis_of(name, self._tagger.tag(path, over_time=self._setup.over_time))
+        return analysis_of(name, self._tagger.tag(_from_start(sound), over_time=self._setup.over_time))
 
 
 def work_of(setup: bytes, tell: Callable[[bytes], None]) -> Callable[[bytes], bytes]:
@@ -99,9 +108,16 @@ def _refuse_no_decoders() -> None:
             raise LibraryError(f"{check.name}: {check.fault}")
 
 
-def _header_seconds(path: str) -> float | None:
+def _from_start(sound: Readable) -> Readable:
+    """A path as it is, a file from its start."""
+    if not isinstance(sound, str):
+        sound.seek(0)
+    return sound
+
+
+def _header_seconds(sound: Readable) -> float | None:
     try:
-        return header_duration_seconds(path)
+        return header_duration_seconds(_from_start(sound))
     except EarmarkError:  # what is wrong with it is told when it is read, and may be nothing
         return None
 
@@ -114,13 +130,10 @@ def _is_as_it_was(job: Job) -> bool:
     return Stamp(found.st_size, found.st_mtime_ns) == job.stamp
 
 
-def _reachable(job: Job, error: EarmarkError, path: str) -> Outcome | None:
-    """Say that it was not the file that failed, but what it lies on or this machine; None where it was the file.
-
-    path: of the local copy, empty where there is none.
-    """
+def _reachable(job: Job, error: EarmarkError, was_fetched: bool) -> Outcome | None:
+    """Say that it was not the file that failed, but what it lies on or this machine; None where it was the file."""
     causes = list(_causes(error))
-    reason = _reason(error, job.path, path)
+    reason = reason_without_name(error)
     # Not those of decoders, which use the same numbers for sound that is broken.
     numbers = {each.errno for each in causes if isinstance(each, OSError) and type(each).__module__ == "builtins"}
     if numbers & OF_MACHINE or any(isinstance(each, ImportError) for each in causes):
@@ -129,7 +142,7 @@ def _reachable(job: Job, error: EarmarkError, path: str) -> Outcome | None:
         return Outage(reason, of_storage=True)
     if not remote.is_remote(job.path):
         return _unreachable(job.path) or _unreadable(job.path)
-    if path:  # it was fetched
+    if was_fetched:
         return None
     if any(isinstance(each, FileNotFoundError) for each in causes):
         return Vanished("No such file or directory")
@@ -171,9 +184,3 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _is_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
-
-
-def _reason(error: EarmarkError, named: str, path: str) -> str:
-    """Return why a file failed, without its name, which is kept beside it, and with no name of a temporary copy."""
-    reason = reason_without_name(error)
-    return reason.replace(path, named) if path else reason

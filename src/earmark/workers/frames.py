@@ -7,6 +7,8 @@ Kind = Literal["setup", "job", "ready", "unusable", "begun", "progress", "done"]
 """setup and job go to the worker. ready: it waits for jobs. unusable: it cannot start; the payload is the reason as
 UTF-8. begun: it has read a job. progress and done: what it says of the job."""
 
+MARK = b"\0earmark: frames begin here\0"
+"""What a worker writes before its first frame: what stands before it was printed by others while Python started."""
 KINDS: tuple[Kind, ...] = ("setup", "job", "ready", "unusable", "begun", "progress", "done")
 HEAD = struct.Struct("<BxxxId")
 """The place of the kind in KINDS, the length of the payload in bytes, and the seconds that a job is allowed."""

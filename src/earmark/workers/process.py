@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from signal import Signals
 
 from earmark.errors import WorkerError
-from earmark.workers.frames import HEAD, Frame, head_from_bytes
+from earmark.workers.frames import HEAD, MARK, Frame, head_from_bytes
 
 START_SECONDS = 60.0
 """How long a process may take until it is ready, its imports and its model included."""
@@ -183,7 +183,8 @@ class WorkerProcess:
         self._said = asyncio.create_task(_last_said(process))
         try:
             async with asyncio.timeout(START_SECONDS):
-                await _write(process, Frame("setup", self._setup))
+                # At once: what prints much before the worker reads would wait for a reader.
+                _, printed = await asyncio.gather(_write(process, Frame("setup", self._setup)), _before_mark(process))
                 frame = await self._read(process)
         except TimeoutError:
             self.kill()
@@ -196,7 +197,7 @@ class WorkerProcess:
         if not reason:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ENDING_SECONDS):
-                    reason = (await said).decode("utf-8", "replace").strip().rpartition("\n")[2].strip()
+                    reason = (await said or printed).decode("utf-8", "replace").strip().rpartition("\n")[2].strip()
         return _Failure(f"it ended before it was ready ({ended.how}){': ' if reason else ''}{reason}", ended.killed)
 
     async def _begin(self, job: bytes, seconds: float) -> bool:
@@ -258,6 +259,19 @@ async def _write(process: asyncio.subprocess.Process, frame: Frame) -> None:
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has ended: reading tells
         process.stdin.write(frame.to_bytes())
         await process.stdin.drain()
+
+
+async def _before_mark(process: asyncio.subprocess.Process) -> bytes:
+    """Read what others print to a worker's stdout before its first frame; returns the end of it."""
+    printed = b""
+    while process.stdout is not None:
+        try:
+            return (printed + await process.stdout.readuntil(MARK)).removesuffix(MARK)[-SAID_BYTES:]
+        except asyncio.LimitOverrunError as error:
+            printed = (printed + await process.stdout.readexactly(error.consumed))[-SAID_BYTES:]
+        except (asyncio.IncompleteReadError, ConnectionResetError) as error:
+            return (printed + getattr(error, "partial", b""))[-SAID_BYTES:]
+    return printed
 
 
 async def _last_said(process: asyncio.subprocess.Process) -> bytes:

@@ -13,7 +13,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import BinaryIO
 
-from earmark.workers.frames import Frame, read_frame
+from earmark.workers.frames import MARK, Frame, read_frame
 
 GRACE_SECONDS = 5
 """How much later than its caller's clock a worker's own alarm is."""
@@ -28,6 +28,7 @@ def main() -> None:
     jobs, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
+    answers.write(MARK)
     frames: SimpleQueue[Frame] = SimpleQueue()
     Thread(target=_read_until_the_end, args=(jobs, frames), daemon=True).start()
     try:

@@ -40,7 +40,8 @@ PEOPLE_WEIGHT = 2 / 3
 """Choice: what people said of a track counts twice as much as its teachers do: it is one word for a whole track."""
 LEAST_CERTAIN = 0.02
 """Choice: what is certain of a track still need not hold in each of its windows."""
-POSITIVE_THRESHOLD = 0.5
+POSITIVE_THRESHOLD = 0.2
+"""Choice: as for single teachers, whose scores are low throughout."""
 
 Values = npt.NDArray[np.float32]
 
