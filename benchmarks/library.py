@@ -33,9 +33,9 @@ from tagging import write_model
 
 import earmark
 from earmark.audio.encode import write_flac
-from earmark.library.jobs import Engine, Setup
+from earmark.library.jobs import Engine, WorkerSetup
 from earmark.library.library import Library
-from earmark.library.likeness import Choice
+from earmark.library.similarity import Choice
 from earmark.library.vectors import vectors_path
 from earmark.library.workers import LocalEngine
 
@@ -69,7 +69,7 @@ print(json.dumps(times))
 ASK = """
 import json, sys, time
 from earmark.library.library import Library
-from earmark.library.likeness import Choice
+from earmark.library.similarity import Choice
 path, rounds, queries, choices = sys.argv[1], int(sys.argv[2]), *map(json.loads, sys.argv[3:5])
 started = time.perf_counter()
 library = Library(path)
@@ -96,11 +96,11 @@ print(json.dumps(found))
 class Counted:
     """An engine whose clock starts with its workers."""
 
-    def __init__(self, make: Callable[[Setup], Engine], warm_up: Path) -> None:
+    def __init__(self, make: Callable[[WorkerSetup], Engine], warm_up: Path) -> None:
         self._make, self._warm_up = make, warm_up
         self.start_seconds = 0.0
 
-    def __call__(self, setup: Setup) -> Engine:
+    def __call__(self, setup: WorkerSetup) -> Engine:
         """Make the engine and wait until a worker has answered."""
         from earmark.library.jobs import Job
         from earmark.library.scan import stamp_of
@@ -136,7 +136,7 @@ def measure_adding(
     measured = json.loads(done.stdout)
     bare = [files / seconds for seconds, _ in measured]
     bare_processor = statistics.median(seconds / files for _, seconds in measured)
-    engines: dict[str, Callable[[Setup], Engine]] = {
+    engines: dict[str, Callable[[WorkerSetup], Engine]] = {
         "1 worker": lambda setup: LocalEngine(setup, 1),
         "2 workers": lambda setup: LocalEngine(setup, 2),
     }

@@ -67,7 +67,7 @@ def file_keys_page() -> str:
 
 def mapping_keys() -> list[str]:
     """The keys of a mapping."""
-    return [field.name for field in dataclasses.fields(mapping.Vocabulary)]
+    return [field.name for field in dataclasses.fields(mapping.TagMapping)]
 
 
 def vocabulary_keys() -> list[str]:
@@ -81,7 +81,7 @@ def label_columns() -> tuple[str, ...]:
 
 
 def _mapping_rows() -> list[tuple[str, ...]]:
-    told = {**meanings(mapping.Vocabulary, mapping_keys()), **MAPPING_MEANINGS}
+    told = {**meanings(mapping.TagMapping, mapping_keys()), **MAPPING_MEANINGS}
     defaults = {"most": f"`{mapping.MOST_WORDS}`"}
     rows: list[tuple[str, ...]] = [
         (f"`{key}`", told[key], MAPPING_VALUES[key], defaults.get(key, "")) for key in mapping_keys()

@@ -9,7 +9,7 @@ import earmark
 from earmark.library.adding import Added, Progress
 from earmark.library.database import Failure, Track
 from earmark.library.library import Found
-from earmark.library.likeness import Choice
+from earmark.library.similarity import Choice
 from earmark.tagging.evidence import Part
 from earmark.tagging.prediction import ModelIdentity
 from generation.markdown import code, page, paragraphs, table

@@ -1,15 +1,15 @@
-"""The command `earmark`, also as `python -m earmark`: quiet when it is interrupted while it is loaded."""
+"""Run the command `earmark`, also as `python -m earmark`. A signal during the imports ends it without a traceback."""
 
 import os
 import signal
 
 
 def main() -> None:
-    """Load the command line and run it; a signal that comes before it is loaded ends it with 128 and its number."""
+    """Import the command line and run it. A signal during the imports ends it with status 128 plus its number."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:
-            # Nothing was written yet, and an exception would be a library's that is just being loaded.
+            # Nothing has been written yet, and an exception would appear as an error of the module being imported.
             signal.signal(number, lambda number, _frame: os._exit(128 + number))
     from earmark.cli.main import main as run
 

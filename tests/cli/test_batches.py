@@ -13,8 +13,8 @@ from tagging.builders import write_random_bundle
 from training.sounds import write_noise
 from typer.testing import CliRunner, Result
 
+from earmark.cli.examples import LabelledTrack, collect_examples, labels_from_files
 from earmark.cli.main import app
-from earmark.cli.material import Worded, gathered, worded_by_files
 from earmark.errors import FileError, TagError
 from earmark.library import file_words
 from earmark.library.database import Database
@@ -132,9 +132,9 @@ def test_teach(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
         def of(self, path: str) -> np.ndarray:
             return self.tagger.embed(path)
 
-    worded = [Worded(str(place / "music" / f"{name}.flac"), ("low",), name) for name in ("a", "bad", "c")]
+    worded = [LabelledTrack(str(place / "music" / f"{name}.flac"), ("low",), name) for name in ("a", "bad", "c")]
     pytest.importorskip("sklearn", reason="needs the extra teach")
-    examples, failed = gathered(worded, Listened())  # type: ignore[arg-type]
+    examples, failed = collect_examples(worded, Listened())  # type: ignore[arg-type]
     assert failed == 1
     assert [Path(name).stem for name in examples.names] == ["a", "c"]
     lines = capsys.readouterr().err.splitlines()
@@ -171,7 +171,7 @@ def test_a_file_whose_tags_cannot_be_read_is_counted_by_teach(place: Path, monke
 
     monkeypatch.setattr(file_words, "TagFile", guarded)
     with Library(place / "music.earmark") as library:
-        worded, unread = worded_by_files(library, ["genre"])
+        worded, unread = labels_from_files(library, ["genre"])
     assert (worded, unread) == ([], 1)
 
 
@@ -217,12 +217,12 @@ def test_export(place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ra
 
 def test_json_is_whole_where_an_export_fails(place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A disk that is full ends the command, but what was printed can be read."""
-    from earmark.cli.exports import Jams
+    from earmark.cli.exports import JamsExport
 
     def full(*arguments: object) -> None:
         raise TagError("jams: it cannot be written (No space left on device). Name another place.")
 
-    monkeypatch.setattr(Jams, "write", full)
+    monkeypatch.setattr(JamsExport, "write", full)
     result = call("tag", "--model", place / "model", place / "music", "--json", "--jams", tmp_path / "jams")
     assert isinstance(result.exception, TagError)
     assert len(json.loads(result.stdout)) == 1

@@ -107,11 +107,11 @@ def test_a_signal_waits_for_the_record_that_is_written(tmp_path: Path, name: str
     script = (
         "from earmark.cli.ending import end_in_order\n"
         "from earmark.cli.output import prepare_streams\n"
-        "from earmark.cli.results import JsonArray\n"
+        "from earmark.cli.results import JsonResults\n"
         "import earmark.cli.results as results, contextlib, sys\n"
         "results._record = lambda *given: {'long': 'x' * 3_000_000}\n"
         "prepare_streams()\nend_in_order()\n"
-        "array = JsonArray(None)\n"
+        "array = JsonResults(None)\n"
         "with contextlib.closing(array):\n"
         "    for _ in range(3): array.write(None)\n"
     )
@@ -169,6 +169,6 @@ def test_a_full_disk_is_named_as_such(place: Path, tmp_path: Path) -> None:
             )
             if done.returncode:
                 assert "the disk is full" in json.loads(done.stdout)["error"]
-                assert f"make room where {disk.folder} lies" in done.stderr
+                assert f"free some space where {disk.folder} is" in done.stderr
             else:
                 assert left_bytes == 40_000

@@ -12,8 +12,8 @@ from training.sounds import write_noise
 from typer.testing import CliRunner, Result
 
 import earmark
-from earmark.cli import adding
 from earmark.cli.main import app
+from earmark.cli.output import library_progress
 from earmark.errors import LibraryError, MissingExtraError, QueryError
 from earmark.library.adding import Progress
 
@@ -179,7 +179,7 @@ def test_tracks_of_another_model_are_told(place: Path) -> None:
     assert call("add", "--library", copy, "--model", place / "other model", "--jobs", 1, sound).exit_code == 0
     result = call("search", "--library", copy, "tag 1>0")
     assert len(result.stdout.splitlines()) == 1
-    assert result.stderr.startswith("4 recordings were heard by another model and are left out")
+    assert result.stderr.startswith("4 recordings are left out because another model analysed them")
 
 
 def test_the_library_is_in_the_data_folder(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,17 +194,17 @@ def test_the_library_is_in_the_data_folder(place: Path, tmp_path: Path, monkeypa
 def test_progress_counts_files_failures_and_time(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with adding.watched() as watch:
+    with library_progress() as watch:
         assert watch is None, "nobody looks"
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "120")
-    with adding.watched() as watch:
+    with library_progress() as watch:
         assert watch is not None
         for done in range(4):
             watch(Progress(done, 10, done // 2))
     shown = capsys.readouterr().err
-    assert "listening" in shown
+    assert "analysing" in shown
     assert "3/10" in shown
     assert "1 failed" in shown
 
@@ -289,7 +289,9 @@ def test_a_playlist_stops_where_tracks_are_no_more_alike_than_any_two(tmp_path: 
     written = [line for line in (tmp_path / "like.m3u8").read_text().splitlines() if not line.startswith("#")]
     assert written == alike
     [said, wrote] = result.stderr.splitlines()
-    assert said.startswith(f"stopped after {len(alike)} tracks: the next, of likeness {found[len(alike)]['score']:.2f}")
+    assert said.startswith(
+        f"stopped after {len(alike)} tracks: the similarity of the next one, {found[len(alike)]['score']:.2f}"
+    )
     assert wrote == f"wrote {len(alike)} tracks"
     result = ask(tmp_path, "playlist", tmp_path / "one.m3u8", "--like", "1", "-n", 1)
     assert result.stderr == "wrote 1 tracks\n", "nothing is cut where no more was asked for"

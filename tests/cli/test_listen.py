@@ -113,8 +113,8 @@ def test_what_breaks_off_still_has_a_whole(model: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "say what to listen to"),
-        (("-", "--microphone"), "say what to listen to"),
+        ((), "give one source"),
+        (("-", "--microphone"), "give one source"),
         (("-", "--device", "1"), "--microphone"),
         (("http://example.org/", "--raw", "s16le"), "standard input"),
         (("-", "--top", "0"), "--top"),

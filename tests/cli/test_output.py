@@ -167,7 +167,7 @@ class Failing(io.RawIOBase):
 @pytest.mark.parametrize(("number", "reader_left"), [(errno.EPIPE, True), (errno.ENOSPC, False), (errno.EIO, False)])
 def test_a_failure_is_raised_once(number: int, reader_left: bool) -> None:
     raw = Failing(number)
-    stream = output.Stream(raw, "standard output")
+    stream = output.GuardedStream(raw, "standard output")
     assert stream.write(b"one") == 3
     with pytest.raises(OutputError, match="standard output cannot be written to") as caught:
         stream.write(b"two")

@@ -8,8 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from earmark.cli.playlists import entries_of, local_path
-from earmark.cli.sources import sound_files
+from earmark.cli.sources import entries_of, local_path, sound_files
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="file names are any bytes on Linux only")
 COMPOSED = unicodedata.normalize("NFC", "Björk é.mp3")

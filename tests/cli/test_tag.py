@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 import earmark
 from earmark.audio.encode import write_flac
-from earmark.cli import tagging
+from earmark.cli import batch
 from earmark.cli.main import app
 from earmark.errors import BundleError, FileError, MissingExtraError, PictureError, TagError
 from earmark.library.jobs import Limits
@@ -162,14 +162,14 @@ def test_a_picture_that_cannot_be_is_told_before_any_work(place: Path, tmp_path:
 def test_a_picture_is_of_one_track(place: Path, tmp_path: Path) -> None:
     result = run(place, *sounds(place), "--picture", tmp_path / "tags.png")
     assert result.exit_code == 2
-    assert "--picture draws one track, but 2 are named" in result.stderr.replace("\n", " ").replace("│ ", "")
+    assert "--picture draws one track, found 2" in result.stderr.replace("\n", " ").replace("│ ", "")
 
 
 def test_nothing_to_tag_is_a_failure(place: Path, tmp_path: Path) -> None:
     result = run(place, tmp_path, "--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout) == []
-    assert result.stderr == f"earmark: no sound files in {tmp_path}\n"
+    assert result.stderr == f"earmark: found no sound files in {tmp_path}\n"
     absent = run(place, tmp_path / "absent.flac")
     assert (absent.exit_code, absent.stdout) == (1, "")
     assert "absent.flac" in absent.stderr
@@ -285,7 +285,7 @@ def test_an_explanation_that_cannot_be_had_is_refused(place: Path) -> None:
 def test_paths_that_end_with_nul_are_of_standard_input(place: Path) -> None:
     result = run(place, "-0", sounds(place)[0])
     assert result.exit_code == 2
-    assert "name - as well" in result.stderr.replace("\n", " ").replace("│ ", "")
+    assert "add - to the arguments" in result.stderr.replace("\n", " ").replace("│ ", "")
 
 
 def test_lists_playlists_and_standard_input(place: Path, tmp_path: Path) -> None:
@@ -360,12 +360,14 @@ def test_the_limit_of_length_can_be_chosen(place: Path, tmp_path: Path) -> None:
 def test_a_file_is_given_up_after_a_time_by_its_length(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a clock that passes ten minutes at each look."""
     looks = iter(range(0, 10**9, 600))
-    monkeypatch.setattr(tagging.time, "monotonic", lambda: next(looks))
+    monkeypatch.setattr(batch.time, "monotonic", lambda: next(looks))
     result = run(place, *sounds(place), "--jsonl")
     assert (result.exit_code, result.stdout) == (1, "")
     lines = result.stderr.splitlines()
     assert len(lines) == 2
-    assert lines[0].startswith(f"earmark: {sounds(place)[0]}: it was not done after 62 seconds, what a file of its ")
+    assert lines[0].startswith(
+        f"earmark: {sounds(place)[0]}: it was not done after 62 seconds, the limit for a file of its "
+    )
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a pipe")
@@ -382,7 +384,7 @@ def test_a_pipe_is_read_once_and_held_to_the_length(place: Path, tmp_path: Path)
 
 
 def test_a_sound_that_goes_on_for_too_long_ends_there(place: Path) -> None:
-    check = tagging.limited(str(sounds(place)[0]), Limits(longest_hours=1.0))
+    check = batch.duration_check(str(sounds(place)[0]), Limits(longest_hours=1.0))
     check(np.zeros(4, np.float32), 3_599.0)
-    with pytest.raises(FileError, match="goes on for more than 1 hours"):
+    with pytest.raises(FileError, match="it is longer than 1 hours"):
         check(np.zeros(4, np.float32), 3_601.0)

@@ -15,7 +15,7 @@ from training.sounds import write_noise
 from typer.testing import CliRunner, Result
 from workers.processes import eventually
 
-from earmark.cli import tagging
+from earmark.cli import batch
 from earmark.cli.main import app
 from earmark.errors import MissingExtraError
 from earmark.workers.process import TRIES_OF_KILLS
@@ -42,7 +42,7 @@ def run(place: Path, *arguments: str | Path) -> Result:
 def test_several_processes_say_the_same_in_the_same_order(
     place: Path, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tagging, "AHEAD_A_PROCESS", 2)
+    monkeypatch.setattr(batch, "FILES_AHEAD", 2)
     one = run(place, place / "music", form)
     two = run(place, place / "music", form, "--jobs", "2")
     assert (one.exit_code, two.exit_code) == (1, 1)
@@ -75,7 +75,7 @@ def test_a_process_that_dies_takes_one_file_with_it(place: Path, tmp_path: Path)
         eventually(all_are_killed)
     stdout, stderr = process.communicate(timeout=120)
     assert [json.loads(line)["source"] for line in stdout.splitlines()] == [str(files[place_]) for place_ in (0, 2, 3)]
-    assert re.search(r"never\.wav: the process that listened to it ended \(SIGKILL\)", stderr)
+    assert re.search(r"never\.wav: the process that tagged it ended \(SIGKILL\)", stderr)
     assert process.returncode == 1
 
 

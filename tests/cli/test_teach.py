@@ -74,7 +74,7 @@ def test_words_are_taught_from_a_table_and_the_model_is_like_any_other(place: Pa
     assert lines[1].startswith("low")
     assert "label 3 more tracks with it" in lines[2]
     assert len([line for line in lines if line.startswith("label next: ")]) == 3
-    assert "learned from 14 tracks; it reads" in result.stderr
+    assert "learned from 14 tracks; the model reads" in result.stderr
     taught, base = read_bundle(place / "my-words"), read_bundle(place / "model")
     assert (taught.card.labels, taught.card.name) == (("low",), "my-words")
     assert [each.hash for each in taught.card.extractors] == [each.hash for each in base.card.extractors]
@@ -94,7 +94,7 @@ def test_words_that_stand_in_the_files_are_learned(place: Path) -> None:
     assert words["low"]["groups"] == 7, "by the artists that stand in the files"
     assert words["low"]["low"] < words["low"]["auc"]
     assert read_bundle(place / "words").card.tags[0].group == "genres"
-    assert f"{SONGS} of {TRACKS} files have words in genre, mood" in result.stderr
+    assert f"{SONGS} of {TRACKS} files have words in the fields genre, mood" in result.stderr
 
 
 def test_other_tracks_can_stand_for_what_a_word_is_not(place: Path) -> None:
@@ -133,7 +133,7 @@ def test_tracks_of_one_folder_are_taken_each_by_itself_and_that_is_said(place: P
     (tmp_path / "labels.csv").write_text("\n".join(rows))
     result = call(place, tmp_path / "labels.csv", "--name", "one", "--output", tmp_path / "one")
     assert result.exit_code == 0, result.output
-    assert "all tracks are of one artist or folder" in result.stderr
+    assert "all tracks have the same artist or folder" in result.stderr
 
 
 def test_wrong_calls_are_told(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from docs.fences import PAGES, ROOT, fences
 
 pytest.importorskip("pydantic", reason="needs the extra train")
 
-from earmark.library.mapping import read_vocabulary
+from earmark.library.mapping import read_mapping
 from earmark.training.recipe.recipe import parse_recipe
 
 PARTS = ("tutorial", "how-to", "reference", "explanation")
@@ -82,7 +82,7 @@ def test_recipes_and_mappings_are_read_as_they_stand(page: Path, tmp_path: Path)
             parse_recipe(fence.text, fence.place)
         elif page.name == "writing-tags.md":
             (tmp_path / "words.toml").write_text(fence.text, encoding="utf-8")
-            read_vocabulary(tmp_path / "words.toml")
+            read_mapping(tmp_path / "words.toml")
         else:
             # A part of a recipe, with what every recipe needs where the part has not got it.
             data = '[data]\ndataset = "table"\nroot = "my.csv"\nsplits = ["default"]\n'

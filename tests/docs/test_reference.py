@@ -95,12 +95,12 @@ def test_every_key_of_other_files_is_told() -> None:
 
 def test_the_mapping_reads_the_keys_that_are_told(tmp_path: Path) -> None:
     from earmark.errors import LibraryError
-    from earmark.library.mapping import read_vocabulary
+    from earmark.library.mapping import read_mapping
 
     file = tmp_path / "words.toml"
     file.write_text("nothing = 1\n")
     with pytest.raises(LibraryError) as raised:
-        read_vocabulary(file)
+        read_mapping(file)
     for key in mapping_keys():
         assert key in str(raised.value)
 

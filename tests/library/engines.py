@@ -6,15 +6,15 @@ from pathlib import Path
 
 from earmark.audio.identity import identity
 from earmark.library.analysis import analysis_of
-from earmark.library.jobs import USUAL_LIMITS, Identified, Job, Limits, Outcome, Setup
+from earmark.library.jobs import USUAL_LIMITS, Identified, Job, Limits, Outcome, WorkerSetup
 from earmark.library.library import NewEngine
 from earmark.tagging.tagger import Tagger
 
 Answer = Callable[[Job], Outcome]
 
 
-def setup_of(tagger: Tagger, limits: Limits = USUAL_LIMITS) -> Setup:
-    return Setup(tagger.bundle, None, limits, low_priority=False)
+def setup_of(tagger: Tagger, limits: Limits = USUAL_LIMITS) -> WorkerSetup:
+    return WorkerSetup(tagger.bundle, None, limits, low_priority=False)
 
 
 class Scripted:

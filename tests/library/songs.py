@@ -19,7 +19,7 @@ from earmark.library.analysis import Analysis, half
 from earmark.library.library import Library
 from earmark.library.scan import stamp_of
 from earmark.library.undo import Undoing
-from earmark.library.write import Outcome, WriteRule, Writing, files_of
+from earmark.library.write import WriteOutcome, WriteRule, Writing, files_of
 from earmark.tagging.bundle.bundle import Bundle, seal
 from earmark.tagging.bundle.card import TagName
 
@@ -82,12 +82,12 @@ def library_of(*songs: Path) -> Library:
     return heard(songs[0].parents[1] / "music.earmark", songs)
 
 
-def written(library: Library, rule: WriteRule | None = None) -> list[Outcome]:
+def written(library: Library, rule: WriteRule | None = None) -> list[WriteOutcome]:
     """Write into all files of a library."""
     return list(Writing(library.database, rule or WriteRule())(files_of(library.database)))
 
 
-def undone(library: Library) -> list[Outcome]:
+def undone(library: Library) -> list[WriteOutcome]:
     """Undo the latest run."""
     return list(Undoing(library.database)())
 

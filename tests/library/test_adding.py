@@ -187,7 +187,7 @@ def test_a_disk_that_is_not_connected_loses_nothing(library: Library, music: Pat
     music.mkdir()  # an empty mount point
     added, _ = add(library, music)
     assert added.missing == 0
-    assert "nothing is there of 5 known files; if its disk is not connected" in added.notes[0]
+    assert "none of 5 known files exists; if its disk is not connected" in added.notes[0]
     music.rmdir()
     added, _ = add(library, music)
     assert (added.missing, added.notes) == (0, [f"{music}: No such file or directory"])
@@ -242,7 +242,7 @@ def test_a_new_head_judges_the_vectors_that_are_there(library: Library, music: P
     with Library(library.path, other) as again:
         added, engine = add(again, music)
         assert (added.known, engine.jobs) == (5, [])
-        assert added.notes == ["4 recordings were classified anew from their vectors"]
+        assert added.notes == ["4 recordings were classified again from their vectors"]
         track = again.track(music / "first" / "1.flac")
         np.testing.assert_allclose(track.logits, other.tag(music / "first" / "1.flac").logits, rtol=0.02, atol=0.02)
         vector = again.database.embedding(track.id).astype(np.float32)

@@ -46,7 +46,7 @@ def test_bytes_of_another_model_are_refused(tagger: Tagger) -> None:
     other = Tagger(make_bundle(tags=4)).card
     with pytest.raises(LibraryError, match="expected 40 windows of 4 tags"):
         unpack_over_time(packed, other)
-    with pytest.raises(LibraryError, match="do not unpack"):
+    with pytest.raises(LibraryError, match="cannot be unpacked"):
         unpack_over_time(dataclasses.replace(packed, scores=b"nothing"), tagger.card)
 
 

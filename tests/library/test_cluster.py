@@ -16,7 +16,7 @@ from earmark.audio.identity import identity
 from earmark.errors import LibraryError, MissingExtraError
 from earmark.library import cluster as cluster_module
 from earmark.library.adding import Progress
-from earmark.library.jobs import Limits, Setup
+from earmark.library.jobs import Limits, WorkerSetup
 from earmark.library.library import Library
 from earmark.library.scan import walk
 from earmark.tagging.tagger import Tagger
@@ -44,7 +44,7 @@ def test_a_node_killed_on_the_way_loses_and_doubles_nothing(cluster: Any, tagger
             cluster.remove_node(nodes[0], allow_graceful=False)
             killed.append(progress.done)
 
-    def on_cluster(setup: Setup) -> cluster_module.RayEngine:
+    def on_cluster(setup: WorkerSetup) -> cluster_module.RayEngine:
         return cluster_module.RayEngine(setup, 3, cluster.address)
 
     make_logged(tmp_path / "music.earmark")
@@ -84,18 +84,20 @@ def test_in_a_process_of_its_own_where_usearch_was_first() -> None:
 def test_usearch_before_ray_is_told(tagger: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "usearch", sys)
     monkeypatch.delitem(sys.modules, "ray", raising=False)
-    with pytest.raises(LibraryError, match=r"found usearch loaded \(by `similar`\), expected Ray to be first"):
-        cluster_module.RayEngine(Setup(tagger.bundle, None, Limits(), False))
+    with pytest.raises(
+        LibraryError, match=r"found usearch already imported \(by `similar`\), expected Ray to be imported first"
+    ):
+        cluster_module.RayEngine(WorkerSetup(tagger.bundle, None, Limits(), False))
 
 
 @pytest.mark.slow
 def test_no_cluster_at_the_address_is_told(tagger: Tagger, ray_alone: None) -> None:
     with pytest.raises(LibraryError, match="no cluster can be reached"):
-        cluster_module.RayEngine(Setup(tagger.bundle, None, Limits(), False), 1, "127.0.0.1:1")
+        cluster_module.RayEngine(WorkerSetup(tagger.bundle, None, Limits(), False), 1, "127.0.0.1:1")
 
 
 def test_without_ray_there_is_the_line_that_installs_it(tagger: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "usearch", raising=False)
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtraError, match=r'pip install "earmark\[cluster\]"'):
-        cluster_module.RayEngine(Setup(tagger.bundle, None, Limits(), False))
+        cluster_module.RayEngine(WorkerSetup(tagger.bundle, None, Limits(), False))

@@ -11,9 +11,8 @@ from library.synthetic import fill
 from training.sounds import write_noise
 
 from earmark.errors import LibraryError, MissingExtraError
-from earmark.library import parquet
-from earmark.library.exchange import export_records
-from earmark.library.jsonl import jsonl_lines
+from earmark.library import exchange
+from earmark.library.exchange import export_records, jsonl_lines
 from earmark.library.library import Library
 from earmark.tagging.tagger import Tagger
 
@@ -189,7 +188,7 @@ def test_without_the_extra_there_is_the_line_that_installs_it(
         raise ImportError(name)
 
     fill(library, 1)
-    monkeypatch.setattr(parquet.importlib, "import_module", absent)
+    monkeypatch.setattr(exchange.importlib, "import_module", absent)
     with pytest.raises(MissingExtraError, match=r'pip install "earmark\[export\]"'):
         library.export_to(tmp_path / "tracks.parquet")
 

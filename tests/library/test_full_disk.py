@@ -9,11 +9,10 @@ import pytest
 from library.disks import small_disk
 from library.synthetic import fill
 
-from earmark.library import likeness, neighbours
-from earmark.library.beside import written_whole
+from earmark.library import similarity
 from earmark.library.library import Library
-from earmark.library.neighbours import index_path
-from earmark.library.vectors import vectors_path
+from earmark.library.similarity import index_path
+from earmark.library.vectors import atomic_file, vectors_path
 from earmark.tagging.tagger import Tagger
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="mounts a disk in memory")
@@ -88,9 +87,9 @@ def test_an_index_that_finds_no_room_is_done_without(
 ) -> None:
     fill(library, 300)
     expected = library.similar(7, n=5)
-    monkeypatch.setattr(likeness, "EXACT_TRACKS", 100)
+    monkeypatch.setattr(similarity, "EXACT_TRACKS", 100)
     with monkeypatch.context() as full:
-        full.setattr(neighbours, "GRAPH_BYTES_A_TRACK", 1 << 60)
+        full.setattr(similarity, "GRAPH_BYTES_A_TRACK", 1 << 60)
         assert library.similar(7, n=5) == expected
         assert SAID in caplog.text
 
@@ -99,7 +98,7 @@ def test_an_index_that_finds_no_room_is_done_without(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as full:
-        full.setattr(neighbours, "_save", cut_off)
+        full.setattr(similarity, "_save", cut_off)
         assert library.similar(7, n=5) == expected
     assert not index_path(library.path).exists()
     library.similar(7, n=5)
@@ -119,7 +118,7 @@ def test_what_killed_processes_left_is_removed(tmp_path: Path) -> None:
         each.write_bytes(b"half")
     other = tmp_path / f"other-vectors.{ended.pid}.part"
     other.write_bytes(b"of another library")
-    with written_whole(path) as part:
+    with atomic_file(path) as part:
         part.write_bytes(b"whole")
     assert path.read_bytes() == b"whole"
     assert {each.name for each in tmp_path.iterdir()} == {path.name, left[1].name, other.name}

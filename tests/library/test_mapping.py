@@ -5,7 +5,7 @@ from library.songs import TAGS, songs_bundle
 
 from earmark.errors import LibraryError
 from earmark.library.fields import checked_field
-from earmark.library.mapping import Vocabulary, Words, read_vocabulary
+from earmark.library.mapping import TagMapping, Words, read_mapping
 
 MAPPING = """
 only = ["jazz", "bebop", "happy", "guitar", "rock"]
@@ -28,17 +28,17 @@ Jazz = "Music"
 EVERYTHING = [(tag.label, tag.group) for tag in TAGS]
 
 
-def mapping(folder: Path, text: str) -> Vocabulary:
+def mapping(folder: Path, text: str) -> TagMapping:
     file = folder / "mapping.toml"
     file.write_text(text)
-    return read_vocabulary(file)
+    return read_mapping(file)
 
 
 def test_without_a_mapping_genres_and_moods_have_their_fields() -> None:
-    plain = Vocabulary()
+    plain = TagMapping()
     assert plain.words(EVERYTHING) == {"genre": ("jazz", "bebop", "rock"), "mood": ("happy", "calm")}
     assert plain.fields(songs_bundle().card) == ("genre", "mood")
-    assert Vocabulary(most=1).words(EVERYTHING) == {"genre": ("jazz",), "mood": ("happy",)}
+    assert TagMapping(most=1).words(EVERYTHING) == {"genre": ("jazz",), "mood": ("happy",)}
 
 
 def test_a_mapping_chooses_renames_and_adds_parents(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_a_mapping_chooses_renames_and_adds_parents(tmp_path: Path) -> None:
 
 
 def test_a_word_that_two_tags_share_is_written_once() -> None:
-    shared = Vocabulary(tags={"jazz": Words(("Jazz",)), "bebop": Words(("Jazz", "Bebop"))})
+    shared = TagMapping(tags={"jazz": Words(("Jazz",)), "bebop": Words(("Jazz", "Bebop"))})
     assert shared.words(EVERYTHING)["genre"] == ("Jazz", "Bebop", "rock")
 
 
@@ -70,7 +70,7 @@ def test_a_word_that_two_tags_share_is_written_once() -> None:
         ("[tags]\njazz = { field = 'TITLE' }", "tags.jazz.field: found the field 'TITLE', expected genre, mood, or"),
         ("[groups]\ngenres = ''", "groups.genres: found '', expected a text"),
         ("[parents]\nA = 'B'\nB = 'A'", "parents.A: found 'A above B above A', expected no word above itself"),
-        ("[tags", "found no TOML"),
+        ("[tags", "found invalid TOML"),
     ],
 )
 def test_a_wrong_mapping_is_refused_with_its_place(tmp_path: Path, text: str, message: str) -> None:
@@ -80,21 +80,21 @@ def test_a_wrong_mapping_is_refused_with_its_place(tmp_path: Path, text: str, me
 
 def test_a_mapping_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(LibraryError, match="the mapping cannot be read"):
-        read_vocabulary(tmp_path / "absent.toml")
+        read_mapping(tmp_path / "absent.toml")
 
 
 @pytest.mark.parametrize(
     ("made", "message"),
     [
         (
-            Vocabulary(only=frozenset(["jaz"])),
+            TagMapping(only=frozenset(["jaz"])),
             "only: found 'jaz', expected one of the model's 6. The nearest is 'jazz'",
         ),
-        (Vocabulary(tags={"polka": Words(("Polka",))}), "tags: found 'polka'"),
-        (Vocabulary(groups={"voices": "VOICE"}), "groups: found 'voices'"),
+        (TagMapping(tags={"polka": Words(("Polka",))}), "tags: found 'polka'"),
+        (TagMapping(groups={"voices": "VOICE"}), "groups: found 'voices'"),
     ],
 )
-def test_words_that_the_model_does_not_have_are_refused(made: Vocabulary, message: str) -> None:
+def test_words_that_the_model_does_not_have_are_refused(made: TagMapping, message: str) -> None:
     with pytest.raises(LibraryError, match=message):
         made.refuse_unknown(songs_bundle().card)
 

@@ -5,7 +5,7 @@ from library.synthetic import fill
 
 from earmark.errors import LibraryError
 from earmark.library.library import Library
-from earmark.library.playlist import Entry, playlist_text, write_playlist
+from earmark.library.playlist import PlaylistEntry, playlist_text, write_playlist
 
 
 def test_a_playlist_of_what_was_found(library: Library, tmp_path: Path) -> None:
@@ -19,16 +19,18 @@ def test_a_playlist_of_what_was_found(library: Library, tmp_path: Path) -> None:
 
 
 def test_relative_paths_move_with_the_playlist(tmp_path: Path) -> None:
-    entry = Entry(str(tmp_path / "music" / "ü.mp3"), 61.6)
+    entry = PlaylistEntry(str(tmp_path / "music" / "ü.mp3"), 61.6)
     write_playlist(tmp_path / "lists.m3u8", [entry], relative=True)
     assert (tmp_path / "lists.m3u8").read_text(encoding="utf-8") == "#EXTM3U\n#EXTINF:62,ü\nmusic/ü.mp3\n"
-    text, _ = playlist_text([Entry("s3://bucket/a.mp3", 1.0), Entry(str(tmp_path / "#1.mp3"), 1.0)], tmp_path)
+    text, _ = playlist_text(
+        [PlaylistEntry("s3://bucket/a.mp3", 1.0), PlaylistEntry(str(tmp_path / "#1.mp3"), 1.0)], tmp_path
+    )
     assert text.splitlines()[2::2] == ["s3://bucket/a.mp3", "./#1.mp3"]
 
 
 def test_names_that_cannot_stand_in_one_are_told() -> None:
     paths = ["/a\nb.mp3", "/\udcff.mp3", "/c.mp3"]
-    text, left_out = playlist_text([Entry(path, 1.0) for path in paths])
+    text, left_out = playlist_text([PlaylistEntry(path, 1.0) for path in paths])
     assert left_out == paths[:2]
     assert text == "#EXTM3U\n#EXTINF:1,c\n/c.mp3\n"
 

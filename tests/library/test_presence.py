@@ -47,9 +47,7 @@ def test_an_empty_folder_is_told_and_marks_nothing(library: Library, music: Path
     place = music / inner.removesuffix("/music/first")
     assert (added.missing, missing(library)) == (0, [])
     (note,) = added.notes
-    assert note.startswith(
-        f"{place}: nothing is there of {known} known files; if its disk is not connected, connect it"
-    )
+    assert note.startswith(f"{place}: none of {known} known files exists; if its disk is not connected, connect it")
 
 
 def test_a_folder_that_was_deleted_is_gone(library: Library, music: Path, tagger: Tagger) -> None:
@@ -87,7 +85,7 @@ def test_a_disk_below_the_folder_that_goes_for_good_stops_the_run(
 ) -> None:
     with mounted(music / "first") as disk:
         engine = leaving(tagger, lambda: disk.folder.is_mount() and disk.unmount(), 3)
-        with pytest.raises(LibraryError, match=f"{music / 'first'} can no longer be reached.*stay to be done"):
+        with pytest.raises(LibraryError, match=f"{music / 'first'} can no longer be reached.*remain"):
             library.add(music, engine=making(engine))
     assert (library.failures(), missing(library)) == ([], [])
 

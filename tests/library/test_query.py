@@ -61,7 +61,7 @@ def test_what_searches_mean(text: str, expected: Query) -> None:
         ("guitar = 0.5", "found '=', expected AND, OR or the end", "="),
         ("piano AND path:''", "found nothing after path:, expected a text", "path:''"),
         ('piano AND "gui', "found '\"', expected a tag", '"'),
-        ("( " * 200 + "piano", "more than 100 brackets", "("),
+        ("( " * 200 + "piano", "more than 100 nested brackets", "("),
     ],
 )
 def test_a_wrong_search_points_at_its_error(text: str, said: str, marked: str) -> None:

@@ -19,7 +19,7 @@ from earmark.library.analysis import Analysis
 from earmark.library.jobs import Broken, Job, Outage, Outcome, Stamp, Vanished
 from earmark.library.library import Library
 from earmark.library.remote import fetched, listing
-from earmark.library.worker import Worker
+from earmark.library.workers import Worker
 from earmark.tagging.tagger import Tagger
 from earmark.workers.limits import MemoryLimit
 

@@ -9,7 +9,7 @@ from library.synthetic import analysis, fill, say
 from tagging.builders import make_bundle
 
 from earmark.errors import LibraryError, QueryError
-from earmark.library import schema, store
+from earmark.library import store
 from earmark.library.jobs import Stamp
 from earmark.library.library import Library
 from earmark.library.query import HasPath, HasTag, parse
@@ -178,7 +178,7 @@ def test_a_tag_is_found_in_either_form() -> None:
 def test_a_library_of_an_older_version_is_searched_so_too(tmp_path: Path, tagger: Tagger) -> None:
     path = unicodedata.normalize("NFD", "/music/Björk.mp3")
     with pytest.MonkeyPatch.context() as older:
-        older.setattr(store, "MIGRATIONS", schema.MIGRATIONS[:2])
+        older.setattr(store, "MIGRATIONS", store.MIGRATIONS[:2])
         old = Store(tmp_path / "music.earmark")
         old.run("INSERT INTO models VALUES (1, '[]', '', '')")
         old.run("INSERT INTO tracks VALUES (1, 'packets:0', 1, '0', '', '', 1.0, 0, '', x'', x'')")

@@ -1,5 +1,6 @@
 import contextlib
 import sqlite3
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,10 +10,9 @@ import pytest
 from library.disks import small_disk
 
 from earmark.errors import LibraryError
-from earmark.library import schema, store
+from earmark.library import store
 from earmark.library.database import Database
-from earmark.library.schema import APPLICATION_ID, MIGRATIONS
-from earmark.library.store import Store, folded_path
+from earmark.library.store import APPLICATION_ID, MIGRATIONS, Store, default_library, folded_path
 
 SECOND = ("CREATE TABLE journal (id INTEGER PRIMARY KEY)", "INSERT INTO journal VALUES (7)")
 
@@ -25,7 +25,7 @@ def test_a_library_is_made_and_found_again(tmp_path: Path) -> None:
     again = Store(path, make=False)
     assert again.row("SELECT value FROM state WHERE name = 'library'") == name
     assert again.row("PRAGMA journal_mode") == ("wal",)
-    assert again.row("PRAGMA user_version") == (len(schema.MIGRATIONS),)
+    assert again.row("PRAGMA user_version") == (len(store.MIGRATIONS),)
     again.close()
 
 
@@ -56,13 +56,13 @@ def test_an_older_schema_is_brought_up_and_a_newer_one_refused(tmp_path: Path, m
     old.run("INSERT INTO state VALUES ('mine', 'kept')")
     old.close()
     with monkeypatch.context() as later:
-        later.setattr(store, "MIGRATIONS", (*schema.MIGRATIONS, SECOND))
+        later.setattr(store, "MIGRATIONS", (*store.MIGRATIONS, SECOND))
         new = Store(path)
         assert new.rows("SELECT * FROM journal") == [(7,)]
         assert new.row("SELECT value FROM state WHERE name = 'mine'") == ("kept",)
         new.close()
         Store(path).close()  # each step is done once
-    with pytest.raises(LibraryError, match=f"found a library of schema {len(schema.MIGRATIONS) + 1}"):
+    with pytest.raises(LibraryError, match=f"found a library of schema {len(store.MIGRATIONS) + 1}"):
         Store(path)
 
 
@@ -70,7 +70,7 @@ def test_a_step_that_fails_leaves_the_older_schema(tmp_path: Path, monkeypatch: 
     path = tmp_path / "music.earmark"
     Store(path).close()
     with monkeypatch.context() as later:
-        later.setattr(store, "MIGRATIONS", (*schema.MIGRATIONS, (*SECOND, "no statement")))
+        later.setattr(store, "MIGRATIONS", (*store.MIGRATIONS, (*SECOND, "no statement")))
         with pytest.raises(LibraryError, match="syntax error"):
             Store(path)
     opened = Store(path)
@@ -134,7 +134,7 @@ def test_many_make_the_same_file_at_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         for made in range(20):
             versions = list(pool.map(version_of, [tmp_path / f"{made}.earmark"] * 4))
-            assert versions == [len(schema.MIGRATIONS)] * 4
+            assert versions == [len(store.MIGRATIONS)] * 4
 
 
 def test_many_writes_are_as_whole(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
     assert pages is not None
     opened.rows(f"PRAGMA max_page_count = {pages[0] + 4}")
     kept = 0
-    with pytest.raises(LibraryError, match=r"the disk is full\. What was done is kept"):
+    with pytest.raises(LibraryError, match=r"the disk is full\. Finished work is kept"):
         while True:
             with opened.transaction():
                 opened.run("INSERT INTO state VALUES (?, zeroblob(3000))", (f"row {kept}",))
@@ -163,6 +163,29 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
     with opened.transaction():
         opened.run("INSERT INTO state VALUES ('after', 1)")
     opened.close()
+
+
+@pytest.mark.parametrize(
+    ("platform", "variables", "expected"),
+    [
+        ("linux", {}, "home/.local/share/earmark/music.earmark"),
+        ("linux", {"XDG_DATA_HOME": "data"}, "data/earmark/music.earmark"),
+        ("darwin", {}, "home/Library/Application Support/earmark/music.earmark"),
+        ("win32", {"LOCALAPPDATA": "local"}, "local/earmark/music.earmark"),
+        ("win32", {}, "home/AppData/Local/earmark/music.earmark"),
+    ],
+)
+def test_the_default_library_is_in_the_data_folder_of_the_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str, variables: dict[str, str], expected: str
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
+    for name in ("XDG_DATA_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, str(tmp_path / value))
+    assert default_library() == tmp_path / expected
+    assert list(tmp_path.iterdir()) == [], "nothing is made"
 
 
 @pytest.mark.parametrize("schema", range(1, len(MIGRATIONS) + 1))

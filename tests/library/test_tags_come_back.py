@@ -15,7 +15,7 @@ from library.tag_blocks import ape, comments, dsf, flac, id3, without_id3
 from mutagen.id3 import ID3, TPE1
 
 from earmark.audio.identity import identity
-from earmark.library import schema, store
+from earmark.library import store
 from earmark.library import write as writing
 from earmark.library.library import Library
 from earmark.library.scan import stamp_of
@@ -272,13 +272,13 @@ def test_what_an_older_version_wrote_is_undone_by_its_values(
 ) -> None:
     song = place(id3(4, [TITLE], padding=500) + mp3)
     with monkeypatch.context() as older:
-        older.setattr(store, "MIGRATIONS", schema.MIGRATIONS[:3])
+        older.setattr(store, "MIGRATIONS", store.MIGRATIONS[:3])
         older.setattr(writing.Journal, "keep", lambda *given: None)
         with library_of(song) as library:
             assert library.store.row("PRAGMA user_version") == (3,)
             written(library)
     with Library(song.parents[1] / "music.earmark") as library:
-        assert library.store.row("PRAGMA user_version") == (len(schema.MIGRATIONS),)
+        assert library.store.row("PRAGMA user_version") == (len(store.MIGRATIONS),)
         [outcome] = undone(library)
         assert (outcome.reason, bool(outcome.changes)) == ("", True)
     assert song.read_bytes() == id3(4, [TITLE], padding=500) + mp3

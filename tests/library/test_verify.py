@@ -211,12 +211,12 @@ def test_the_command(tmp_path: Path) -> None:
     runner = CliRunner()
     assert runner.invoke(app, ["library", "add", str(tmp_path / "music"), *library]).exit_code == 0
     done = runner.invoke(app, ["library", "verify", *library])
-    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "0 files do not give what is kept\n")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "0 files do not match the library\n")
     (tmp_path / "music" / "1.flac").unlink()
     done = runner.invoke(app, ["library", "verify", "--json", *library])
     assert done.exit_code == 1
     assert json.loads(done.stdout) == [
-        {"path": str(tmp_path / "music" / "1.flac"), "what": "missing", "detail": "no such file is there"}
+        {"path": str(tmp_path / "music" / "1.flac"), "what": "missing", "detail": "the file does not exist"}
     ]
     assert runner.invoke(app, ["library", "verify", "--repair", "--deep", *library]).exit_code == 0
     assert runner.invoke(app, ["library", "verify", *library]).exit_code == 0

@@ -10,11 +10,11 @@ import pytest
 from library.engines import setup_of
 from training.sounds import write_noise
 
-from earmark.library import worker as worker_module
+from earmark.library import workers as worker_module
 from earmark.library.analysis import Analysis
 from earmark.library.jobs import Broken, Changed, Exceeded, Job, Limits, Outage, Stamp, Vanished
 from earmark.library.scan import stamp_of
-from earmark.library.worker import Worker
+from earmark.library.workers import Worker
 from earmark.tagging.tagger import Tagger
 from earmark.workers.limits import MemoryLimit
 
@@ -88,7 +88,7 @@ def test_a_length_that_is_not_allowed_is_refused_before_it_is_read(worker: Worke
     job = dataclasses.replace(listen(write_noise(tmp_path / "a.flac", 1)), work="identify")
     outcome = worker.work(job)
     assert isinstance(outcome, Broken)
-    assert "its header claims 0.0 hours; at most 0.0001 hours are listened to" in outcome.reason
+    assert "its header claims 0.0 hours; at most 0.0001 hours are allowed" in outcome.reason
 
 
 def test_a_machine_that_allows_less_than_the_limit_is_no_failure_of_the_file(

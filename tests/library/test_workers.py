@@ -124,7 +124,7 @@ def test_a_file_that_hangs_is_given_up_and_the_others_go_on(engine: Engine, tmp_
     os.mkfifo(tmp_path / "hangs.mp3")  # whose opening waits for a writer
     good = write_noise(tmp_path / "good.flac", 1)
     found = outcomes(engine, [job(tmp_path / "hangs.mp3", "identify"), job(good)], allowed_seconds=3.0)
-    assert found["hangs.mp3"] == Exceeded("it was not done after 3 seconds, what a file of its length may take")
+    assert found["hangs.mp3"] == Exceeded("it was not done after 3 seconds, the limit for a file of its length")
     assert isinstance(found["good.flac"], Analysis)
     assert isinstance(outcomes(engine, [job(good)])["good.flac"], Analysis)
 
@@ -182,7 +182,7 @@ def test_no_workers_is_refused(tagger: Tagger) -> None:
 def test_waiting_for_nothing_is_refused(tagger: Tagger) -> None:
     idle = local(tagger, Limits(), 1)
     try:
-        with pytest.raises(LibraryError, match="found no job under way"):
+        with pytest.raises(LibraryError, match="found no submitted job"):
             idle.wait()
     finally:
         idle.close()

@@ -13,7 +13,7 @@ from library.songs import library_of, make_songs, undone, written
 from mutagen.flac import FLAC
 
 from earmark.errors import EarmarkError
-from earmark.library import rewriting, tag_homes
+from earmark.library import rewriting, tag_blocks
 from earmark.library import write as writing
 from earmark.library.file_words import words_in_files
 
@@ -62,18 +62,18 @@ def test_whatever_one_file_raises_is_its_line_and_the_others_go_on(
 ) -> None:
     songs = [place(originals["flac"].read_bytes(), f"{name}.flac") for name in "abc"]
     before = songs[1].read_bytes()
-    right = getattr(tag_homes.FlacHome, moment)
+    right = getattr(tag_blocks.FlacTags, moment)
 
-    def wrong(home: Any, *given: Any) -> None:
-        path = given[0] if given else home._path
+    def wrong(tags: Any, *given: Any) -> None:
+        path = given[0] if given else tags._path
         copy = rewriting.copy_of(songs[1])
         if path in (songs[1], copy):
             raise fault
-        right(home, *given)
+        right(tags, *given)
 
     with library_of(*songs) as library:
         with monkeypatch.context() as broken:
-            broken.setattr(tag_homes.FlacHome, moment, wrong)
+            broken.setattr(tag_blocks.FlacTags, moment, wrong)
             outcomes = written(library)
             words = list(words_in_files(library.database, map(str, songs), ["genre"]))
         assert [bool(outcome.reason) for outcome in outcomes] == [False, True, False]
@@ -98,7 +98,7 @@ def test_a_full_disk_leaves_the_file(
 
     owner, name = {
         "the copy": (rewriting.shutil, "copyfile"),
-        "the tags": (tag_homes, "splice"),
+        "the tags": (tag_blocks, "splice"),
         "the check": (writing.Original, "of"),
     }[moment]
     with library_of(song) as library:
@@ -120,11 +120,11 @@ def test_a_copy_that_lost_anything_does_not_take_the_files_place(
     tagged.add_picture(picture)
     tagged.save()
     before = song.read_bytes()
-    save = tag_homes.FlacHome.save
+    save = tag_blocks.FlacTags.save
 
-    def wrong(home: tag_homes.FlacHome) -> None:
-        save(home)
-        copy = FLAC(home._path)
+    def wrong(tags: tag_blocks.FlacTags) -> None:
+        save(tags)
+        copy = FLAC(tags._path)
         if lost == "an entry":
             del copy["title"]
         elif lost == "a block":
@@ -134,9 +134,9 @@ def test_a_copy_that_lost_anything_does_not_take_the_files_place(
         copy.save()
 
     with library_of(song) as library:
-        monkeypatch.setattr(tag_homes.FlacHome, "save", wrong)
+        monkeypatch.setattr(tag_blocks.FlacTags, "save", wrong)
         [outcome] = written(library)
-        assert "left as it was" in outcome.reason
+        assert "the file was not changed" in outcome.reason
         with pytest.raises(EarmarkError, match="nothing to undo"):
             undone(library)
     assert song.read_bytes() == before

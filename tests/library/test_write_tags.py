@@ -16,11 +16,11 @@ from earmark.audio.identity import identity
 from earmark.errors import LibraryError
 from earmark.library.fields import names_in
 from earmark.library.library import Library
-from earmark.library.mapping import Vocabulary, Words
+from earmark.library.mapping import TagMapping, Words
 from earmark.library.scan import stamp_of
 from earmark.library.tag_file import TagFile
 from earmark.library.undo import Undoing
-from earmark.library.write import Outcome, WriteRule, Writing, files_of
+from earmark.library.write import WriteOutcome, WriteRule, Writing, files_of
 from earmark.tagging.tagger import Tagger
 
 
@@ -36,12 +36,12 @@ def song(request: pytest.FixtureRequest, originals: dict[str, Path], tmp_path: P
     return Path(shutil.copy2(originals[ending], tmp_path / f"song.{ending}"))
 
 
-def write(library: Library, rule: WriteRule | None = None, *, dry_run: bool = False) -> Outcome:
+def write(library: Library, rule: WriteRule | None = None, *, dry_run: bool = False) -> WriteOutcome:
     [outcome] = Writing(library.database, rule or WriteRule())(files_of(library.database), dry_run=dry_run)
     return outcome
 
 
-def undo(library: Library, run: int | None = None) -> Outcome:
+def undo(library: Library, run: int | None = None) -> WriteOutcome:
     [outcome] = Undoing(library.database)(run)
     return outcome
 
@@ -166,7 +166,7 @@ def test_a_file_that_was_moved_keeps_its_words_and_can_be_undone(song: Path) -> 
         assert stamp is not None
         library.database.mark_missing([str(song)], missing=True)
         library.database.add_paths([(str(moved), stamp, library.track(1).identity)])
-        assert write(library, WriteRule(Vocabulary(most=1))).changes, "its words are earmark's own still"
+        assert write(library, WriteRule(TagMapping(most=1))).changes, "its words are earmark's own still"
         assert TagFile(moved).read("genre") == ("bebop",)
         for run in (2, 1):
             assert undo(library, run).reason == ""
@@ -249,7 +249,7 @@ def test_an_empty_field_is_filled_and_empty_again(song: Path) -> None:
 def test_what_earmark_wrote_follows_the_model_and_what_was_changed_since_is_left(song: Path) -> None:
     with library_of(song) as library:
         write(library)
-        again = write(library, WriteRule(Vocabulary(tags={"jazz": Words(("Jazz",))})))
+        again = write(library, WriteRule(TagMapping(tags={"jazz": Words(("Jazz",))})))
         assert again.kept == ()
         assert TagFile(song).read("genre") == ("bebop", "Jazz")
         tags = ID3(song)
@@ -305,7 +305,7 @@ def test_files_that_cannot_be_written_are_reported_and_left(song: Path) -> None:
             assert write(library).reason.startswith("it is locked by another program")
         assert song.read_bytes() == before
         song.write_bytes(before + b"\xff\xfb\x90\x00" + bytes(413))
-        assert "another sound" in write(library).reason
+        assert "another recording" in write(library).reason
         song.unlink()
         assert write(library).reason
         with pytest.raises(LibraryError, match="nothing to undo"):
@@ -317,7 +317,7 @@ def test_kinds_without_tags_and_files_far_away_are_reported(song: Path) -> None:
         text = song.with_name("text.mka")
         text.write_bytes(b"\x1aE\xdf\xa3" + bytes(100))
         outcomes = list(Writing(library.database, WriteRule())([(str(text), 1), ("s3://bucket/a.mp3", 1)]))
-    assert "holds no tags" in outcomes[0].reason
+    assert "a format without tags" in outcomes[0].reason
     assert "not on this machine" in outcomes[1].reason
 
 

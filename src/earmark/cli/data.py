@@ -1,4 +1,4 @@
-"""`earmark data`: is a dataset whole, is it the one that others mean, and where it can be had."""
+"""Run `earmark data`, which checks datasets on disk, downloads one, and makes others."""
 
 import tomllib
 from collections.abc import Sequence
@@ -7,35 +7,35 @@ from typing import Annotated, Literal
 
 import typer
 
-from earmark.cli.console import say
+from earmark.cli.output import say
 from earmark.errors import DatasetError
 
-data = typer.Typer(help="Datasets on disk.", no_args_is_help=True)
+data = typer.Typer(help="Check, download and make datasets.", no_args_is_help=True)
 
 
 @data.callback()
 def _group() -> None:
-    """Datasets on disk."""
+    """Check, download and make datasets."""
 
 
 @data.command()
 def check(
-    name: Annotated[str, typer.Argument(help="The dataset's name, as in a recipe.", show_default=False)],
-    root: Annotated[Path, typer.Option(help="Its folder (or CSV file).", show_default=False)],
+    name: Annotated[str, typer.Argument(help="Name of the dataset, as in a recipe.", show_default=False)],
+    root: Annotated[Path, typer.Option(help="Folder or CSV file of the dataset.", show_default=False)],
     option: Annotated[
         list[str] | None,
-        typer.Option(help="An option of the dataset, as key=value; again for more.", show_default=False),
+        typer.Option(help="Option of the dataset, as key=value; repeat for more options.", show_default=False),
     ] = None,
 ) -> None:
-    """Say which files are found, missing, corrupt and unexpected, and whether the splits are the official ones.
+    """Report found, missing, corrupt and unexpected files, and whether the splits are the official ones.
 
-    Exit status 1 when a file is missing or corrupt, or the dataset does not load with these options.
+    The exit status is 1 if a file is missing or corrupt, or if the dataset does not load with these options.
     """
     from earmark.training.datasets.registry import DATASETS, check_dataset, load_dataset
 
     options = _options(option or ())
     if name in DATASETS:
-        say("opening every file; a large dataset takes minutes")
+        say("opening every file; this takes minutes for a large dataset")
     report = check_dataset(name, root, options)
     entry = DATASETS[name]
     typer.echo(f"{name}: {root}\nlicence: {entry.licence}\ncitation: {entry.citation}\n{report.text()}")
@@ -58,29 +58,30 @@ def check(
 
 @data.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="The dataset's name; debian is the one that can be fetched.")] = "debian",
-    root: Annotated[Path, typer.Option(help="Where its files go.")] = Path("runs/debian"),
+    name: Annotated[str, typer.Argument(help="Name of the dataset; only debian can be downloaded.")] = "debian",
+    root: Annotated[Path, typer.Option(help="Folder for the dataset's files.")] = Path("runs/debian"),
     beside: Annotated[
         list[Path] | None,
         typer.Option(
-            help="A folder with a tracks.csv of other music; recordings that are in it are left out. Again for more.",
+            help="Folder with a tracks.csv of other music, whose recordings are left out; repeat for more folders.",
             show_default=False,
         ),
     ] = None,
     package: Annotated[
         list[str] | None,
-        typer.Option(help="Take only the music of this package; again for more.", show_default=False),
+        typer.Option(help="Use only the music of this package; repeat for more packages.", show_default=False),
     ] = None,
 ) -> None:
     """Download the free music of Debian's packages, without installing them, and cut it into excerpts.
 
-    It needs a Debian system with apt-get and the program fpcalc (package libchromaprint-tools), 8 GB, and an hour or
-    so. What was fetched before is kept. Exit status 1 when a file of a package could not be read.
+    This needs a Debian system with apt-get, the program fpcalc (package libchromaprint-tools), 8 GB of disk space and
+    about an hour. Files that were downloaded before are kept. The exit status is 1 if a file of a package could not be
+    read.
     """
     from earmark.training.datasets import debian
 
     if name != debian.NAME:
-        raise typer.BadParameter(f"{name!r} cannot be fetched; {debian.NAME} can.", param_hint="name")
+        raise typer.BadParameter(f"{name!r} cannot be downloaded; only {debian.NAME} can.", param_hint="name")
     rows = debian.music_list()
     known = {row.cells["package"] for row in rows}
     unknown = [each for each in package or () if each not in known]
@@ -88,7 +89,7 @@ def fetch(
         raise typer.BadParameter(f"{unknown[0]!r} is not on the list of packages with music.", param_hint="--package")
     wanted = [row for row in rows if not package or row.cells["package"] in package]
     failed = debian.fetch(root, wanted, beside or (), say)
-    typer.echo(f"{root / 'tracks.csv'} is written; earmark data check debian --root {root} says what is there")
+    typer.echo(f"wrote {root / 'tracks.csv'}; check it with: earmark data check debian --root {root}")
     for line in failed:
         typer.echo(f"not read: {line}", err=True)
     if failed:
@@ -97,30 +98,31 @@ def fetch(
 
 @data.command()
 def make(
-    what: Annotated[Literal["speech", "soundfont"], typer.Argument(help="What is made.", show_default=False)],
-    root: Annotated[Path, typer.Option(help="Where its files go.", show_default=False)],
-    tracks: Annotated[int, typer.Option(min=1, help="How many tracks are made, of about half a minute each.")] = 600,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed makes other tracks.")] = 0,
+    what: Annotated[Literal["speech", "soundfont"], typer.Argument(help="Kind of sound to make.", show_default=False)],
+    root: Annotated[Path, typer.Option(help="Folder for the files.", show_default=False)],
+    tracks: Annotated[int, typer.Option(min=1, help="Number of tracks, each about half a minute long.")] = 600,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random choices.")] = 0,
     music: Annotated[
         Path | None,
-        typer.Option(help="speech: a folder that soundfont was made in, to speak over its music.", show_default=False),
+        typer.Option(help="For speech: folder of a soundfont dataset, whose music is mixed in.", show_default=False),
     ] = None,
     packages: Annotated[
-        Path, typer.Option(help="speech: where Debian packages with recordings lie or are downloaded to.")
+        Path, typer.Option(help="For speech: folder of Debian packages with recordings, downloaded if missing.")
     ] = Path("runs/packages"),
     kind: Annotated[
         list[str] | None,
         typer.Option(
-            help="speech: only speech, recorded speech, speech over music, surroundings or blank; again for more.",
+            help="For speech: make only this kind: speech, recorded speech, speech over music, surroundings or blank; "
+            "repeat for more.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Make sound whose tags are known: speech and other sound that is no music, or music of sampled instruments.
+    """Make sound with known tags: speech and other sound that is not music, or music of sampled instruments.
 
-    It needs programs of Debian: speech espeak-ng, flite and festival (with festvox-kallpc16k and festvox-us-slt-hts),
-    soundfont mma, fluidsynth, fluid-soundfont-gm and musescore-general-soundfont. What is there is kept. The dataset
-    annotated loads it. Exit status 1 when a recording in a package could not be read.
+    It needs Debian packages: espeak-ng, flite and festival (with festvox-kallpc16k and festvox-us-slt-hts) for speech;
+    mma, fluidsynth, fluid-soundfont-gm and musescore-general-soundfont for soundfont. Existing files are kept. The
+    dataset annotated loads the result. The exit status is 1 if a recording in a package could not be read.
     """
     from earmark.training.datasets import soundfont, speech
 
@@ -129,7 +131,7 @@ def make(
         soundfont.make(root, tracks, seed, say)
     else:
         failed = speech.make(root, tracks, seed, packages, music, say, kind or ())
-    typer.echo(f"{root / 'tracks.csv'} is written; earmark data check annotated --root {root} says what is there")
+    typer.echo(f"wrote {root / 'tracks.csv'}; check it with: earmark data check annotated --root {root}")
     for line in failed:
         typer.echo(f"not read: {line}", err=True)
     if failed:
@@ -137,12 +139,14 @@ def make(
 
 
 def _options(texts: Sequence[str]) -> dict[str, object]:
-    """Read key=value: true, false, numbers and lists as in TOML, anything else as text."""
+    """Parse key=value: true, false, numbers and lists as in TOML, anything else as text."""
     options: dict[str, object] = {}
     for text in texts:
         key, sign, value = text.partition("=")
         if not sign or not key.strip():
-            raise typer.BadParameter(f"{text!r} is not key=value, such as allow_missing=true", param_hint="--option")
+            raise typer.BadParameter(
+                f"found {text!r}, expected key=value, such as allow_missing=true", param_hint="--option"
+            )
         options[key.strip()] = _value(value.strip())
     return options
 

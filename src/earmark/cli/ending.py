@@ -1,4 +1,4 @@
-"""How a command ends when a signal asks it to: in order, its results whole; at the second signal at once."""
+"""End a command in order when a signal asks it to end, so that its results are complete."""
 
 import contextlib
 import os
@@ -10,10 +10,10 @@ NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class Ending:
-    """The handler of the signals that ask a command to end.
+    """Handles the signals that ask a command to end.
 
-    The first one raises KeyboardInterrupt (SIGINT) or SystemExit with 128 and its number, but not while a result is
-    written: a part of one would be lost. The second one ends the process as if nothing handled it.
+    The first signal raises KeyboardInterrupt (SIGINT), or SystemExit with 128 plus its number. While a result is
+    written, it waits, so that no part of the result is lost. The second signal ends the process at once.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Ending:
 
     @property
     def status(self) -> int:
-        """The exit status of a command that a signal ended; 0 where none did."""
+        """The exit status of a command that a signal has ended, or 0 if none has."""
         return 128 + self._asked if self._asked else 0
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
@@ -37,7 +37,7 @@ class Ending:
 
     @contextlib.contextmanager
     def after_writing(self) -> Iterator[None]:
-        """Let a signal wait until what is done within is done."""
+        """Delay signals until the end of a `with` block."""
         before, self._writing = self._writing, True
         try:
             yield
@@ -52,7 +52,7 @@ class Ending:
 
 
 def end_in_order() -> Ending:
-    """Have signals handled by an Ending, which is returned, but for those that are ignored, as nohup has it."""
+    """Let an Ending handle signals, except those that are ignored, for example by nohup, and return it."""
     ending = Ending()
     for name in NAMES:
         number = getattr(signal, name, None)  # Windows has no SIGHUP
@@ -62,7 +62,7 @@ def end_in_order() -> Ending:
 
 
 def whole() -> contextlib.AbstractContextManager[None]:
-    """Let signals wait while a result is written, where the command ends in order."""
+    """Return a context manager that delays signals while a result is written, if an Ending handles them."""
     for name in NAMES:
         handler = signal.getsignal(getattr(signal, name, signal.SIGINT))
         if isinstance(handler, Ending):

@@ -1,4 +1,4 @@
-"""Predictions into files for other programs: Parquet, NumPy and JAMS, each with model, version and decoder."""
+"""Export predictions as Parquet, NumPy or JAMS files, with the model, its version and the decoder."""
 
 import importlib
 import os
@@ -17,32 +17,32 @@ if TYPE_CHECKING:
 
 ROWS_TOGETHER = 200
 LONGEST_NAME_BYTES = 240
-"""Of a JAMS file without its ending and number: systems take 255 in all."""
+"""The longest name of a JAMS file, without number and ending; file systems allow 255 bytes in total."""
 
 
 class Export(Protocol):
-    """A file, or a folder of files, that predictions go to."""
+    """A file or a folder to which predictions are exported."""
 
     def write(self, prediction: "Prediction") -> None:
-        """Take one track."""
+        """Add one track."""
 
     def close(self) -> None:
-        """Finish the file."""
+        """Complete the file."""
 
 
-class Numpy:
-    """Vectors and probabilities as one .npz: arrays that `numpy.load` opens without pickle."""
+class NumpyExport:
+    """Exports vectors and probabilities as one .npz file, which `numpy.load` opens without pickle."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._predictions: list[Prediction] = []
 
     def write(self, prediction: "Prediction") -> None:
-        """Keep one track's numbers."""
+        """Keep one track until `close`."""
         self._predictions.append(prediction)
 
     def close(self) -> None:
-        """Write the arrays: embeddings (tracks, columns) and probabilities (tracks, tags), float32; who made them."""
+        """Write embeddings (tracks, columns), probabilities (tracks, tags), both float32, and the model's names."""
         import numpy as np
 
         kept = self._predictions
@@ -58,89 +58,92 @@ class Numpy:
             "head_hash": np.array("" if model is None else model.head_hash),
             "extractor_hashes": np.array(() if model is None else model.extractor_hashes, dtype=np.str_),
         }
-        with _told(self._file), self._file.open("wb") as file:
+        with _write_errors(self._file), self._file.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
 
 
-class Parquet:
-    """Everything known of each track, its vector included, as a row (extra: export)."""
+class ParquetExport:
+    """Exports each track as a row with all its results and its vector (extra `export`)."""
 
     def __init__(self, file: Path) -> None:
         try:
             self._pyarrow = importlib.import_module("pyarrow")
             parquet = importlib.import_module("pyarrow.parquet")
         except ImportError as error:
-            raise MissingExtraError("Parquet", "export", "pyarrow") from error
+            raise MissingExtraError("ParquetExport", "export", "pyarrow") from error
         self._file = file
         self._rows: list[dict[str, Any]] = []
         self._schema = _schema(self._pyarrow)
-        with _told(file):
+        with _write_errors(file):
             self._writer = parquet.ParquetWriter(str(file), self._schema, compression="zstd")
 
     def write(self, prediction: "Prediction") -> None:
-        """Take one track; some hundred are written together."""
+        """Add one track. Rows are written in groups of `ROWS_TOGETHER`."""
         self._rows.append(_row(prediction))
         if len(self._rows) >= ROWS_TOGETHER:
             self._write_rows()
 
     def close(self) -> None:
-        """Write what is still held, and the end of the file."""
+        """Write the remaining rows and the end of the file."""
         self._write_rows()
-        with _told(self._file):
+        with _write_errors(self._file):
             self._writer.close()
 
     def _write_rows(self) -> None:
         if self._rows:
-            with _told(self._file):
+            with _write_errors(self._file):
                 self._writer.write_table(self._pyarrow.Table.from_pylist(self._rows, schema=self._schema))
             self._rows.clear()
 
 
-class Jams:
-    """A JAMS file a track, in a folder."""
+class JamsExport:
+    """Exports each track as a JAMS file in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._names: set[str] = set()
-        with _told(folder):
+        with _write_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
 
     def write(self, prediction: "Prediction") -> None:
-        """Write one track's file; of two of one name the second gets a number, and a name too long is cut."""
+        """Write one track's file. A name that is taken gets a number, and a name that is too long is shortened."""
         from earmark.tagging.jams import jams_text
 
         stem = Path(prediction.source).stem
         while len(os.fsencode(stem)) > LONGEST_NAME_BYTES:
             stem = stem[:-1]
         name, number = stem, 2
-        while folded(name) in self._names:  # many systems take names for one that differ in case alone
+        while folded(name) in self._names:  # Many file systems ignore case.
             name, number = f"{stem} {number}", number + 1
         self._names.add(folded(name))
         file = self._folder / f"{name}.jams"
-        with _told(file):
+        with _write_errors(file):
             file.write_text(jams_text(prediction), encoding="utf-8")
 
     def close(self) -> None:
-        """Nothing is left to write."""
+        """Do nothing; every file is complete."""
 
 
 def exports_of(files: Sequence[Path], jams: Path | None) -> list[Export]:
-    """What predictions go to: files by their endings, and a folder of JAMS files."""
+    """Return the exports for files, whose endings name their format, and for a folder of JAMS files."""
     exports: list[Export] = []
     for file in files:
         ending = file.suffix.lower()
         if ending not in (".parquet", ".npz"):
             raise typer.BadParameter(f"--export {file}: expected a name that ends in .parquet or .npz")
-        exports.append(Parquet(file) if ending == ".parquet" else Numpy(file))
-    return [*exports, *([Jams(jams)] if jams is not None else [])]
+        exports.append(ParquetExport(file) if ending == ".parquet" else NumpyExport(file))
+    return [*exports, *([JamsExport(jams)] if jams is not None else [])]
 
 
 @contextmanager
-def _told(file: Path) -> Iterator[None]:
+def _write_errors(file: Path) -> Iterator[None]:
+    """Raise a TagError that names the file where writing to it fails."""
     try:
         yield
     except OSError as error:
-        raise TagError(f"{file}: it cannot be written ({error.strerror or error}). Name another place.") from error
+        raise TagError(
+            f"{file}: it cannot be written ({error.strerror or error}). Choose another file or folder."
+        ) from error
 
 
 def _row(prediction: "Prediction") -> dict[str, Any]:

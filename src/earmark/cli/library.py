@@ -1,52 +1,51 @@
-"""`earmark library`: many tracks, heard once, searched at once."""
+"""Run the commands of `earmark library` that fill, search and export a library."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from earmark.cli.adding import tell, watched
-from earmark.cli.console import say
-from earmark.cli.output import JsonOutput, json_text, show
+from earmark.cli.output import JsonOutput, json_text, library_progress, say, show
 from earmark.errors import FileError
 
 if TYPE_CHECKING:
     from earmark.library.adding import Added
     from earmark.library.library import Found, Library, NewEngine
-    from earmark.library.likeness import Choice
+    from earmark.library.similarity import Choice
 
-library = typer.Typer(help="Many tracks: heard once, searched at once.", no_args_is_help=True)
+library = typer.Typer(help="Analyse many tracks once, then search them.", no_args_is_help=True)
 
 FileOption = Annotated[
     Path | None,
-    typer.Option("--library", help="The library's file; without it yours in your data folder.", show_default=False),
+    typer.Option("--library", help="File of the library; default: the one in your data folder.", show_default=False),
 ]
 ModelOption = Annotated[
-    str | None, typer.Option(help="A model's folder or name; without it the bundled one.", show_default=False)
+    str | None, typer.Option(help="Folder or name of the model; default: the bundled model.", show_default=False)
 ]
 JobsOption = Annotated[
-    int | None, typer.Option(min=1, help="Processes that listen; without it one a processor.", show_default=False)
+    int | None, typer.Option(min=1, help="Number of processes; default: one for each processor.", show_default=False)
 ]
-LowPriorityOption = Annotated[bool, typer.Option(help="Leave the processor to other programs.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Everything known, as JSON.")]
-TracksOption = Annotated[int, typer.Option("-n", "--tracks", min=1, help="How many tracks at most.")]
+LowPriorityOption = Annotated[bool, typer.Option(help="Give other programs priority.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Write all results as JSON.")]
+TracksOption = Annotated[int, typer.Option("-n", "--tracks", min=1, help="Largest number of tracks.")]
 ThresholdOption = Annotated[
-    float, typer.Option(min=0.0, max=1.0, help="From which probability on a tag counts that has no number.")
+    float, typer.Option(min=0.0, max=1.0, help="Least probability of a tag that the query names without a number.")
 ]
 AlikeOption = Annotated[
-    Literal["all", "sound", "style"], typer.Option(help="Alike in sound (low levels), in style (high levels), in all.")
+    Literal["all", "sound", "style"],
+    typer.Option(help="Levels to compare: the low ones (sound), the high ones (style), or all."),
 ]
 LevelOption = Annotated[
-    list[int] | None, typer.Option(help="Compare this level alone, from 1; again for more.", show_default=False)
+    list[int] | None, typer.Option(help="Compare only this level, from 1; repeat for more.", show_default=False)
 ]
 ScaleOption = Annotated[
-    list[str] | None, typer.Option(help="Compare this scale alone; again for more.", show_default=False)
+    list[str] | None, typer.Option(help="Compare only this scale; repeat for more.", show_default=False)
 ]
 
 
 @library.callback()
 def _group() -> None:
-    """Many tracks: heard once, searched at once."""
+    """Analyse many tracks once, then search them."""
 
 
 @library.command()
@@ -57,26 +56,30 @@ def add(
     file: FileOption = None,
     model: ModelOption = None,
     jobs: JobsOption = None,
-    retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Try files again that failed before.")] = False,
     low_priority: LowPriorityOption = True,
-    over_time: Annotated[bool, typer.Option(help="Keep tags over time as well.")] = True,
-    longest_hours: Annotated[float, typer.Option(min=0.01, help="Refuse files that claim to be longer.")] = 24.0,
-    memory_megabytes: Annotated[int, typer.Option(min=1, help="What a file may make a worker take.")] = 2048,
-    engine: Annotated[Literal["local", "ray"], typer.Option(help="Where to listen: here, or on a Ray cluster.")] = (
-        "local"
-    ),
+    over_time: Annotated[bool, typer.Option(help="Also store tags over time.")] = True,
+    longest_hours: Annotated[float, typer.Option(min=0.01, help="Refuse files that are longer than this.")] = 24.0,
+    memory_megabytes: Annotated[int, typer.Option(min=1, help="Memory that a process may use for a file.")] = 2048,
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="Where to analyse files: on this machine, or on a Ray cluster.")
+    ] = "local",
     address: Annotated[
-        str | None, typer.Option(help="Of the Ray cluster; without it one is found or started.", show_default=False)
+        str | None,
+        typer.Option(help="Address of the Ray cluster; default: a running one, or a new one.", show_default=False),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Listen to all that is new; may be stopped at any time, and goes on where it was. Exit status 1 on failures."""
+    """Analyse all new files and store the results.
+
+    The command may be stopped at any time; the next one continues. The exit status is 1 if a file failed.
+    """
     if address is not None and engine != "ray":
-        raise typer.BadParameter("--address is of --engine ray")
+        raise typer.BadParameter("--address needs --engine ray")
     from earmark.library.jobs import Limits
 
     limits = Limits(longest_hours=longest_hours, memory_megabytes=memory_megabytes)
-    with JsonOutput(as_json) as output, _opened(file, model, heard=True) as opened, watched() as watch:
+    with JsonOutput(as_json) as output, _opened(file, model, heard=True) as opened, library_progress() as watch:
         added = opened.add(
             *named,
             jobs=jobs,
@@ -93,23 +96,25 @@ def add(
 
 @library.command()
 def search(
-    query: Annotated[str, typer.Argument(help="Such as 'piano AND NOT vocals AND guitar>0.6'.", show_default=False)],
+    query: Annotated[
+        str, typer.Argument(help="Query, such as 'piano AND NOT vocals AND guitar>0.6'.", show_default=False)
+    ],
     file: FileOption = None,
     tracks: TracksOption = 20,
     threshold: ThresholdOption = 0.5,
     as_json: JsonOption = False,
 ) -> None:
-    """Find tracks by their tags, paths (path:TEXT) and folders (folder:PATH), the best first."""
+    """Find tracks by their tags, paths (path:TEXT) and folders (folder:PATH). The best matches come first."""
     with JsonOutput(as_json) as output, _opened(file) as opened:
         _show(opened.search(query, n=tracks, threshold=threshold), output)
         left_out = opened.left_out()
     if left_out:
-        say(f"{left_out} recordings were heard by another model and are left out; add their folders again")
+        say(f"{left_out} recordings are left out because another model analysed them; add their folders again")
 
 
 @library.command()
 def similar(
-    source: Annotated[str, typer.Argument(help="A file, or a track of the library by number.", show_default=False)],
+    source: Annotated[str, typer.Argument(help="File, or number of a track of the library.", show_default=False)],
     file: FileOption = None,
     model: ModelOption = None,
     tracks: TracksOption = 10,
@@ -118,26 +123,30 @@ def similar(
     scale: ScaleOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find the tracks most like one, the most alike first."""
+    """Find the tracks that are most similar to one. The most similar come first."""
     with JsonOutput(as_json) as output, _opened(file) as opened:
-        _show(_like(opened, source, model, tracks, _choice(alike, level, scale)), output)
+        _show(_similar(opened, source, model, tracks, _choice(alike, level, scale)), output)
 
 
 @library.command()
 def failures(
     file: FileOption = None,
-    retry: Annotated[bool, typer.Option("--retry", help="Try all of them again, and show what fails still.")] = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Try the files again, and list those that still fail.")
+    ] = False,
     model: ModelOption = None,
     jobs: JobsOption = None,
     low_priority: LowPriorityOption = True,
     as_json: JsonOption = False,
 ) -> None:
-    """List the files that could not be used, each with its reason; exit status 1 when there are any."""
+    """List the files that failed, with their reasons. The exit status is 1 if there are any."""
     with JsonOutput(as_json) as output, _opened(file, model, heard=retry) as opened:
         if retry:
             failed = [failure.path for failure in opened.failures()]
-            with watched() as watch:
-                tell(opened.add(*failed, jobs=jobs, retry=True, low_priority=low_priority, watch=watch), len(opened))
+            with library_progress() as watch:
+                _say_summary(
+                    opened.add(*failed, jobs=jobs, retry=True, low_priority=low_priority, watch=watch), len(opened)
+                )
         found = opened.failures()
         if as_json:
             output.show([vars(failure) for failure in found])
@@ -150,10 +159,11 @@ def failures(
 
 @library.command()
 def playlist(
-    output: Annotated[Path, typer.Argument(help="The playlist to write, such as piano.m3u8.", show_default=False)],
-    query: Annotated[str | None, typer.Option(help="A search, as in `search`.", show_default=False)] = None,
+    output: Annotated[Path, typer.Argument(help="Playlist file to write, such as piano.m3u8.", show_default=False)],
+    query: Annotated[str | None, typer.Option(help="Query, as in `search`.", show_default=False)] = None,
     like: Annotated[
-        str | None, typer.Option(help="A file or track that the others are like, as in `similar`.", show_default=False)
+        str | None,
+        typer.Option(help="File or track to which the others are similar, as in `similar`.", show_default=False),
     ] = None,
     file: FileOption = None,
     model: ModelOption = None,
@@ -162,19 +172,25 @@ def playlist(
     alike: AlikeOption = "all",
     level: LevelOption = None,
     scale: ScaleOption = None,
-    relative: Annotated[bool, typer.Option("--relative", help="Paths from the playlist's folder.")] = False,
+    relative: Annotated[
+        bool, typer.Option("--relative", help="Write paths relative to the playlist's folder.")
+    ] = False,
 ) -> None:
-    """Write an M3U8 playlist of a search, or of what is like a track, as far as it is more alike than chance."""
+    """Write an M3U8 playlist of the results of a search, or of tracks similar to one.
+
+    Tracks that are less similar than two random tracks are left out.
+    """
     if (query is None) == (like is None):
         raise typer.BadParameter("give either --query or --like")
     with _opened(file) as opened:
         if query is not None:
             found = opened.search(query, n=tracks, threshold=threshold)
         else:
-            found = _alike(_like(opened, like or "", model, tracks, _choice(alike, level, scale)), len(opened))
+            found = _similar(opened, like or "", model, tracks, _choice(alike, level, scale))
+            found = _more_similar_than_chance(found, len(opened))
         left_out = opened.playlist(output, found, relative=relative)
     for path in left_out:
-        say(f"left out, as its name cannot stand in a playlist: {path!r}")
+        say(f"left out, because a playlist cannot contain its name: {path!r}")
     say(f"wrote {len(found) - len(left_out)} tracks")
     show(str(output))
 
@@ -182,12 +198,17 @@ def playlist(
 @library.command("map")
 def draw_map(
     output: Annotated[
-        Path | None, typer.Argument(help="Picture to draw, .png or .svg; without it JSON.", show_default=False)
+        Path | None,
+        typer.Argument(
+            help="Picture file to write, .png or .svg; default: JSON on standard output.", show_default=False
+        ),
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="Also write the points here, as JSON.", show_default=False)] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Also write the points as JSON to this file.", show_default=False)
+    ] = None,
     file: FileOption = None,
 ) -> None:
-    """Draw the collection in two dimensions: what sounds alike lies close together."""
+    """Draw the collection in two dimensions. Tracks that sound similar are close together."""
     from earmark.plots import draw_collection_map, refuse_picture
 
     if output is not None:
@@ -209,14 +230,15 @@ def draw_map(
 def export_tracks(
     output: Annotated[
         Path,
-        typer.Argument(help="tracks.jsonl, tracks.parquet, or - for JSONL on stdout.", show_default=False),
+        typer.Argument(
+            help="File to write, .jsonl or .parquet, or - for JSONL on standard output.", show_default=False
+        ),
     ],
-    embeddings: Annotated[bool, typer.Option(help="With vectors, so that it can be imported again.")] = True,
+    embeddings: Annotated[bool, typer.Option(help="Include vectors, which `import` needs.")] = True,
     file: FileOption = None,
 ) -> None:
-    """Write all tracks for other programs, or for `import`. Exit status 1 when one of them cannot be."""
-    from earmark.library.exchange import export_records
-    from earmark.library.jsonl import jsonl_lines
+    """Export all tracks for other programs or for `import`. The exit status is 1 if a track cannot be exported."""
+    from earmark.library.exchange import export_records, jsonl_lines
 
     failed: list[FileError] = []
     with _opened(file) as opened:
@@ -234,17 +256,17 @@ def export_tracks(
 
 @library.command("import")
 def import_tracks(
-    source: Annotated[Path, typer.Argument(help="What `export` wrote.", show_default=False)],
+    source: Annotated[Path, typer.Argument(help="File that `export` wrote.", show_default=False)],
     file: FileOption = None,
 ) -> None:
-    """Take tracks in that another library has heard."""
+    """Import the tracks of another library."""
     with _opened(file, make=True) as opened:
         new = opened.import_from(source)
         say(f"{new} recordings are new, of {len(opened)} in all")
 
 
 def _opened(file: Path | None, model: str | None = None, *, heard: bool = False, make: bool = False) -> "Library":
-    """The library, with a model where it is to listen."""
+    """Open the library; load the model if files are to be analysed."""
     from earmark.library.library import Library
 
     if not heard:
@@ -254,31 +276,32 @@ def _opened(file: Path | None, model: str | None = None, *, heard: bool = False,
     return Library(file, load(model))
 
 
-def _like(opened: "Library", source: str, model: str | None, tracks: int, choice: "Choice") -> "list[Found]":
+def _similar(opened: "Library", source: str, model: str | None, tracks: int, choice: "Choice") -> "list[Found]":
+    """Find the tracks similar to a file or to a track number."""
     named: int | str = int(source) if source.isdecimal() and not Path(source).exists() else source
     if not opened.knows(named):
-        # Only a file that has to be heard needs the model.
+        # Only a file that is not in the library needs the model.
         from earmark.tagging.tagger import load
 
         opened.tagger = load(model)
     return opened.similar(named, n=tracks, choice=choice)
 
 
-def _alike(found: "list[Found]", recordings: int) -> "list[Found]":
-    """Of tracks found as the most alike those that are more so than chance; says where it stops."""
-    from earmark.library.likeness import chance_likeness
+def _more_similar_than_chance(found: "list[Found]", recordings: int) -> "list[Found]":
+    """Return the tracks that are more similar than two random tracks; say so if some are not."""
+    from earmark.library.similarity import chance_similarity
 
-    alike = [each for each in found if each.score >= chance_likeness(recordings)]
+    alike = [each for each in found if each.score >= chance_similarity(recordings)]
     if len(alike) < len(found):
         say(
-            f"stopped after {len(alike)} tracks: the next, of likeness {found[len(alike)].score:.2f}, is less like it "
-            "than any two tracks of the library are on average"
+            f"stopped after {len(alike)} tracks: the similarity of the next one, {found[len(alike)].score:.2f}, is no "
+            "higher than that of two random tracks of the library"
         )
     return alike
 
 
 def _choice(alike: Literal["all", "sound", "style"], level: list[int] | None, scale: list[str] | None) -> "Choice":
-    from earmark.library.likeness import Choice
+    from earmark.library.similarity import Choice
 
     return Choice(alike, tuple(level or ()), tuple(scale or ()))
 
@@ -310,8 +333,31 @@ def _show(found: "list[Found]", output: JsonOutput) -> None:
 
 
 def _finish(added: "Added", recordings: int, output: JsonOutput) -> None:
-    tell(added, recordings)
+    _say_summary(added, recordings)
     if output.wanted:
         output.show({**vars(added), "all_recordings": recordings})
     if added.failed or added.absent or added.left:
         raise typer.Exit(1)
+
+
+def _say_summary(added: "Added", recordings: int) -> None:
+    """Say which files failed and why, then how many files had which result."""
+    for note in added.notes:
+        say(f"earmark: {note}")
+    for path, reason in added.failed:
+        say(f"earmark: {path}: {reason}")
+    counts = (
+        (added.recordings, "new"),
+        (added.again, "analysed again for this model"),
+        (added.same, "known by their sound"),
+        (added.known, "known"),
+        (len(added.failed), "failed"),
+        (added.set_aside, "failed before (--retry tries again)"),
+        (added.left, "not done yet"),
+        (added.vanished, "vanished"),
+        (added.missing, "gone since"),
+    )
+    parts = [f"{count} {what}" for count, what in counts if count]
+    analysed = added.recordings + added.again
+    rate = f", {analysed / added.seconds:.1f} recordings/s" if analysed and added.seconds > 0 else ""
+    say(f"{added.found} files: {', '.join(parts) or 'nothing to do'}{rate}. {recordings} recordings in all")

@@ -1,4 +1,4 @@
-"""`earmark listen`: sound that comes in, and the tags of its last seconds while it does."""
+"""Run `earmark listen`, which tags a stream, standard input or a microphone while the sound arrives."""
 
 import signal
 import sys
@@ -9,68 +9,76 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from earmark.cli.console import say
-from earmark.cli.moments import JsonLines, Lines, Shown
+from earmark.cli.output import say
 from earmark.errors import AudioError
 
 if TYPE_CHECKING:
+    from earmark.cli.live import LiveOutput
     from earmark.tagging.tagger import Tagger
 
 
 def listen(
     source: Annotated[
         str | None,
-        typer.Argument(help='"-" for sound on standard input, or an http(s) address of a stream.', show_default=False),
+        typer.Argument(help='Address (http or https) of a stream, or "-" for standard input.', show_default=False),
     ] = None,
-    microphone: Annotated[bool, typer.Option("--microphone", help="Listen to the microphone (extra 'live').")] = False,
+    microphone: Annotated[
+        bool, typer.Option("--microphone", help="Tag the sound of a microphone (extra 'live').")
+    ] = False,
     device: Annotated[
         str | None,
-        typer.Option(help="Which microphone: its number, or a part of its name.", show_default=False),
+        typer.Option(help="Number of the microphone, or a part of its name.", show_default=False),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="A model's folder or name; without it the bundled one.", show_default=False)
+        str | None, typer.Option(help="Folder or name of the model; default: the bundled model.", show_default=False)
     ] = None,
     window: Annotated[
-        float, typer.Option(min=0.01, metavar="SECONDS", help="How much of the sound that came last is tagged.")
+        float, typer.Option(min=0.01, metavar="SECONDS", help="Length of the latest sound that is tagged each time.")
     ] = 10.0,
     every: Annotated[
         float,
         typer.Option(
             min=0.0,
             metavar="SECONDS",
-            help="The least sound between two answers; 0: one with each of the model's longest segments.",
+            help="Least time between two outputs; 0 writes one for each of the model's longest segments.",
         ),
     ] = 0.0,
     top: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="How many tags of each group to show; without it 3 as bars, 1 in a line, all as JSON.",
+            help="Number of tags to show for each group; default: 3 as bars, 1 in lines, all in JSON.",
             show_default=False,
         ),
     ] = None,
     as_jsonl: Annotated[
-        bool, typer.Option("--jsonl", "--json", help="One JSON object a line for every answer, the last one overall.")
+        bool,
+        typer.Option(
+            "--jsonl", "--json", help="Write one JSON object in a line each time, and a last one for the whole sound."
+        ),
     ] = False,
     raw: Annotated[
         str | None,
         typer.Option(
             metavar="FORMAT",
-            help="Standard input holds raw samples, in ffmpeg's name for them, such as s16le or f32le.",
+            help="Read raw samples from standard input, in this format of ffmpeg, such as s16le or f32le.",
             show_default=False,
         ),
     ] = None,
-    rate: Annotated[int, typer.Option(min=1, metavar="HZ", help="Of raw samples.")] = 44_100,
-    channels: Annotated[int, typer.Option(min=1, help="Of raw samples.")] = 1,
+    rate: Annotated[int, typer.Option(min=1, metavar="HZ", help="Sample rate of raw samples.")] = 44_100,
+    channels: Annotated[int, typer.Option(min=1, help="Number of channels of raw samples.")] = 1,
 ) -> None:
-    """Tag what comes in, while it comes: the last seconds, and at its end, or with Ctrl-C, all of it."""
+    """Tag live sound while it arrives, and the whole sound at its end.
+
+    Each output tags the latest seconds. Ctrl-C ends the sound.
+    """
     if microphone == (source is not None):
-        raise typer.BadParameter("say what to listen to: - (standard input), an address, or --microphone")
+        raise typer.BadParameter("give one source: - (standard input), an address, or --microphone")
     if device is not None and not microphone:
-        raise typer.BadParameter("--device is for --microphone")
+        raise typer.BadParameter("--device needs --microphone")
     if raw is not None and source != "-":
-        raise typer.BadParameter("--raw is for standard input: earmark listen - --raw s16le")
-    # What runs a model is imported here, so that --help and a wrong option answer at once.
+        raise typer.BadParameter("--raw needs standard input, as in: earmark listen - --raw s16le")
+    # These imports are slow, so they come after the checks of the options.
     from earmark.audio.stream.buffer import AudioBuffer
     from earmark.audio.stream.decoder import RawSamples
     from earmark.audio.stream.open_stream import MICROPHONE, open_stream
@@ -80,7 +88,7 @@ def listen(
     tagger = load(model)
 
     def tell(line: str) -> None:
-        shown.tell(line)
+        output.tell(line)
 
     stream = open_stream(
         MICROPHONE if source is None else source,
@@ -91,51 +99,46 @@ def listen(
         device=int(device) if device is not None and device.isdecimal() else device,
     )
     live = Live(tagger, LiveSettings(window, every), stream.name)
-    shown = _shown(stream.name, tagger, top, as_jsonl)
+    output = _live_output(stream.name, tagger, top, as_jsonl)
     failure: AudioError | None = None
     with (
-        closing(shown),
+        closing(output),
         AudioBuffer(stream, tagger.card.rate_hz) as buffer,
         _stopped_by_signals(buffer.stop),
     ):
         try:
             for moment in live.listen(buffer, tell):
-                shown.moment(moment)
+                output.moment(moment)
         except AudioError as error:
             failure = error
     if live.heard_seconds:
-        shown.whole(live.finish())
+        output.whole(live.finish())
     elif failure is None:
-        say("earmark: nothing was heard")
+        say("earmark: no sound arrived")
     if failure is not None:
         raise failure
 
 
-def _shown(name: str, tagger: "Tagger", top: int | None, as_jsonl: bool) -> Shown:
-    """JSON where it was asked for, bars where a person is looking, lines otherwise."""
+def _live_output(name: str, tagger: "Tagger", top: int | None, as_jsonl: bool) -> "LiveOutput":
+    """Return JSON output where it was asked for, bars on a terminal, and lines otherwise."""
+    from earmark.cli.live import LiveBars, LiveJsonLines, LiveLines
+
     if as_jsonl:
-        return JsonLines(top)
-    if not sys.stdout.isatty():
-        return Lines(top)
-    # rich is slow to import, so a command that nobody watches does without it.
-    from rich.console import Console
-
-    from earmark.cli.bars import Bars
-
-    return Bars(name, tagger.card.tags, top, Console())
+        return LiveJsonLines(top)
+    return LiveBars(name, tagger.card.tags, top) if sys.stdout.isatty() else LiveLines(top)
 
 
 @contextmanager
 def _stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Let Ctrl-C, and a request to end, stop the listening, so that there is an end with overall tags.
+    """Let Ctrl-C and SIGTERM call `stop` within a `with` block, so that the tags of the whole sound are still written.
 
-    A second one ends the program as ever. Only the main thread may say what signals do.
+    A second signal ends the program as usual. Outside the main thread, which alone may handle signals, nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    # Whoever started it in the background had one ignored on purpose.
+    # A signal that is ignored, for example in a background job, stays ignored.
     before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
 
     def ask(number: int, _frame: object) -> None:

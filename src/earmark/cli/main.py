@@ -1,4 +1,4 @@
-"""The command `earmark`: one module a command group, gathered here."""
+"""Assemble the command `earmark` from its subcommands and run it."""
 
 import contextlib
 import os
@@ -11,22 +11,21 @@ from earmark import __version__
 from earmark.cli.data import data
 from earmark.cli.doctor import doctor
 from earmark.cli.ending import end_in_order
-from earmark.cli.figures import figures
+from earmark.cli.evaluation import calibrate, evaluate, figures, robustness
+from earmark.cli.library import library
+from earmark.cli.library_files import undo, verify, write
 from earmark.cli.listen import listen
-from earmark.cli.models import models
 from earmark.cli.output import prepare_streams
-from earmark.cli.recipes import recipes
-from earmark.cli.robustness import calibrate, robustness
+from earmark.cli.resources import models, recipes
 from earmark.cli.serve import serve
 from earmark.cli.tag import tag
 from earmark.cli.teach import teach
-from earmark.cli.train import evaluate, model_card, train
-from earmark.cli.verifying import library
+from earmark.cli.train import model_card, train
 from earmark.errors import EarmarkError, OutputError
 
 app = typer.Typer(
     name="earmark",
-    help="Listens to tracks and tags them: instruments, voices, genres, moods, tempo words.",
+    help="Tag music by its sound: instruments, voices, genres, moods and tempo.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -44,6 +43,9 @@ app.command()(models)
 app.command()(recipes)
 app.command()(serve)
 app.command()(doctor)
+library.command()(write)
+library.command()(undo)
+library.command()(verify)
 app.add_typer(data, name="data")
 app.add_typer(library, name="library")
 
@@ -57,16 +59,16 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     del version
 
 
 def main() -> None:
-    """Run the command line; an error that earmark raises on purpose is one clear sentence on stderr, exit status 1."""
-    # numpy's matrix products here are small: a second thread only waits for the first, and many times longer on a busy
-    # machine. It has to be said before numpy is loaded; who sets it is left alone.
+    """Run the command line. An EarmarkError becomes one line on stderr and exit status 1."""
+    # numpy's matrix products are small here, so a second thread would only wait for the first. The variable must be set
+    # before numpy is imported, and a value that the user has set is kept.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     prepare_streams()
     ending = end_in_order()
@@ -74,6 +76,6 @@ def main() -> None:
         app()
     except EarmarkError as error:
         if not (isinstance(error, OutputError) and error.reader_left):
-            with contextlib.suppress(OutputError):  # a terminal that was closed takes no more lines
+            with contextlib.suppress(OutputError):  # A closed terminal accepts no more lines.
                 typer.echo(f"earmark: {error}", err=True)
         sys.exit(ending.status or 1)

@@ -1,7 +1,7 @@
-"""What a command writes: results on standard output, all else on standard error.
+"""Write results to standard output, and messages and progress to standard error.
 
-Nothing that is written can end a command with a traceback: a name that the stream's encoding lacks, a full disk, a
-reader that has left.
+Writing never ends a command with a traceback, even if the stream's encoding lacks a character, the disk is full, or the
+reader of a pipe has closed it.
 """
 
 import codecs
@@ -10,33 +10,40 @@ import io
 import json
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import typer
 
 from earmark.cli.ending import whole
 from earmark.errors import OutputError
 from earmark.file_name import unicode_record
 
+if TYPE_CHECKING:
+    from earmark.library.adding import Progress
+
 
 def show(line: str) -> None:
-    """Write a line of results."""
+    """Write a line of results to standard output."""
     with whole():
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
 
 
 def json_text(value: object, indent: int | None = None) -> str:
-    """Return strict JSON in ASCII, which every encoding of a stream has.
+    """Return strict JSON in ASCII, which every stream's encoding can represent.
 
-    A name that is no text is told twice, see `unicode_record`.
+    A file name that is not valid text is given twice, see `unicode_record`.
     """
     return json.dumps(unicode_record(value), indent=indent, allow_nan=False)
 
 
 class JsonOutput:
-    """The one JSON document that a command writes, also where it ends early: a context manager.
+    """Writes the JSON document of a command, as a context manager.
 
-    Where nothing was shown before an exception, an object is written whose `error` says why.
+    If an exception ends the block before the document was written, the document is an object whose `error` says why.
     """
 
     def __init__(self, wanted: bool) -> None:
@@ -44,7 +51,7 @@ class JsonOutput:
         self._shown = False
 
     def show(self, value: object) -> None:
-        """Write the document, once."""
+        """Write the document. Call this only once."""
         with whole():
             self._shown = True
             show(json_text(value, indent=1))
@@ -55,21 +62,101 @@ class JsonOutput:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.wanted and error is not None and not self._shown:  # where stdout itself failed, it takes no more
+        # If standard output itself failed, it ignores this.
+        if self.wanted and error is not None and not self._shown:
             self.show({"error": _reason_of(error)})
 
 
 def _reason_of(error: BaseException) -> str:
-    """Why a command ends early."""
+    """Return why a command ends early."""
     if isinstance(error, KeyboardInterrupt | SystemExit):
         return "it was interrupted"
     return str(error) or type(error).__name__
 
 
-class Stream(io.RawIOBase):
-    """Standard output or standard error, unbuffered, whose failure is an OutputError, raised once.
+def say(line: str) -> None:
+    """Write a line to standard error."""
+    typer.echo(line, err=True)
 
-    What is written after a failure is dropped, so that the command can end in order.
+
+def say_nothing(line: str) -> None:
+    """Ignore a line. When several processes train together, only one of them writes messages."""
+    del line
+
+
+def clock(seconds: float) -> str:
+    """Format seconds as 0:07, 12:30 or 1:02:03; fractions are dropped."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar on standard error if it is a terminal.
+
+    Yields a function that takes the number of items done and the total.
+    """
+    if not sys.stderr.isatty():
+        yield _ignore
+        return
+    # rich is slow to import, so it is imported only if the bar is shown.
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _ignore(done: int, total: int) -> None:
+    del done, total
+
+
+@contextmanager
+def library_progress() -> "Iterator[Callable[[Progress], None] | None]":
+    """Show on standard error how many files are done, files a second, the remaining time and failures.
+
+    Yields a function that takes a Progress, or None if standard error is not a terminal. Skipped files do not count, so
+    the rate and the remaining time are those of the real work.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("analysing"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[failed]}"),
+    )
+    # The rate is that of the last ten minutes, because files and the load of the machine differ over a long run.
+    with Bar(*columns, console=Console(stderr=True), transient=True, speed_estimate_period=600) as bar:
+        task = bar.add_task("", total=None, rate="", failed="")
+
+        def watch(progress: "Progress") -> None:
+            speed = bar.tasks[0].speed
+            bar.update(
+                task,
+                completed=progress.done,
+                total=progress.total,
+                rate=f"{speed:.1f} files/s" if speed else "",
+                failed=f"{progress.failed} failed" if progress.failed else "",
+            )
+
+        yield watch
+
+
+class GuardedStream(io.RawIOBase):
+    """An unbuffered output stream that reports its first failure as OutputError.
+
+    Later writes are ignored, so that the command can still close its files.
     """
 
     def __init__(self, raw: io.RawIOBase, name: str) -> None:
@@ -98,17 +185,17 @@ class Stream(io.RawIOBase):
 
 
 def prepare_streams() -> None:
-    """Let standard output and standard error take every name, and fail with an OutputError.
+    """Make standard output and standard error accept every file name and report failures as OutputError.
 
-    A name goes out as it came in where the stream is UTF-8; elsewhere what the encoding lacks is written as \\x, \\u or
-    \\U and its number.
+    A UTF-8 stream writes a name with the bytes that it was read with. Other streams write characters that their
+    encoding lacks as escapes: \\x, \\u or \\U and a number.
     """
     sys.stdout = _prepared(sys.stdout, "standard output")
     sys.stderr = _prepared(sys.stderr, "standard error")
 
 
 def _prepared(stream: Any, name: str) -> Any:
-    if stream is None:  # it was closed by whoever started the command
+    if stream is None:  # The command was started with this stream closed.
         return open(os.devnull, "w", encoding="utf-8", errors="replace")  # noqa: PTH123
     if not isinstance(stream, io.TextIOWrapper):
         return stream
@@ -116,7 +203,7 @@ def _prepared(stream: Any, name: str) -> Any:
     unicode = codecs.lookup(stream.encoding).name.startswith("utf-8")
     raw = cast(io.RawIOBase, getattr(stream.buffer, "raw", stream.buffer))
     return io.TextIOWrapper(
-        io.BufferedWriter(Stream(raw, name)),
+        io.BufferedWriter(GuardedStream(raw, name)),
         encoding=stream.encoding,
         errors="surrogateescape" if unicode else "backslashreplace",
         line_buffering=stream.line_buffering,

@@ -1,4 +1,4 @@
-"""`earmark serve`: the page and the HTTP API."""
+"""Run `earmark serve`, which serves the web page and the HTTP API."""
 
 import ipaddress
 import sys
@@ -9,50 +9,53 @@ from typing import Annotated
 
 import typer
 
-from earmark.cli.console import say
+from earmark.cli.output import say
 from earmark.errors import MissingExtraError
 
 
 def serve(
     host: Annotated[
-        str, typer.Option(help="The address to listen at; 0.0.0.0 for all of this machine's.")
+        str, typer.Option(help="Network address to bind to; 0.0.0.0 binds to all of this machine's addresses.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="The port; 0 for any that is free.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 chooses a free one.")] = 8000,
     model: Annotated[
-        str | None, typer.Option(help="A model's folder or name; without it the bundled one.", show_default=False)
+        str | None, typer.Option(help="Folder or name of the model; default: the bundled model.", show_default=False)
     ] = None,
     library: Annotated[
-        Path | None, typer.Option(help="A library to search and to compare with.", show_default=False)
+        Path | None, typer.Option(help="Library for searches and similar tracks.", show_default=False)
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Sounds listened to at a time, each in a process of its own.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of sounds tagged at once, each in its own process.")] = 1,
     max_waiting: Annotated[
-        int, typer.Option(min=0, help="Sounds that may wait besides; who comes then is told to come back.")
+        int, typer.Option(min=0, help="Number of sounds that may wait; further requests are refused for now.")
     ] = 16,
-    max_megabytes: Annotated[float, typer.Option(min=0.001, help="Of one sound.")] = 200.0,
-    max_minutes: Annotated[float, typer.Option(min=0.01, help="Of one sound.")] = 60.0,
-    time_limit: Annotated[float, typer.Option(min=1.0, help="Seconds that listening to one sound may take.")] = 300.0,
+    max_megabytes: Annotated[float, typer.Option(min=0.001, help="Largest size of a sound.")] = 200.0,
+    max_minutes: Annotated[float, typer.Option(min=0.01, help="Longest duration of a sound.")] = 60.0,
+    time_limit: Annotated[float, typer.Option(min=1.0, help="Seconds that tagging a sound may take.")] = 300.0,
     keep_minutes: Annotated[
-        float, typer.Option(min=0.1, help="How long a track is kept after it was last asked for.")
+        float, typer.Option(min=0.1, help="Time that a track is stored after it was last requested.")
     ] = 30.0,
     token: Annotated[
         str,
-        typer.Option(envvar="EARMARK_TOKEN", help="What every request has to carry (Authorization: Bearer TOKEN)."),
+        typer.Option(envvar="EARMARK_TOKEN", help="Token that every request must carry (Authorization: Bearer TOKEN)."),
     ] = "",
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(help="A name that the server is called by, such as behind a proxy; again for more."),
+        typer.Option(help="Additional host name of the server, for example behind a proxy; repeat for more names."),
     ] = None,
     listen: Annotated[
         str | None,
         typer.Option(
-            help="A sound that comes in, as `earmark listen` has it (- for standard input, or an address), for the "
-            "page's live panel.",
+            help="Source of live sound for the page's live panel, as in `earmark listen`: an address, or - for "
+            "standard input.",
             show_default=False,
         ),
     ] = None,
     show: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = False,
 ) -> None:
-    """Serve the page and the HTTP API until Ctrl-C; only to this machine unless --host says otherwise."""
+    """Serve the web page and the HTTP API until Ctrl-C.
+
+    Without --host, only this machine can use them.
+    """
     try:
         from earmark.web.app import make_app
         from earmark.web.live import LiveSound
@@ -77,8 +80,8 @@ def serve(
 
     def announce(address: str) -> None:
         say(f"earmark serves the page and the API at {address} (Ctrl-C ends it)")
-        if not token and not _is_own(host):
-            say("Whoever can reach this machine can use it. Set a token (EARMARK_TOKEN) if not all of them should.")
+        if not token and not _is_loopback(host):
+            say("Anyone who can reach this machine can use the server. To prevent this, set a token (EARMARK_TOKEN).")
         if show:
             webbrowser.open(address)
 
@@ -89,8 +92,8 @@ def serve(
             raise typer.Exit(1)
 
 
-def _is_own(host: str) -> bool:
-    """Whether an address is of this machine alone."""
+def _is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach an address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""`earmark tag`: files in, tags out."""
+"""Run `earmark tag`, which tags files and writes the results."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from earmark.cli.console import progress, say
+from earmark.cli.batch import TagOptions, tag_here, tag_in_processes
 from earmark.cli.exports import exports_of
-from earmark.cli.results import JsonArray, JsonLines, Shown, Table, Text, Writer
+from earmark.cli.output import progress, say
+from earmark.cli.results import CsvResults, JsonLinesResults, JsonResults, ResultOptions, Results, TextResults
 from earmark.cli.sources import STANDARD_INPUT, sound_files
-from earmark.cli.tagging import Order, tag_here, tag_in_processes
 from earmark.errors import EarmarkError
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ def tag(
     files: Annotated[
         list[str],
         typer.Argument(
-            help="Sound files, folders to search for them, playlists (M3U, PLS); - for a path a line on standard "
-            "input, @FILE for a path a line in a file.",
+            help="Sound files, folders to search for them, and playlists (M3U, PLS). Use - to read paths from standard "
+            "input, one in each line, or @FILE to read them from a file.",
             show_default=False,
         ),
     ],
@@ -36,87 +36,98 @@ def tag(
         bool, typer.Option("--null", "-0", help="Paths on standard input end with NUL, as `find -print0` writes them.")
     ] = False,
     model: Annotated[
-        str | None, typer.Option(help="A model's folder or name; without it the bundled one.", show_default=False)
+        str | None, typer.Option(help="Folder or name of the model; default: the bundled model.", show_default=False)
     ] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many tags to show of each track.")] = 5,
+    top: Annotated[int, typer.Option(min=1, help="Number of tags to show for each track.")] = 5,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON array with everything known of each track.")
+        bool, typer.Option("--json", help="Write one JSON array with all results of each track.")
     ] = False,
-    as_jsonl: Annotated[bool, typer.Option("--jsonl", help="The same, one JSON object a line.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="A table: a row a track, a column a tag.")] = False,
+    as_jsonl: Annotated[bool, typer.Option("--jsonl", help="Write one JSON object in a line for each track.")] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Write a CSV table with a row for each track and a column for each tag.")
+    ] = False,
     precision: Annotated[
         float | None,
         typer.Option(
             min=0.01,
             max=1.0,
-            help="Keep only tags that promise this precision, such as 0.9; without it all.",
+            help="Write only tags that promise this precision, such as 0.9; default: all tags.",
             show_default=False,
         ),
     ] = None,
     explain: Annotated[
         list[str] | None,
-        typer.Option(help="A tag: say where and why it was found; again for more.", show_default=False),
+        typer.Option(help="Explain when and why this tag was found; repeat for more tags.", show_default=False),
     ] = None,
-    over_time: Annotated[bool, typer.Option("--over-time", help="Probabilities over time as well.")] = False,
+    over_time: Annotated[bool, typer.Option("--over-time", help="Also write probabilities over time.")] = False,
     window_seconds: Annotated[
         float | None,
         typer.Option(
             min=0.01,
-            help="Length of a window over time; without it 5 seconds, or the longest segment.",
+            help="Length of a window for tags over time; default: 5, or the model's longest segment if that is longer.",
             show_default=False,
         ),
     ] = None,
-    hop_seconds: Annotated[float, typer.Option(min=0.01, help="From the start of one window to the next.")] = 2.5,
+    hop_seconds: Annotated[
+        float, typer.Option(min=0.01, help="Time from the start of one window to the start of the next.")
+    ] = 2.5,
     picture: Annotated[
         Path | None,
-        typer.Option(help="Draw the tags of a single track over time into this .png or .svg.", show_default=False),
+        typer.Option(help="Draw the tags of one track over time to this .png or .svg file.", show_default=False),
     ] = None,
     export: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Also write everything and the vectors into this .parquet (extra 'export') or .npz; again for more.",
+            help="Also write results and vectors to this .parquet (extra 'export') or .npz file; repeat for more "
+            "files.",
             show_default=False,
         ),
     ] = None,
     jams: Annotated[
-        Path | None, typer.Option(help="Also write a JAMS file a track into this folder.", show_default=False)
+        Path | None, typer.Option(help="Also write a JAMS file for each track to this folder.", show_default=False)
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes that tag files at a time, of one thread each.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of processes; each uses one thread.")] = 1,
     engine: Annotated[
         EngineName,
         typer.Option(
-            help="The engine that runs the networks: numpy; onnx (ONNX Runtime), the same scores; or int8 (the same "
-            "in 8-bit integers), whose scores differ a little. The last two need the extra 'onnx', and fast is the old "
+            help="Engine that runs the networks: numpy; onnx (ONNX Runtime), with the same scores; or int8 (the same "
+            "with 8-bit integers), with slightly different scores. The last two need the extra 'onnx'; fast is the old "
             "name of onnx."
         ),
     ] = "numpy",
     read_ahead: Annotated[
-        bool, typer.Option("--read-ahead", help="Decode in a second thread while the networks run; the same numbers.")
+        bool,
+        typer.Option("--read-ahead", help="Decode in a second thread while the networks run; scores do not change."),
     ] = False,
-    longest_hours: Annotated[float, typer.Option(min=0.01, help="Refuse files that claim to be longer.")] = 24.0,
-    profile: Annotated[bool, typer.Option("--profile", help="Say where the time went; in JSON as well.")] = False,
+    longest_hours: Annotated[float, typer.Option(min=0.01, help="Refuse files that are longer than this.")] = 24.0,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Report how long each step took; JSON output includes it.")
+    ] = False,
 ) -> None:
-    """Tag tracks. Results go to stdout, all else to stderr; exit status 1 when any file failed."""
+    """Tag tracks.
+
+    Results go to standard output and messages to standard error. The exit status is 1 if any file failed.
+    """
     if as_json + as_jsonl + as_csv > 1:
         raise typer.BadParameter("choose one of --json, --jsonl and --csv")
     tags_to_explain = tuple(dict.fromkeys(explain or ()))
     if as_csv and tags_to_explain:
-        raise typer.BadParameter("--explain has no place in a table; choose --json, --jsonl or text")
+        raise typer.BadParameter("--explain does not work with --csv; choose --json, --jsonl or text")
     if profile and read_ahead:
-        raise typer.BadParameter("--profile measures one thread, and --read-ahead has two; choose one of them")
+        raise typer.BadParameter("--profile measures one thread, but --read-ahead uses two; choose one of them")
     if ending_with_nul and STANDARD_INPUT not in files:
-        raise typer.BadParameter("-0 is of paths on standard input; name - as well")
-    shown = Shown(top, over_time, precision, tags_to_explain)
-    form = JsonArray if as_json else JsonLines if as_jsonl else Table if as_csv else Text
-    writer: Writer = form(shown)
+        raise typer.BadParameter("-0 needs paths from standard input; add - to the arguments")
+    options = ResultOptions(top, over_time, precision, tags_to_explain)
+    form = JsonResults if as_json else JsonLinesResults if as_jsonl else CsvResults if as_csv else TextResults
+    writer: Results = form(options)
     with ExitStack() as ending:
-        # What is written is whole however this ends: with an error, or with Ctrl-C.
+        # An error or Ctrl-C must not leave incomplete output.
         ending.callback(writer.close)
         found = sound_files(files, ending_with_nul=ending_with_nul)
         sources = found.files
         if picture is not None and len(sources) != 1:
-            raise typer.BadParameter(f"--picture draws one track, but {len(sources)} are named")
-        # What runs a model is imported here, so that --help and a wrong option answer at once.
+            raise typer.BadParameter(f"--picture draws one track, found {len(sources)}")
+        # These imports are slow, so they come after the checks of the options.
         from earmark.library.jobs import Limits
         from earmark.plots import draw_over_time, refuse_picture
         from earmark.tagging.bundle.calibration import refuse_unpromised
@@ -130,7 +141,7 @@ def tag(
             say("earmark: --engine fast is now called --engine onnx")
         chosen_engine: Engine = "onnx" if engine == "fast" else engine
         tagger = load(model, chosen_engine)
-        # Once, before any file: it is the model that has no such tag, or no such promise.
+        # An unknown tag or precision is an error of the command, so it is raised before any file is read.
         for label in tags_to_explain:
             place_of(label, tagger.labels)
         if precision is not None:
@@ -139,11 +150,11 @@ def tag(
         if over_time or picture is not None:
             longest = max(extractor.segment_length * extractor.row_seconds for extractor in tagger.card.extractors)
             windows = OverTimeSettings(max(5.0, longest) if window_seconds is None else window_seconds, hop_seconds)
-            # Once, before any file: it is the model that the window does not fit.
+            # A window that is too short for the model is an error of the command too.
             windows.refuse_short_windows(tagger.card.extractors)
         exports = exports_of(export or (), jams)
         limits = Limits(longest_hours=longest_hours)
-        order = Order(model, chosen_engine, windows, bool(tags_to_explain), read_ahead, profile, limits)
+        tag_options = TagOptions(model, chosen_engine, windows, bool(tags_to_explain), read_ahead, profile, limits)
         jobs = min(jobs, len(sources))
         failed = len(found.failed)
         for line in (*found.notes, *found.failed):
@@ -154,7 +165,7 @@ def tag(
         for each in exports:
             ending.callback(each.close)
         done = ending.enter_context(progress("tagging"))
-        results = tag_here(tagger, order, sources) if jobs <= 1 else tag_in_processes(order, sources, jobs)
+        results = tag_here(tagger, tag_options, sources) if jobs <= 1 else tag_in_processes(tag_options, sources, jobs)
         for number, result in enumerate(results, start=1):
             if isinstance(result, EarmarkError):
                 failed += 1
@@ -175,13 +186,13 @@ def tag(
         draw_over_time(latest, picture)
         say(f"drew {picture}")
     if not sources and not failed:
-        say(f"earmark: no sound files in {', '.join(files)}")
+        say(f"earmark: found no sound files in {', '.join(files)}")
     if failed or not sources:
         raise typer.Exit(1)
 
 
 def _profile_lines(profiles: "Sequence[Profile]", sound_seconds: float) -> list[str]:
-    """Where the time of all files went, added up."""
+    """Return lines that say how long each step took, summed over all files."""
     wall_seconds = sum(profile.wall_seconds for profile in profiles)
     lines = [
         f"profile: {sound_seconds:.1f} s of sound in {wall_seconds:.3f} s, {sound_seconds / wall_seconds:.0f} times"

@@ -1,4 +1,4 @@
-"""`earmark teach`: labels in, a model of your own words out."""
+"""Run `earmark teach`, which makes a model of your own words from labelled tracks."""
 
 import random
 from collections import Counter
@@ -8,75 +8,87 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from earmark.cli.console import say
-from earmark.cli.output import json_text, show
+from earmark.cli.output import json_text, say, show
 from earmark.errors import MissingExtraError, TeachingError
 
 if TYPE_CHECKING:
-    from earmark.cli.material import Vectors, Worded
+    from earmark.cli.examples import LabelledTrack, TrackVectors
     from earmark.library.library import Library
     from earmark.tagging.tagger import Tagger
     from earmark.teaching.next_tracks import Suggestion
     from earmark.teaching.teach import Taught, WordReport
 
 MOST_TRACKS = 4_000
-"""From which more examples change little and the fit would take minutes."""
+"""The most tracks to learn from; more would improve the model little and take minutes."""
 
 
 def teach(
     labels: Annotated[
         Path | None,
-        typer.Argument(help="A CSV with the columns path,tags (and group or artist).", show_default=False),
+        typer.Argument(
+            help="CSV file with the columns path and tags, and optionally group or artist.", show_default=False
+        ),
     ] = None,
     *,
-    name: Annotated[str, typer.Option(help="Of the model, and of its folder.", show_default=False)],
+    name: Annotated[str, typer.Option(help="Name of the model and of its folder.", show_default=False)],
     from_files: Annotated[
-        bool, typer.Option("--from-files", help="Learn the words that stand in the library's files already.")
+        bool, typer.Option("--from-files", help="Learn the words that the library's files already contain.")
     ] = False,
     field: Annotated[
         list[str] | None,
         typer.Option(
-            help="With --from-files: genre, mood, comment or a field of your own; again for more; without it genre and "
-            "mood.",
+            help="Field for --from-files: genre, mood, comment or a field of your own; repeat for more; default: genre "
+            "and mood.",
             show_default=False,
         ),
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="The model that listens, a folder or name; without it the bundled one.", show_default=False),
+        typer.Option(
+            help="Folder or name of the model that computes the vectors; default: the bundled model.",
+            show_default=False,
+        ),
     ] = None,
     file: Annotated[
         Path | None,
-        typer.Option("--library", help="The library's file; without it yours in your data folder.", show_default=False),
+        typer.Option(
+            "--library", help="File of the library; default: the one in your data folder.", show_default=False
+        ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Folder for the model; without it the name, here.", show_default=False)
+        Path | None,
+        typer.Option(help="Folder for the model; default: its name in the current folder.", show_default=False),
     ] = None,
     group: Annotated[
-        str, typer.Option(help="The group of the words; genres and moods have their fields in files.")
+        str, typer.Option(help="Group of the words; the groups genres and moods have their own fields in files.")
     ] = "taught",
     least: Annotated[int, typer.Option(min=2, help="Leave out words with fewer examples.")] = 5,
     others: Annotated[
-        int, typer.Option(min=0, help="Also take so many other tracks of the library to have none of the words.")
+        int,
+        typer.Option(min=0, help="Number of other tracks of the library to use as examples that have no word."),
     ] = 0,
     next_: Annotated[
-        int, typer.Option("--next", min=0, help="Name so many tracks of the library whose labels would help most.")
+        int,
+        typer.Option("--next", min=0, help="Number of tracks of the library to suggest for labelling next."),
     ] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Of the folds.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random folds.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Write the report as JSON.")] = False,
 ) -> None:
-    """Teach a model your own words from 10 to 20 examples each; says how good it will be, in seconds on a CPU."""
+    """Teach a model your own words from 10 to 20 examples each.
+
+    This takes seconds on a CPU. The report says how well the model recognises each word.
+    """
     if (labels is None) == (not from_files):
-        raise typer.BadParameter("give either a CSV of labels or --from-files")
+        raise typer.BadParameter("give either a CSV file of labels or --from-files")
     if field and not from_files:
-        raise typer.BadParameter("--field is of --from-files")
+        raise typer.BadParameter("--field needs --from-files")
     try:
         from earmark.teaching.teach import Lesson
         from earmark.teaching.teach import teach as fitted
         from earmark.training.bundling.platt import fit_calibration
     except ImportError as error:
         raise MissingExtraError("Teaching", "teach", error.name or str(error)) from error
-    from earmark.cli.material import Vectors, gathered, worded_by, worded_by_files
+    from earmark.cli.examples import TrackVectors, collect_examples, labels_from_csv, labels_from_files
     from earmark.library.fields import checked_field
     from earmark.library.file_words import USUAL_FIELDS
     from earmark.tagging.bundle.bundle import write_bundle
@@ -85,20 +97,20 @@ def teach(
     folder = Path(name) if output is None else output
     tagger = load(model)
     if model is not None and folder.exists() and Path(model).exists() and folder.samefile(model):
-        raise TeachingError(f"{folder}: found the model that listens itself, expected another folder. Choose --output.")
+        raise TeachingError(f"{folder}: found the model given by --model, expected another folder. Choose --output.")
     unread = 0
     with ExitStack() as held:
         library = _library(file, held, needed=from_files or others > 0 or next_ > 0)
         if labels is not None:
-            worded = worded_by(labels)
+            worded = labels_from_csv(labels)
         elif library is not None:
             fields = [checked_field(each, "--field", read=True) for each in field or USUAL_FIELDS]
-            worded, unread = worded_by_files(library, list(dict.fromkeys(fields)))
+            worded, unread = labels_from_files(library, list(dict.fromkeys(fields)))
         worded = _fewer(worded, seed)
-        vectors = Vectors(library, tagger)
+        vectors = TrackVectors(library, tagger)
         worded += _without_words(vectors, worded, others, seed)
         worded = _grouped(worded)
-        examples, failed = gathered(worded, vectors)
+        examples, failed = collect_examples(worded, vectors)
         taught = fitted(tagger.bundle, examples, Lesson(name, group, least, seed), fit_calibration)
         write_bundle(taught.bundle, folder)
         suggestions = _next(Tagger(taught.bundle), taught, vectors, worded, next_)
@@ -108,49 +120,51 @@ def teach(
 
 
 def _library(file: Path | None, held: ExitStack, *, needed: bool) -> "Library | None":
-    """The library where there is one, or where something is wanted of it."""
+    """Open the library if it is needed or exists; return None otherwise."""
     from earmark.library.library import Library
-    from earmark.library.place import default_library
+    from earmark.library.store import default_library
 
     if not needed and not (default_library() if file is None else file).exists():
         return None
     return held.enter_context(Library(file))
 
 
-def _fewer(worded: "list[Worded]", seed: int) -> "list[Worded]":
-    """Not more tracks than a head can be fitted on quickly."""
+def _fewer(worded: "list[LabelledTrack]", seed: int) -> "list[LabelledTrack]":
+    """Return at most MOST_TRACKS tracks, drawn at random."""
     if len(worded) <= MOST_TRACKS:
         return worded
-    say(f"{len(worded)} tracks have words; {MOST_TRACKS} of them, drawn by chance, are enough")
+    say(f"{len(worded)} tracks have words; {MOST_TRACKS} of them are used, drawn at random")
     return sorted(random.Random(seed).sample(worded, MOST_TRACKS), key=lambda each: each.path)
 
 
-def _without_words(vectors: "Vectors", worded: "list[Worded]", count: int, seed: int) -> "list[Worded]":
-    """Other tracks of the library, that are taken to have none of the words: most tracks have not."""
-    from earmark.cli.material import Worded
+def _without_words(
+    vectors: "TrackVectors", worded: "list[LabelledTrack]", count: int, seed: int
+) -> "list[LabelledTrack]":
+    """Return other tracks of the library as examples without words, because most tracks have none of them."""
+    from earmark.cli.examples import LabelledTrack
 
     if not count:
         return []
     found = [(each.name, each.group) for each in vectors.others({each.path for each in worded})]
     chosen = random.Random(seed).sample(found, min(count, len(found)))
-    return [Worded(path, (), group) for path, group in sorted(chosen)]
+    return [LabelledTrack(path, (), group) for path, group in sorted(chosen)]
 
 
-def _grouped(worded: "list[Worded]") -> "list[Worded]":
-    """Tracks that cannot be told apart by artist or folder are each by themselves, and that is said."""
-    from earmark.cli.material import Worded
+def _grouped(worded: "list[LabelledTrack]") -> "list[LabelledTrack]":
+    """Make each track its own group, and say so, if all tracks have the same artist or folder."""
+    from earmark.cli.examples import LabelledTrack
 
     if len(Counter(each.group for each in worded)) >= 2 or len(worded) < 2:
         return worded
     say(
-        "all tracks are of one artist or folder, so that each is taken by itself: how good the model will be is "
-        "flattered where several are of one artist; a column `artist` would tell"
+        "all tracks have the same artist or folder, so each track is a group of its own. If several are by the same "
+        "artist, the reported quality is too high; add a column `artist` to correct this"
     )
-    return [Worded(each.path, each.words, each.path) for each in worded]
+    return [LabelledTrack(each.path, each.words, each.path) for each in worded]
 
 
 def _next(
-    tagger: "Tagger", taught: "Taught", vectors: "Vectors", worded: "list[Worded]", count: int
+    tagger: "Tagger", taught: "Taught", vectors: "TrackVectors", worded: "list[LabelledTrack]", count: int
 ) -> "list[Suggestion]":
     from earmark.teaching.next_tracks import next_tracks
 
@@ -176,7 +190,7 @@ def _show(taught: "Taught", suggestions: "list[Suggestion]", folder: Path, as_js
     for each in suggestions:
         doubts = ", ".join(f"{word} {chance:.2f}" for word, chance in each.doubts)
         show(f"label next: {each.name}  ({doubts})")
-    say(f"learned from {taught.tracks} tracks; it reads {taught.columns}")
+    say(f"learned from {taught.tracks} tracks; the model reads {taught.columns}")
     say(f"wrote {folder}; use it with: earmark tag --model {folder}")
 
 

@@ -1,1 +1,1 @@
-"""Many tracks: found, identified, listened to once, kept in one SQLite file, searched."""
+"""Libraries: analyse many tracks once, store the results in one SQLite file, search them, and write tags to files."""

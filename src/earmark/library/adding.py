@@ -1,4 +1,4 @@
-"""Adding: what is known is skipped, what is new listened to, what breaks set aside; a result is kept or is not."""
+"""Add files to a library: skip known files, analyse new ones, and record those that fail."""
 
 import time
 from collections import Counter
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from earmark.errors import LibraryError
 from earmark.library.analysis import Analysis
-from earmark.library.database import Database, Heard
+from earmark.library.database import Database, StoredAnalysis
 from earmark.library.jobs import (
     Broken,
     Changed,
@@ -27,27 +27,29 @@ from earmark.library.scan import FoundFile, Walk, stamp_of
 from earmark.workers.process import TRIES_OF_CRASHES, TRIES_OF_KILLS
 
 TRIES_AT_MOST = 3
-"""Of a file that changed while it was read, or that could not be read while others could."""
+"""The tries of a file that changes while it is read, or that cannot be read while others can."""
 PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)
-"""Before each further try where storage or machine fail, until it is given up."""
+"""The pauses before further tries if the storage or the machine fails. After the last one, adding ends."""
 LONGER_SECONDS, LONGER_SHARE = 1.0, 0.02
-"""By which a header has to exceed what was heard for the recording to be heard again in that file."""
+"""How much longer than the stored result a header must say that a file is for the file to be analysed too."""
 PATHS_TOGETHER = 200
-"""Paths of known recordings that are written in one transaction, at most."""
+"""The largest number of paths of known recordings that are written in one transaction."""
 PATHS_WAIT_SECONDS = 0.5
 NOTES_OF_VANISHED = 3
-"""A disk that goes takes thousands of files with it; the first few say enough."""
+"""The largest number of notes about vanished files; a disk that is removed takes thousands with it."""
 
 
 @dataclass
 class Added:
-    """What came of adding, counted in files unless it says otherwise.
+    """The result of adding. Numbers count files unless stated otherwise.
 
-    found: by the walk. known: as they were when they were last added. set_aside: failed before, and not tried again.
-    recordings: listened to and kept, in recordings. same: found to be recordings that are known. again: listened to
-    again for another model, in recordings. failed: each with its reason. left: not done, as the machine or the storage
-    failed, and to be done when they are added next. vanished, missing: gone while they were to be read; gone since they
-    were last added. absent: what was named and is not there. notes: what else a person should know, a sentence each.
+    found: all files found. known: files that have not changed since they were last added. set_aside: files that failed
+    before and were not tried again. recordings: new recordings. same: files of known recordings. again: recordings that
+    were analysed again for another model. failed: the files that failed, with their reasons. left: files that were not
+    done because the machine or the storage failed, and will be done when they are added next. vanished: files that
+    disappeared before they were read. missing: files that have disappeared since they were last added. absent: named
+    folders, files and addresses that do not exist. notes: further messages, one sentence for each. seconds: the time
+    that adding took.
     """
 
     found: int = 0
@@ -67,7 +69,7 @@ class Added:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far adding is: files done, of those that needed any work, and how many of them failed."""
+    """The progress of adding: the number of files done, the total that need work, and the number that failed."""
 
     done: int
     total: int
@@ -78,24 +80,28 @@ Watch = Callable[[Progress], None]
 
 
 class Adding:
-    """One run over the files that a walk has found."""
+    """One run of adding over the files that a walk has found."""
 
     def __init__(self, database: Database, model_id: int, limits: Limits, *, retry: bool, watch: Watch) -> None:
-        """`retry`: try again what failed before. `watch`: told of every file that is done."""
+        """Prepare a run.
+
+        model_id: the model that analyses files. retry: try files again that failed before. watch: called after every
+        file.
+        """
         self._database, self._model_id, self._limits = database, model_id, limits
         self._retry, self._watch = retry, watch
         self._tries: Counter[tuple[str, str]] = Counter()
-        """That came to nothing, by path and reason."""
+        """The tries without a result, by path and reason."""
         self._listening: dict[str, list[Job]] = {}
-        """Identities that are being listened to, with the further files of the same sound."""
+        """The identities that are being analysed, with the jobs of other files of the same recording."""
         self._paths: list[tuple[FoundFile, str]] = []
         self._paths_since = 0.0
         self._jobs: list[Job] = []
-        """To be done, the next one last."""
+        """The jobs to do, the next one last."""
         self._alone: list[Job] = []
-        """To be done when nothing else is left, one after the other."""
+        """The jobs to do one after another at the end."""
         self._put_off: list[tuple[Job, Outage]] = []
-        """To be done once what failed works again; meanwhile no other job is started."""
+        """The jobs to do when the storage or the machine works again. Until then no other job is started."""
         self._under_way = 0
         self._files: tuple[FoundFile, ...] = ()
         self._presence = Presence(database)
@@ -103,9 +109,9 @@ class Adding:
         self.added = Added()
 
     def plan(self, walk: Walk, addresses: Sequence[str] = ()) -> int:
-        """Compare a walk with what is known; returns how many files need work.
+        """Compare a walk with the library, and return the number of files that need work.
 
-        addresses: those named whose files were all listed.
+        addresses: the named addresses whose files could all be listed.
         """
         self.added.found = len(walk.files)
         self.added.notes.extend(walk.notes)
@@ -125,7 +131,7 @@ class Adding:
             elif not self._retry and self._database.failed_stamp(file.path) == file.stamp:
                 self.added.set_aside += 1
             else:
-                # A file from far away is fetched once, for both.
+                # A remote file is identified and analysed in one job, so that it is fetched only once.
                 self._jobs.append(Job(file.path, file.stamp, "listen" if is_remote(file.path) else "identify"))
         self._jobs.reverse()
         self._total = len(self._jobs)
@@ -134,10 +140,11 @@ class Adding:
         return self._total
 
     def run(self, engine: Engine) -> None:
-        """Do what was planned.
+        """Do the planned work. After an error, finished work is kept and the rest can be added later.
 
-        Raises LibraryError where storage or machine fail and go on failing, and WorkerError where no worker can be
-        started; what was done until then is kept, and what is left stays to be done.
+        Raises:
+            LibraryError: the storage or the machine fails and does not recover.
+            WorkerError: no worker can be started.
         """
         started = time.monotonic()
         self._watch(Progress(0, self._total, 0))
@@ -157,12 +164,12 @@ class Adding:
             self.added.seconds = time.monotonic() - started
 
     def _start(self, job: Job, engine: Engine) -> None:
-        """Submit a job, unless it turns out to be none: the same sound is listened to already."""
+        """Submit a job, unless the same recording is known or is being analysed already."""
         if job.work == "listen" and job.identity:
             if job.identity in self._listening:
                 self._listening[job.identity].append(job)
                 return
-            heard = self._database.heard(job.identity)
+            heard = self._database.stored_analysis(job.identity)
             if (
                 heard is not None
                 and heard.model_id == self._model_id
@@ -205,11 +212,11 @@ class Adding:
                 else:
                     self._alone.append(replace(job, alone=True))
             case Changed():
-                reason = "it kept changing while it was read; it is tried again when it is added next"
+                reason = "it kept changing while it was read; it will be tried again when it is added next"
                 self._try_again(job, reason, TRIES_AT_MOST)
             case Lost():
                 self._try_again(job, outcome.reason, TRIES_OF_KILLS if outcome.killed else TRIES_OF_CRASHES)
-        if job.work == "listen":  # who waited for it is listened to instead
+        if job.work == "listen":  # Other files of the recording that waited for this one are analysed instead.
             self._jobs.extend(reversed(self._listening.pop(job.identity, [])))
 
     def _try_again(self, job: Job, reason: str, tries_at_most: int) -> None:
@@ -228,12 +235,12 @@ class Adding:
             self._fail(FoundFile(job.path, job.stamp), reason)
 
     def _count(self, job: Job, reason: str) -> int:
-        """Count a try of a file that came to nothing; returns how many there were for the same reason."""
+        """Count a try without a result; return how many there were for the same file and reason."""
         self._tries[job.path, reason] += 1
         return self._tries[job.path, reason]
 
     def _vanish(self, job: Job, reason: str) -> None:
-        """Pass over a file that is not there, or put it off where all of its folder is not."""
+        """Skip a file that has disappeared, or postpone it if its whole folder has."""
         folder = self._presence.lost_folder(job.path) or self._presence.emptied_folder(job.path)
         if folder is not None:
             self._put_off.append((job, Outage(f"{folder} can no longer be reached", of_storage=False)))
@@ -242,7 +249,11 @@ class Adding:
             self._pass_over(FoundFile(job.path, job.stamp), f"it can no longer be reached: {reason}")
 
     def _wait_out(self, engine: Engine) -> None:
-        """Wait until what failed works again; raises LibraryError where it does not."""
+        """Wait until the storage or the machine works again.
+
+        Raises:
+            LibraryError: it still fails after the last pause.
+        """
         job, outage = self._put_off[-1]
         works = worked = self._works_again(job, outage, engine)
         for seconds in PAUSES_SECONDS:
@@ -252,41 +263,41 @@ class Adding:
         if not works:
             raise LibraryError(
                 f"{job.path}: {outage.reason}; expected files that can be read. It was tried for "
-                f"{sum(PAUSES_SECONDS):.0f} seconds. What was done is kept, and {self._total - self._done} files "
-                "stay to be done: put this right, and run the same command again."
+                f"{sum(PAUSES_SECONDS):.0f} seconds. Finished work is kept, and {self._total - self._done} files "
+                "remain: correct this, and run the same command again."
             )
         if worked:
             time.sleep(PAUSES_SECONDS[0])
         put_off, self._put_off = self._put_off, []
         for job, outage in put_off:
-            # Only what fails while another file can be read says anything of the file.
+            # A failure counts against the file only if another file could be read at the same time.
             if not worked or self._count(job, outage.reason) < TRIES_AT_MOST:
                 self._jobs.append(job)
-            elif outage.of_storage:  # others can be read: it is this file's place on the disk
+            elif outage.of_storage:  # Other files can be read, so the fault is in this file's part of the disk.
                 self._fail(FoundFile(job.path, job.stamp), outage.reason)
             else:
                 self.added.left += 1
                 self._pass_over(FoundFile(job.path, job.stamp), outage.reason)
 
     def _works_again(self, job: Job, outage: Outage, engine: Engine) -> bool:
-        """Try another file that lies where this one does, or this one where there is no other."""
+        """Try another file in the same place, or this one if there is no other; return whether it could be read."""
         put_off = {each.path for each, _ in self._put_off}
         if all(self._presence.lost_folder(path) is not None for path in put_off):
             return False
         self._presence.look_again()
         far = is_remote(job.path)
         near = [file for file in self._files if file.path not in put_off and is_remote(file.path) == far]
-        nearest = max(near, key=lambda file: _alike(file.path, job.path), default=FoundFile(job.path, job.stamp))
-        # A storage works that can be read; a machine, where it can do all that a file takes.
+        nearest = max(near, key=lambda file: _common_start(file.path, job.path), default=FoundFile(job.path, job.stamp))
+        # Reading shows that the storage works; only analysing shows that the machine works.
         self._submit(Job(nearest.path, nearest.stamp, "identify" if outage.of_storage else "listen"), engine)
         _, outcome = self._wait(engine)
         return isinstance(outcome, Identified | Analysis | Broken | Changed)
 
     def _keep(self, job: Job, analysis: Analysis) -> None:
-        """Keep what was heard, unless the recording was heard in full before."""
-        known = self._database.heard(analysis.identity)
+        """Store a result, unless the library has a better one for the same recording."""
+        known = self._database.stored_analysis(analysis.identity)
         own = known is not None and known.own and known.model_id == self._model_id
-        heard = Heard(self._model_id, analysis.duration_seconds, analysis.truncated)
+        heard = StoredAnalysis(self._model_id, analysis.duration_seconds, analysis.truncated)
         files = [FoundFile(job.path, job.stamp)]
         for waiting in self._listening.pop(job.identity, []):
             if promises_more(waiting.duration_seconds, heard):
@@ -307,7 +318,7 @@ class Adding:
             self._finish()
 
     def _same(self, file: FoundFile, identity: str) -> None:
-        """A file of a recording that is known; written with others."""
+        """Note a file of a known recording, which is written together with others."""
         if not self._paths:
             self._paths_since = time.monotonic()
         self._paths.append((file, identity))
@@ -326,7 +337,7 @@ class Adding:
         self._finish()
 
     def _pass_over(self, file: FoundFile, reason: str) -> None:
-        """Leave a file to be done when it is added next, as nothing says that it is its own fault."""
+        """Leave a file for the next time it is added, because the fault may not be its own."""
         if self.added.vanished + self.added.left <= NOTES_OF_VANISHED:
             self.added.notes.append(f"{file.path}: {reason}")
         self._finish()
@@ -336,13 +347,13 @@ class Adding:
         self._watch(Progress(self._done, self._total, len(self.added.failed)))
 
 
-def promises_more(header_seconds: float | None, heard: Heard) -> bool:
-    """Whether a file's header says that there is more of a recording than was heard, as of a damaged copy."""
+def promises_more(header_seconds: float | None, heard: StoredAnalysis) -> bool:
+    """Return whether a file's header shows that the stored result is of a shorter, such as a damaged, copy."""
     if header_seconds is None:
         return heard.truncated
     return header_seconds > heard.duration_seconds * (1 + LONGER_SHARE) + LONGER_SECONDS
 
 
-def _alike(path: str, other: str) -> int:
-    """How many characters two paths have in common at their start."""
+def _common_start(path: str, other: str) -> int:
+    """Return how many characters two paths have in common at their start."""
     return next((place for place, (a, b) in enumerate(zip(path, other, strict=False)) if a != b), len(path))

@@ -1,4 +1,4 @@
-"""What is kept of a recording: logits, the vector in half precision, tags over time in a byte each."""
+"""Define what a library stores of a recording: logits, the vector in half precision, and tags over time as bytes."""
 
 import zlib
 from collections.abc import Mapping
@@ -14,15 +14,18 @@ from earmark.tagging.prediction import OverTime, Prediction
 
 LARGEST_HALF = float(np.finfo(np.float16).max)
 STEPS: Mapping[Activation, float] = {"sigmoid": 16.0, "softmax": 8.0}
-"""Steps a unit of logit, or of a softmax score's natural logarithm. Scores near one half are kept to 0.008, and 0.0004
-to 0.9996 are told apart; those of softmax within 6.5 %, down to 1e-7."""
+"""The steps for each unit of a logit (sigmoid), or of a score's natural logarithm (softmax).
+
+Sigmoid scores near one half have an error of up to 0.008, and the range is 0.0004 to 0.9996. Softmax scores have an
+error of up to 6.5 %, and the range starts at 1e-7.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class PackedOverTime:
-    """Scores of windows along a sound, a byte each, compressed.
+    """The scores of a sound's windows, compressed.
 
-    scores: (windows, tags) int8, as `pack_over_time` makes them, through zlib.
+    windows: the number of windows. scores: (windows, tags) int8, as `pack_over_time` makes them, compressed by zlib.
     """
 
     window_seconds: float
@@ -33,9 +36,10 @@ class PackedOverTime:
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """What a model heard in one recording.
+    """The result of a model for one recording.
 
-    logits: (tags,) float32. embedding: (columns,) float16. version: of earmark. The other fields are a Prediction's.
+    logits: (tags,) float32. embedding: (columns,) float16. version: the version of earmark. The other fields are those
+    of Prediction.
     """
 
     identity: str
@@ -50,7 +54,7 @@ class Analysis:
 
 
 def analysis_of(identity: str, prediction: Prediction) -> Analysis:
-    """Make what is kept of a prediction."""
+    """Return what a library stores of a prediction."""
     over_time = prediction.over_time
     return Analysis(
         identity,
@@ -66,12 +70,12 @@ def analysis_of(identity: str, prediction: Prediction) -> Analysis:
 
 
 def half(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float16]:
-    """Vectors in half precision, what is beyond it at its end."""
+    """Convert vectors to half precision; larger values become its largest value."""
     return np.clip(vectors, -LARGEST_HALF, LARGEST_HALF).astype(np.float16)
 
 
 def pack_over_time(over_time: OverTime, activation: Activation) -> PackedOverTime:
-    """Keep scores as logits (sigmoid) or logarithms (softmax) in steps of a byte."""
+    """Quantise scores to bytes, as logits (sigmoid) or logarithms (softmax), and compress them."""
     scores = np.clip(over_time.scores.astype(np.float64), 1e-9, 1 - 1e-9)
     values = np.log(scores) if activation == "softmax" else np.log(scores) - np.log1p(-scores)
     steps = np.clip(np.rint(values * STEPS[activation]), -127, 127).astype(np.int8)
@@ -81,15 +85,18 @@ def pack_over_time(over_time: OverTime, activation: Activation) -> PackedOverTim
 
 
 def unpack_over_time(packed: PackedOverTime, card: Card) -> OverTime:
-    """Scores and probabilities of windows as they were kept; raises LibraryError where the bytes are not of this model.
+    """Return the scores and probabilities of windows from their packed form.
 
-    card: of the model that heard them.
+    card: the card of the model that computed them.
+
+    Raises:
+        LibraryError: the bytes are damaged or belong to another model.
     """
     try:
         content = zlib.decompress(packed.scores)
     except zlib.error as error:
         raise LibraryError(
-            f"Tags over time: found bytes that do not unpack ({error}), expected what was kept. Add the track again."
+            f"Tags over time: found bytes that cannot be unpacked ({error}). Add the track again."
         ) from error
     tags = len(card.labels)
     if len(content) != packed.windows * tags:

@@ -1,8 +1,8 @@
-"""The Ray engine (extra: cluster): the same job on many machines that see the same files.
+"""Analyse files on a Ray cluster (extra `cluster`) whose machines see the same files.
 
-Every worker is an actor with the model loaded once. An actor that dies, with its machine or by itself, is replaced
-where there is room, and what it was at comes back as Lost, to be tried again; results go back to the one process that
-writes the library, so that no row can be lost or doubled.
+Every worker is an actor that loads the model once. An actor that ends, alone or with its machine, is replaced if the
+cluster has resources, and its job gets the outcome Lost, to be tried again. One process writes the library, so no row
+can be lost or written twice.
 """
 
 import importlib
@@ -16,30 +16,29 @@ from dataclasses import dataclass
 from typing import Any
 
 from earmark.errors import LibraryError, MissingExtraError
-from earmark.library.jobs import Broken, Exceeded, Job, Lost, Outcome, Setup
-from earmark.library.worker import Worker
-from earmark.library.workers import not_done
+from earmark.library.jobs import Broken, Exceeded, Job, Lost, Outcome, WorkerSetup
+from earmark.library.workers import Worker, time_limit_reason
 
 WAITING_A_WORKER = 1
 LOOK_SECONDS = 1.0
-"""How often time limits are looked at."""
+"""How often time limits are checked."""
 ANSWER_SECONDS = 10.0
 FAILED_STARTS_A_WORKER = 3
-"""In a row; then the machines lack something that no further try will bring."""
+"""How often each worker may fail to start in a row. More failures mean that the machines lack something."""
 
 
-class Listener:
-    """An actor: a worker, and a method that says that it is there."""
+class RayWorker:
+    """An actor with a worker and a method that shows that the actor has started."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: WorkerSetup) -> None:
         self._worker = Worker(setup)
 
     def started(self) -> str:
-        """Where it works."""
+        """Return the name of the actor's machine."""
         return platform.node()
 
     def work(self, job: Job) -> Outcome:
-        """Do a job."""
+        """Do a job and return its outcome."""
         return self._worker.work(job)
 
 
@@ -52,15 +51,17 @@ class _UnderWay:
 
 
 class RayEngine:
-    """Workers on a Ray cluster; see `Engine`. The folder of a path has to be the same on all machines."""
+    """Runs jobs on a Ray cluster, as an `Engine`. Paths must be the same on all machines."""
 
-    def __init__(self, setup: Setup, jobs: int | None = None, address: str | None = None) -> None:
+    def __init__(self, setup: WorkerSetup, jobs: int | None = None, address: str | None = None) -> None:
         """Connect to a cluster and start workers.
 
-        jobs: how many; without it one a processor of the cluster. address: of the cluster; without it the one that
-        RAY_ADDRESS names, or else one on this machine alone.
+        jobs: the number of workers; default: one for each processor of the cluster. address: the address of the
+        cluster; default: the one in RAY_ADDRESS, or a new cluster on this machine.
 
-        Raises MissingExtraError without Ray, LibraryError where there is no cluster at the address.
+        Raises:
+            MissingExtraError: Ray is not installed.
+            LibraryError: there is no cluster at the address.
         """
         self._ray = _ray()
         self._connected = not self._ray.is_initialized()
@@ -68,14 +69,14 @@ class RayEngine:
             self._connect(address)
         self._jobs = max(1, int(self._ray.cluster_resources().get("CPU", 1))) if jobs is None else jobs
         if self._jobs < 1:
-            raise LibraryError(f"jobs: found {jobs}, expected at least 1. Ask for one worker or more.")
+            raise LibraryError(f"jobs: found {jobs}, expected at least 1. Use one worker or more.")
         self.capacity = self._jobs * (1 + WAITING_A_WORKER)
         self._setup = self._ray.put(setup)
-        # No restarts by Ray: it would do a job again of which nobody knows how it ended.
-        self._kind = self._ray.remote(num_cpus=1, max_restarts=0)(Listener)
+        # Ray must not restart actors, because it would repeat a job whose outcome is unknown.
+        self._kind = self._ray.remote(num_cpus=1, max_restarts=0)(RayWorker)
         self._waiting: deque[tuple[Job, float]] = deque()
         self._starting: dict[Any, Any] = {}
-        """Actors by the answer that is awaited from each."""
+        """The actors that start, by the reference to their result."""
         self._idle: list[Any] = []
         self._busy: dict[Any, _UnderWay] = {}
         self._failed_starts = 0
@@ -83,14 +84,14 @@ class RayEngine:
             self._start()
 
     def submit(self, job: Job, allowed_seconds: float) -> None:
-        """Start a job as soon as a worker is free."""
+        """Queue a job for the next free worker."""
         self._waiting.append((job, allowed_seconds))
         self._assign()
 
     def wait(self) -> tuple[Job, Outcome]:
-        """The next job that is done."""
+        """Wait for the next job that is done, and return it with its outcome."""
         if not self._waiting and not self._busy:
-            raise LibraryError("wait: found no job under way, expected at least one. Submit one first.")
+            raise LibraryError("wait: found no submitted job, expected at least one. Submit one first.")
         while True:
             self._assign()
             done, _ = self._ray.wait([*self._busy, *self._starting], num_returns=1, timeout=LOOK_SECONDS)
@@ -103,22 +104,22 @@ class RayEngine:
                 return self._give_up(late)
 
     def close(self) -> None:
-        """Stop all workers, and leave the cluster where this engine had joined it."""
+        """Kill all workers, and leave the cluster if this engine joined it."""
         for actor in [*self._starting.values(), *self._idle, *(each.actor for each in self._busy.values())]:
             self._ray.kill(actor)
         if self._connected:
             self._ray.shutdown()
 
     def _connect(self, address: str | None) -> None:
-        # Choice: nobody is told that Ray is used; its own default is to tell its makers.
+        # By default Ray sends usage statistics to its makers; this turns them off.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
-            _refuse_silence(address)
+            _check_connection(address)
             self._ray.init(address=address, include_dashboard=None if address else False, log_to_driver=False)
         except (OSError, RuntimeError, ValueError, self._ray.exceptions.RayError) as error:
             raise LibraryError(
-                f"{address or 'Ray'}: no cluster can be reached ({error}). Start one with `ray start --head`, and give "
-                "its address with --address."
+                f"{address or 'Ray'}: no cluster can be reached ({error}). Start one with `ray start --head`, and pass "
+                "its address to --address."
             ) from error
 
     def _start(self) -> None:
@@ -126,7 +127,7 @@ class RayEngine:
         self._starting[actor.started.remote()] = actor
 
     def _welcome(self, ref: Any) -> None:
-        """Take an actor in that has started, or replace one that could not."""
+        """Use an actor that has started, or replace one that failed to start."""
         actor = self._starting.pop(ref)
         try:
             self._ray.get(ref)
@@ -166,28 +167,28 @@ class RayEngine:
         under_way = self._busy.pop(ref)
         self._ray.kill(under_way.actor)
         self._start()
-        return under_way.job, Exceeded(not_done(under_way.allowed_seconds))
+        return under_way.job, Exceeded(time_limit_reason(under_way.allowed_seconds))
 
 
-def _refuse_silence(address: str | None) -> None:
-    """Raise OSError where nobody answers at an address; Ray itself would go on trying for minutes."""
+def _check_connection(address: str | None) -> None:
+    """Raise OSError if nothing answers at an address. Ray itself would try for minutes."""
     host, _, port = (address or "").rpartition("//")[2].rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
 
 
 def _ray() -> Any:
-    # Measured with usearch 2.26 and Ray 2.60: both bring their own C++ library, and with usearch's loaded first Ray's
-    # fails on its first regular expression and ends the process. The other way round both work.
+    # Measured with usearch 2.26 and Ray 2.60: both include their own C++ library. If usearch is imported first, Ray's
+    # first regular expression ends the process. The other order works.
     if "usearch" in sys.modules and "ray" not in sys.modules:
         raise LibraryError(
-            "Ray cannot be started in this process: found usearch loaded (by `similar`), expected Ray to be first. "
-            "Add in a process of its own, or import ray at the start."
+            "Ray cannot be started in this process: found usearch already imported (by `similar`), expected Ray to be "
+            "imported first. Add tracks in another process, or import ray at the start."
         )
     try:
         return importlib.import_module("ray")
     except ImportError as error:
-        raise MissingExtraError("Listening on a cluster", "cluster", "ray") from error
+        raise MissingExtraError("Analysing on a cluster", "cluster", "ray") from error
 
 
 def _first_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""The library's rows: recordings, their paths, what a model heard in them, and files that failed."""
+"""Read and write the rows of a library: models, recordings, their paths and results, and files that failed."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from earmark.audio.identity import MARK, packets_of
 from earmark.errors import LibraryError
 from earmark.library.analysis import Analysis, PackedOverTime
 from earmark.library.jobs import Stamp
-from earmark.library.remote import is_remote
+from earmark.library.remote import paths_within
 from earmark.library.store import Store
 from earmark.tagging.bundle.card import Card
 from earmark.tagging.bundle.json import card_from_json, card_to_json
@@ -24,9 +24,9 @@ PRESENT = "EXISTS (SELECT 1 FROM paths WHERE track_id = tracks.id AND NOT missin
 
 @dataclass(frozen=True, eq=False)
 class Track:
-    """One recording of a library.
+    """A recording of a library.
 
-    paths: where it lies, those that are there first, in order; empty where none is known. logits: (tags,) float32.
+    paths: its files, existing ones first; empty if none is known. logits: (tags,) float32.
     """
 
     id: int
@@ -44,7 +44,10 @@ class Track:
 
 @dataclass(frozen=True)
 class Failure:
-    """A file that could not be used: why, how often it was tried, and when last (ISO 8601, UTC)."""
+    """A file that could not be used.
+
+    reason: why it failed. attempts: how often it was tried. failed: when it was last tried (ISO 8601, UTC).
+    """
 
     path: str
     reason: str
@@ -64,10 +67,10 @@ class KnownPath:
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What a recording's row says of how it was heard: by which model, how much of it, and whether it broke off.
+class StoredAnalysis:
+    """What the library has of a recording: the model, the duration, and whether the file was truncated.
 
-    own: the row is of these packets as they are decoded in this file, not of its packets alone.
+    own: whether the row's identity includes how the packets are decoded, as the requested identity does.
     """
 
     model_id: int
@@ -75,13 +78,13 @@ class Heard:
     truncated: bool
     own: bool = True
 
-    def is_more_than(self, other: "Heard") -> bool:
-        """Whether this is the better of two hearings of one recording: the one that did not break off, or longer."""
+    def is_more_than(self, other: "StoredAnalysis") -> bool:
+        """Return whether this result is better than another of the same recording: not truncated, or longer."""
         return (not self.truncated, self.duration_seconds) > (not other.truncated, other.duration_seconds)
 
 
 class Database:
-    """Reads and writes a library's rows; what belongs together is written in one transaction."""
+    """Reads and writes the rows of a library. Related rows are written in one transaction."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -89,7 +92,7 @@ class Database:
     # Models
 
     def model_id(self, card: Card) -> int:
-        """The row of a model, made where there is none; its card is brought up to date."""
+        """Return the row of a model; create it if there is none, and update its card."""
         hashes, text = _hashes(card), card_to_json(card)
         found = self.store.row(
             "SELECT id, card FROM models WHERE extractor_hashes = ? AND head_hash = ?", (hashes, card.head.hash)
@@ -105,16 +108,16 @@ class Database:
         return int(_there(row)[0])
 
     def models(self) -> dict[int, Card]:
-        """All models that heard anything, by their rows."""
+        """Return the cards of all models, by their rows."""
         rows = self.store.rows("SELECT id, card FROM models")
         return {number: card_from_json(text, f"{self.store.path}: model {number}") for number, text in rows}
 
     def card_text(self, model_id: int) -> str:
-        """A model's card, as it is kept."""
+        """Return a model's card as stored text."""
         return str(_there(self.store.row("SELECT card FROM models WHERE id = ?", (model_id,)))[0])
 
     def current_model(self) -> int | None:
-        """The row of the model that the library was last filled with, None before that."""
+        """Return the row of the model that last added files, or None if none has."""
         found = self.store.row("SELECT value FROM state WHERE name = 'model'")
         return int(found[0]) if found is not None else None
 
@@ -132,12 +135,12 @@ class Database:
         return number, card_from_json(self.card_text(number), f"{self.store.path}: model {number}")
 
     def make_current(self, model_id: int) -> None:
-        """Remember the model that the library is filled with."""
+        """Store which model adds files now."""
         if self.current_model() != model_id:
             self.store.run("INSERT OR REPLACE INTO state VALUES ('model', ?)", (model_id,))
 
     def other_heads(self, model_id: int) -> list[int]:
-        """The rows of models with the same extractors, hence the same vectors, and another head."""
+        """Return the rows of models with the same extractors, and so the same vectors, but another head."""
         rows = self.store.rows(
             "SELECT other.id FROM models AS own JOIN models AS other USING (extractor_hashes) "
             "WHERE own.id = ? AND other.id <> own.id",
@@ -148,7 +151,7 @@ class Database:
     # What is known of a file
 
     def known_path(self, path: str) -> KnownPath | None:
-        """What a path leads to, or None."""
+        """Return the recording of a path, or None if the path is unknown."""
         found = self.store.row(
             "SELECT track_id, identity, model_id, size_bytes, modified_ns, missing "
             "FROM paths JOIN tracks ON tracks.id = track_id WHERE path = ?",
@@ -160,28 +163,28 @@ class Database:
         return KnownPath(track_id, identity, model_id, Stamp(size_bytes, modified_ns), bool(missing))
 
     def failed_stamp(self, path: str) -> Stamp | None:
-        """What a file was like when it failed, or None where it did not."""
+        """Return the stamp of a file when it failed, or None if it did not fail."""
         found = self.store.row("SELECT size_bytes, modified_ns FROM failures WHERE path = ?", (os.fsencode(path),))
         return Stamp(*found) if found is not None else None
 
     def model_of(self, identity: str) -> int | None:
-        """The row of the model that heard a recording, or None where it is not known."""
-        heard = self.heard(identity)
+        """Return the row of the model that analysed a recording, or None if the recording is unknown."""
+        heard = self.stored_analysis(identity)
         return heard.model_id if heard is not None else None
 
-    def heard(self, identity: str) -> Heard | None:
-        """How a recording was heard, or None where it is not known; see `track_of`."""
+    def stored_analysis(self, identity: str) -> StoredAnalysis | None:
+        """Return what is stored of a recording, or None if it is unknown, see `track_of`."""
         found = self._row_of(identity)
         if found is None:
             return None
         _, model_id, duration_seconds, truncated, kept = found
-        return Heard(int(model_id), float(duration_seconds), bool(truncated), own=kept == identity)
+        return StoredAnalysis(int(model_id), float(duration_seconds), bool(truncated), own=kept == identity)
 
     def track_of(self, identity: str) -> int | None:
-        """The row of a recording, or None where it is not known.
+        """Return the row of a recording, or None if it is unknown.
 
-        What was heard when identities were of packets alone stands for every way in which these are decoded, until a
-        file is heard again.
+        Older rows have an identity of the packets alone. Such a row stands for every way of decoding these packets,
+        until a file of the recording is analysed again.
         """
         found = self._row_of(identity)
         return int(found[0]) if found is not None else None
@@ -196,7 +199,7 @@ class Database:
         return found
 
     def paths_under(self, folder: str) -> Iterator[str]:
-        """The paths within a folder that are not marked as missing."""
+        """Yield the paths below a folder that are not marked as missing."""
         for rows in self.store.stream(
             "SELECT path FROM paths WHERE path >= ? AND path < ? AND NOT missing", paths_within(folder)
         ):
@@ -205,7 +208,7 @@ class Database:
     # Writing
 
     def add_track(self, analysis: Analysis, model_id: int, files: Iterable[tuple[str, Stamp]]) -> None:
-        """Keep what was heard in a recording and where it lies, all at once."""
+        """Store the result and the files of a recording in one transaction."""
         with self.store.transaction():
             row = self.store.row(
                 "INSERT INTO tracks (identity, model_id, version, decoder, added, duration_seconds, truncated, short, "
@@ -244,13 +247,13 @@ class Database:
                 self._write_path(path, stamp, track_id)
 
     def add_paths(self, files: Iterable[tuple[str, Stamp, str]]) -> None:
-        """Keep where recordings lie that are known already: (path, stamp, identity)."""
+        """Store files of known recordings, given as (path, stamp, identity)."""
         with self.store.transaction():
             for path, stamp, identity in files:
                 self._write_path(path, stamp, int(_there(self._row_of(identity))[0]))
 
     def add_failure(self, path: str, stamp: Stamp, reason: str) -> None:
-        """Keep a file and why it failed; what the path led to before is no longer there."""
+        """Store why a file failed, and remove its path from its recording."""
         name = os.fsencode(path)
         with self.store.transaction():
             self.store.run("DELETE FROM paths WHERE path = ?", (name,))
@@ -262,31 +265,31 @@ class Database:
             )
 
     def mark_missing(self, paths: Iterable[str], missing: bool) -> None:
-        """Note that files are gone, or back; what was heard in them stays."""
+        """Mark files as missing or as existing. Their results stay."""
         with self.store.transaction():
             for path in paths:
                 self.store.run("UPDATE paths SET missing = ? WHERE path = ?", (missing, os.fsencode(path)))
 
     def forget_paths_under(self, folders: Iterable[str]) -> None:
-        """Drop the paths within some folders, such as links; the recordings stay."""
+        """Remove the paths below folders, for example below links. The recordings stay."""
         with self.store.transaction():
             for folder in folders:
                 self.store.run("DELETE FROM paths WHERE path >= ? AND path < ?", paths_within(folder))
 
     def forget_paths(self, paths: Iterable[str]) -> None:
-        """Drop paths, so that they are new when they are added next; what was heard stays."""
+        """Remove paths, so that they are new when they are added next. The results stay."""
         with self.store.transaction():
             for path in paths:
                 self.store.run("DELETE FROM paths WHERE path = ?", (os.fsencode(path),))
 
     def forget_failures(self, paths: Iterable[str]) -> None:
-        """Drop failures, such as of files that are gone."""
+        """Remove failures, for example of files that no longer exist."""
         with self.store.transaction():
             for path in paths:
                 self.store.run("DELETE FROM failures WHERE path = ?", (os.fsencode(path),))
 
     def rewrite_logits(self, rows: Sequence[tuple[int, npt.NDArray[np.float32]]], model_id: int, version: str) -> None:
-        """Give tracks what another head says about their vectors: (track, logits)."""
+        """Replace the logits of tracks by those of another head, given as (track, logits)."""
         with self.store.transaction():
             for track_id, logits in rows:
                 self.store.run(
@@ -305,20 +308,20 @@ class Database:
     # Reading
 
     def count(self) -> int:
-        """How many recordings there are."""
+        """Return the number of recordings."""
         return int(_there(self.store.row("SELECT count(*) FROM tracks"))[0])
 
     def count_of(self, model_id: int) -> int:
-        """How many recordings a model has judged."""
+        """Return the number of recordings that a model has analysed."""
         return int(_there(self.store.row("SELECT count(*) FROM tracks WHERE model_id = ?", (model_id,)))[0])
 
     def failures(self) -> list[Failure]:
-        """The files that failed, in the order of their paths."""
+        """Return the files that failed, in the order of their paths."""
         rows = self.store.rows("SELECT path, reason, attempts, failed FROM failures ORDER BY path")
         return [Failure(os.fsdecode(path), reason, attempts, failed) for path, reason, attempts, failed in rows]
 
     def track(self, track_id: int) -> Track | None:
-        """One recording, or None."""
+        """Return a recording, or None if there is none with this number."""
         found = self.store.row(
             "SELECT id, identity, duration_seconds, truncated, short, decoder, version, added, model_id, logits "
             "FROM tracks WHERE id = ?",
@@ -342,25 +345,29 @@ class Database:
         )
 
     def paths_of(self, track_id: int, *, missing: bool = True) -> tuple[str, ...]:
-        """Where a recording lies, what is there before what is missing, which can be left out."""
+        """Return the paths of a recording, existing files first. missing: include files marked as missing."""
         rows = self.store.rows(
             "SELECT path FROM paths WHERE track_id = ? AND missing <= ? ORDER BY missing, path", (track_id, missing)
         )
         return tuple(os.fsdecode(path) for (path,) in rows)
 
     def duration_seconds(self, track_id: int) -> float:
-        """How long a recording is."""
+        """Return the duration of a recording."""
         return float(_there(self.store.row("SELECT duration_seconds FROM tracks WHERE id = ?", (track_id,)))[0])
 
     def embedding(self, track_id: int) -> npt.NDArray[np.float16]:
-        """A recording's vector: (columns,) float16; raises LibraryError where there is no such track."""
+        """Return a recording's vector: (columns,) float16.
+
+        Raises:
+            LibraryError: there is no such track.
+        """
         found = self.store.row("SELECT embedding FROM tracks WHERE id = ?", (track_id,))
         if found is None:
             raise LibraryError(f"{self.store.path}: found no track {track_id}, expected one that is in the library.")
         return np.frombuffer(found[0], "<f2")
 
     def over_time(self, track_id: int) -> tuple[int, PackedOverTime] | None:
-        """A recording's tags over time and the row of the model that heard them, or None."""
+        """Return the row of a model and the tags over time that it computed for a recording, or None."""
         found = self.store.row(
             "SELECT model_id, window_seconds, hop_seconds, windows, scores FROM over_time WHERE track_id = ?",
             (track_id,),
@@ -368,16 +375,9 @@ class Database:
         return (int(found[0]), PackedOverTime(*found[1:])) if found is not None else None
 
     def generation(self) -> tuple[str, int]:
-        """The library's own name, and a number that rises whenever what was heard changes."""
+        """Return the library's identifier, and a number that increases whenever a result changes."""
         rows = dict(self.store.rows("SELECT name, value FROM state WHERE name IN ('library', 'generation')"))
         return str(rows["library"]), int(rows["generation"])
-
-
-def paths_within(folder: str) -> tuple[bytes, bytes]:
-    """Where the paths within a folder (or an address) begin in the order of bytes, and where they have ended."""
-    separator = "/" if is_remote(folder) else os.sep
-    start = os.fsencode(folder.rstrip(separator) + separator)
-    return start, start[:-1] + bytes([start[-1] + 1])
 
 
 def _hashes(card: Card) -> str:
@@ -389,7 +389,7 @@ def _now() -> str:
 
 
 def _there(row: tuple[Any, ...] | None) -> tuple[Any, ...]:
-    """A row that has to be there."""
+    """Return a row that must exist."""
     if row is None:
         raise LibraryError("The library lost a row while it was used; expected it to stay. Run the command again.")
     return row

@@ -1,15 +1,24 @@
-"""A library's tracks as records that other programs read, and back: what JSONL and Parquet both hold."""
+"""Export a library's tracks as JSONL or Parquet (extra `export`), and import them.
+
+JSONL starts with a line that names the format and the models, followed by a line for each track. Parquet has a row for
+each track and the models in the file's metadata.
+"""
 
 import base64
+import importlib
+import itertools
+import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from earmark.errors import FileError, LibraryError
+from earmark.errors import FileError, LibraryError, MissingExtraError
 from earmark.file_errors import file_errors
-from earmark.file_name import from_percent_encoded
+from earmark.file_name import from_percent_encoded, is_text, percent_encoded, text_of
 from earmark.library.analysis import Analysis, PackedOverTime
 from earmark.library.database import Database
 from earmark.library.jobs import Stamp
@@ -20,14 +29,20 @@ from earmark.tagging.bundle.json import card_from_json, card_to_json
 FORMAT = "earmark-library"
 VERSION = 1
 UNKNOWN = Stamp(-1, -1)
-"""The stamp of a path that came from elsewhere: the file is identified when it is added next, and not listened to."""
+"""The stamp of an imported path. When the file is added next, it is identified, but not analysed again."""
+
+ROWS_TOGETHER = 1_000
+METADATA_KEY = b"earmark"
 
 Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Content:
-    """What is exported: the cards of models by their numbers, and a record for each track."""
+    """The content of an export.
+
+    cards: the models' cards as JSON, by number. records: a record for each track.
+    """
 
     cards: Mapping[int, str]
     records: Iterator[Record]
@@ -37,9 +52,10 @@ Failed = Callable[[FileError], None]
 
 
 def export_records(database: Database, *, embeddings: bool = True, failed: Failed | None = None) -> Content:
-    """A library's tracks in the order in which they were added; without embeddings they cannot be imported again.
+    """Return a library's tracks in the order in which they were added.
 
-    failed: told of a track whose row cannot be used, and the others go on; without it the first one ends the records.
+    embeddings: include the vectors, which an import needs. failed: called with the error of each track that cannot be
+    exported; without it, the first such error is raised.
     """
     models = database.models()
     return Content(
@@ -49,9 +65,12 @@ def export_records(database: Database, *, embeddings: bool = True, failed: Faile
 
 
 def import_records(database: Database, cards: Mapping[int, str], records: Iterable[Record], place: str) -> int:
-    """Take tracks in that are not known yet, and paths of all; returns how many recordings are new.
+    """Add the tracks that the library does not have, and the paths of all; return the number of new recordings.
 
-    A recording that is known stays as it is. Raises LibraryError that names the record where one is incomplete.
+    Recordings that the library has do not change.
+
+    Raises:
+        LibraryError: a record is incomplete. The message names it.
     """
     known_cards = {number: card_from_json(text, f"{place}: model {number}") for number, text in cards.items()}
     models = {number: database.model_id(card) for number, card in known_cards.items()}
@@ -74,7 +93,7 @@ def import_records(database: Database, cards: Mapping[int, str], records: Iterab
                 f"{place}: record {number}: found {len(analysis.logits)} logits and {len(analysis.embedding)} columns, "
                 f"expected {len(card.labels)} and {card.vector_width} of its model. Export again."
             )
-        # A path that is known here is known better.
+        # What the library knows about a path is more recent than the import.
         unknown = [(path, UNKNOWN) for path in paths if database.known_path(path) is None]
         if database.model_of(analysis.identity) is None:
             database.add_track(analysis, model_id, unknown)
@@ -102,7 +121,7 @@ def _records(
 
 
 def _record(database: Database, models: Mapping[int, Card], number: int, embeddings: bool) -> Record | None:
-    """A track as a record; None where it was removed since."""
+    """Return a track as a record, or None if it has been removed meanwhile."""
     track = database.track(number)
     if track is None:
         return None
@@ -166,3 +185,165 @@ def _numbers(record: Record, key: str) -> list[float]:
     if not isinstance(found, list):
         raise TypeError(f"{type(found).__name__} for {key!r}")
     return found
+
+
+def jsonl_lines(content: Content) -> Iterator[str]:
+    """Yield the lines of the JSONL format, in ASCII and without line breaks.
+
+    If a name is not valid text, `paths` has U+FFFD in its place, and `path_bytes` has all names percent-encoded.
+    """
+    cards = {str(number): json.loads(text) for number, text in content.cards.items()}
+    yield json.dumps({"format": FORMAT, "version": VERSION, "models": cards})
+    for record in content.records:
+        names: list[str] = record["paths"]
+        exact = {} if all(map(is_text, names)) else {"path_bytes": [percent_encoded(name) for name in names]}
+        yield json.dumps({**record, "paths": [text_of(name) for name in names], **exact}, allow_nan=False)
+
+
+def write_jsonl(file: Path, content: Content) -> int:
+    """Write all records as JSONL and return their number.
+
+    Raises:
+        LibraryError: the file cannot be written.
+    """
+    lines = 0
+    try:
+        with file.open("w", encoding="ascii", newline="\n") as written:
+            for line in jsonl_lines(content):
+                written.write(line + "\n")
+                lines += 1
+    except OSError as error:
+        raise LibraryError(
+            f"{file}: it cannot be written ({error.strerror or error}); choose another place."
+        ) from error
+    return lines - 1
+
+
+def read_jsonl(file: Path) -> Content:
+    """Open a file of `write_jsonl`. Records are read when they are requested.
+
+    Raises:
+        LibraryError: the file cannot be read or has another format.
+    """
+    lines = _jsonl_objects(file)
+    head = next(lines, {})
+    if head.get("format") != FORMAT or head.get("version") != VERSION:
+        raise LibraryError(
+            f"{file}: found {head.get('format')!r} of version {head.get('version')!r} in the first line, expected "
+            f"{FORMAT!r} of version {VERSION}. Choose a file that `earmark library export` wrote."
+        )
+    models = head.get("models")
+    if not isinstance(models, dict) or not all(number.isdecimal() for number in models):
+        raise LibraryError(f"{file}: found no models by their numbers in the first line, expected them. Export again.")
+    return Content({int(number): json.dumps(card) for number, card in models.items()}, lines)
+
+
+def _jsonl_objects(file: Path) -> Iterator[Record]:
+    try:
+        with file.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                found = json.loads(line)
+                if not isinstance(found, dict):
+                    raise LibraryError(f"{file}: line {number}: found {type(found).__name__}, expected a JSON object.")
+                yield found
+    except (OSError, ValueError) as error:
+        raise LibraryError(f"{file}: it cannot be read ({error}); expected one JSON object in each line.") from error
+
+
+def write_parquet(file: Path, content: Content) -> int:
+    """Write all records as Parquet and return their number.
+
+    The columns are those of JSONL, except that `path_bytes` has the names as bytes, and `paths` has replacement
+    characters in names that are not valid text.
+
+    Raises:
+        LibraryError: the file cannot be written.
+        MissingExtraError: pyarrow is not installed.
+    """
+    pyarrow, parquet = _pyarrow()
+    head = json.dumps({"format": FORMAT, "version": VERSION, "models": dict(content.cards)})
+    schema = _parquet_schema(pyarrow).with_metadata({METADATA_KEY: head.encode("utf-8")})
+    count = 0
+    try:
+        with parquet.ParquetWriter(str(file), schema, compression="zstd") as writer:
+            while rows := [_parquet_row(record) for record in itertools.islice(content.records, ROWS_TOGETHER)]:
+                writer.write_table(pyarrow.Table.from_pylist(rows, schema=schema))
+                count += len(rows)
+    except OSError as error:
+        raise LibraryError(f"{file}: it cannot be written ({error}); choose another place.") from error
+    return count
+
+
+def read_parquet(file: Path) -> Content:
+    """Open a file of `write_parquet`. Records are read when they are requested.
+
+    Raises:
+        LibraryError: the file cannot be read or has another format.
+        MissingExtraError: pyarrow is not installed.
+    """
+    pyarrow, parquet = _pyarrow()
+    try:
+        opened = parquet.ParquetFile(str(file))
+    except (OSError, pyarrow.ArrowInvalid) as error:
+        raise LibraryError(f"{file}: it cannot be read ({error}); expected a Parquet file.") from error
+    head = json.loads((opened.schema_arrow.metadata or {}).get(METADATA_KEY, b"{}"))
+    if head.get("format") != FORMAT or head.get("version") != VERSION:
+        opened.close()
+        raise LibraryError(
+            f"{file}: found Parquet without the models of a library, expected {FORMAT!r} of version {VERSION} in its "
+            "metadata. Choose a file that `earmark library export` wrote."
+        )
+    return Content({int(number): text for number, text in head["models"].items()}, _parquet_records(opened))
+
+
+def _parquet_records(opened: Any) -> Iterator[Record]:
+    with opened:
+        for batch in opened.iter_batches(ROWS_TOGETHER):
+            for row in batch.to_pylist():
+                yield row | {"paths": [os.fsdecode(path) for path in row.pop("path_bytes")]}
+
+
+def _parquet_row(record: Record) -> Record:
+    encoded = [os.fsencode(path) for path in record["paths"]]
+    return record | {"paths": [path.decode("utf-8", "replace") for path in encoded], "path_bytes": encoded}
+
+
+def _parquet_schema(pyarrow: Any) -> Any:
+    text, floats = pyarrow.string(), pyarrow.list_(pyarrow.float32())
+    packed = pyarrow.struct(
+        [
+            ("window_seconds", pyarrow.float64()),
+            ("hop_seconds", pyarrow.float64()),
+            ("windows", pyarrow.int64()),
+            ("packed", text),
+        ]
+    )
+    return pyarrow.schema(
+        [
+            ("identity", text),
+            ("paths", pyarrow.list_(text)),
+            ("path_bytes", pyarrow.list_(pyarrow.binary())),
+            ("duration_seconds", pyarrow.float64()),
+            ("truncated", pyarrow.bool_()),
+            ("short", pyarrow.list_(text)),
+            ("decoder", text),
+            ("version", text),
+            ("added", text),
+            ("model", pyarrow.int64()),
+            ("model_name", text),
+            ("extractor_hashes", pyarrow.list_(text)),
+            ("head_hash", text),
+            ("labels", pyarrow.list_(text)),
+            ("logits", floats),
+            ("probabilities", floats),
+            ("embedding", floats),
+            ("over_time", packed),
+        ]
+    )
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        return importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
+    except ImportError as error:
+        raise MissingExtraError("Parquet", "export", "pyarrow") from error

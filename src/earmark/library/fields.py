@@ -1,6 +1,6 @@
-"""Fields of a file's tags and the names that they have in each format, so that other programs find them.
+"""Name the fields of a file's tags in each format, so that other programs find them.
 
-What Picard, beets, Navidrome and others read is in docs/how-to/writing-tags.md.
+docs/how-to/writing-tags.md lists what Picard, beets, Navidrome and other programs read.
 """
 
 import re
@@ -16,9 +16,9 @@ MOOD = "mood"
 COMMENT = "comment"
 ARTIST = "artist"
 PROVENANCE = "EARMARK"
-"""The field that says who wrote: model, version, date."""
+"""The field that names the model, its version and the date of writing."""
 SCORE_PREFIX = "EARMARK_"
-"""How the fields begin that hold a tag's probability."""
+"""The prefix of fields that contain a tag's probability."""
 READ_ONLY = (COMMENT, ARTIST)
 
 _MP4_OWN = "----:com.apple.iTunes:"
@@ -35,7 +35,7 @@ _NAMES: Mapping[str, Mapping[Format, tuple[str, ...]]] = {
     },
     MOOD: {
         "ID3v2.2": ("TXXX:MOOD",),
-        # ID3v2.3 has no frame for it; programs that still write TMOO there are read.
+        # ID3v2.3 has no frame for moods, but some programs write TMOO all the same.
         "ID3v2.3": ("TXXX:MOOD", "TMOO"),
         "ID3v2.4": ("TMOO", "TXXX:MOOD"),
         "Vorbis comments": ("MOOD",),
@@ -71,7 +71,7 @@ _TAKEN = frozenset(_TAKEN_NAMES.split())
 
 
 def names_in(field: str, kind: Format) -> tuple[str, ...]:
-    """The names of a field in a format: the first is written, all are read."""
+    """Return the names of a field in a format. All of them are read, and the first is written."""
     if field in _NAMES:
         return _NAMES[field][kind]
     if kind.startswith("ID3"):
@@ -80,10 +80,12 @@ def names_in(field: str, kind: Format) -> tuple[str, ...]:
 
 
 def checked_field(text: str, place: str, *, read: bool = False) -> str:
-    """A field as it is known here: genre, mood, or the name of a field of one's own, in capitals.
+    """Return a field's name in its standard form: genre, mood, or a name of the user's own in capitals.
 
-    read: also those that are only read. Raises LibraryError that begins with `place` for a name that a file cannot
-    hold, or that means something else to every player.
+    place: where the text comes from, for the error. read: also accept fields that earmark reads but does not write.
+
+    Raises:
+        LibraryError: a file cannot contain this name, or players use it for something else.
     """
     known = text.strip().lower()
     if known in (GENRE, MOOD) or (read and known in READ_ONLY):

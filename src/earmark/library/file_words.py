@@ -1,4 +1,4 @@
-"""Words that people have written into files already: genres, moods, comments, fields of their own."""
+"""Read the words that people have written to the tags of files, such as genres, moods and comments."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,15 +16,15 @@ from earmark.library.tag_file import TagFile
 
 USUAL_FIELDS = (GENRE, MOOD)
 SEPARATOR = ";"
-"""Of words that another program has joined."""
+"""What other programs put between several words in one value."""
 
 
 @dataclass(frozen=True)
 class FileWords:
-    """What stands in a file.
+    """The words in a file's tags.
 
-    words: of all fields asked for, none that earmark wrote itself. group: the artist, or the folder. reason: why the
-    file could not be read; empty otherwise.
+    words: the words in the requested fields, without those that earmark wrote. group: the artist, or else the folder.
+    reason: why the file could not be read, or an empty text.
     """
 
     path: str
@@ -34,9 +34,9 @@ class FileWords:
 
 
 def words_in_files(database: Database, paths: Iterable[str], fields: Sequence[str]) -> Iterator[FileWords]:
-    """Read some fields of files, in their order; a broken file never stops the others.
+    """Read fields of files, in the order of the paths. A file that fails yields its reason, and the others follow.
 
-    What earmark has written and nobody changed is left out: a model learns nothing from its own words.
+    Values that earmark wrote and nobody changed are left out, because a model learns nothing from its own words.
     """
     journal = Journal(database.store)
     for path in paths:
@@ -54,7 +54,7 @@ def words_in_files(database: Database, paths: Iterable[str], fields: Sequence[st
 
 
 def _words_in(path: Path, own: Mapping[str, tuple[str, ...]], fields: Sequence[str]) -> FileWords:
-    """The words of one file; `own`: what earmark wrote into it."""
+    """Read the words of one file. `own` is what earmark wrote to it."""
     tags = TagFile(path)
     words: list[str] = []
     for field in fields:
@@ -65,8 +65,8 @@ def _words_in(path: Path, own: Mapping[str, tuple[str, ...]], fields: Sequence[s
     return FileWords(str(path), tuple(dict.fromkeys(filter(None, words))), artist[0] if artist else str(path.parent))
 
 
-def spelled_alike(words: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
-    """The same words, each as most files spell it: "hip-hop" and "Hip-Hop" are one."""
+def unify_spelling(words: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    """Return the words of each file in their most frequent spelling, so that "hip-hop" and "Hip-Hop" are one word."""
     spellings: dict[str, Counter[str]] = {}
     for of_file in words:
         for word in of_file:

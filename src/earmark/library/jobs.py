@@ -1,4 +1,4 @@
-"""What is asked of a worker, what it answers, and what every engine of workers can do."""
+"""Define the jobs of workers, their outcomes, their limits, and the protocol of engines that run them."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -8,14 +8,14 @@ from earmark.tagging.bundle.bundle import Bundle
 from earmark.tagging.windows import OverTimeSettings
 
 BYTES_A_SECOND_AT_LEAST = 1_000
-"""Of sound, 8 kb/s: how long a file can be whose header does not tell."""
+"""The lowest bit rate, 8 kb/s, which gives the longest duration of a file whose header has none."""
 READ_BYTES_A_SECOND = 1_000_000
-"""Of a slow network: how long reading a file may take."""
+"""The speed of a slow network, which gives the time that reading a file may take."""
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """What a folder says of a file without opening it; the same stamp is taken to mean the same content."""
+    """A file's size and modification time. Two files with the same stamp are taken to have the same content."""
 
     size_bytes: int
     modified_ns: int
@@ -23,10 +23,11 @@ class Stamp:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one file may take before it is given up.
+    """The limits of the work on one file.
 
-    seconds: for any file. seconds_a_second: besides, for each second that its header says it lasts. longest_hours:
-    what a header may claim. memory_megabytes: what a worker may take beyond what it has when its model is loaded.
+    seconds: the time for any file. seconds_a_second: the additional time for each second of its duration.
+    longest_hours: the longest duration that a file may have. memory_megabytes: the memory that a worker may use beyond
+    what it uses when its model is loaded.
     """
 
     seconds: float = 60.0
@@ -35,18 +36,17 @@ class Limits:
     memory_megabytes: int = 2_048
 
     def allowed_seconds(self, stamp: Stamp, duration_seconds: float | None) -> float:
-        """How long work on a file may take, by the length its header tells (None: by its size)."""
+        """Return how long the work on a file may take, by its duration, or by its size if the duration is None."""
         guessed = min(stamp.size_bytes / BYTES_A_SECOND_AT_LEAST, self.longest_hours * 3600)
         length = guessed if duration_seconds is None else duration_seconds
         return self.seconds + self.seconds_a_second * length + stamp.size_bytes / READ_BYTES_A_SECOND
 
     def too_long(self, duration_seconds: float) -> str:
-        """Why a file whose header tells this length is not listened to; empty where it is."""
+        """Return why a file with this duration in its header is refused, or an empty text."""
         if duration_seconds <= self.longest_hours * 3600:
             return ""
         return (
-            f"its header claims {duration_seconds / 3600:.1f} hours; at most {self.longest_hours:g} hours are "
-            "listened to"
+            f"its header claims {duration_seconds / 3600:.1f} hours; at most {self.longest_hours:g} hours are allowed"
         )
 
 
@@ -54,8 +54,8 @@ USUAL_LIMITS = Limits()
 
 
 @dataclass(frozen=True)
-class Setup:
-    """What a worker needs to know before its first job."""
+class WorkerSetup:
+    """The settings of a worker."""
 
     bundle: Bundle
     over_time: OverTimeSettings | None
@@ -65,11 +65,11 @@ class Setup:
 
 @dataclass(frozen=True)
 class Job:
-    """One file to identify, or to listen to.
+    """A file to identify or to analyse.
 
-    stamp: what the file was like when the job was made; the worker answers Changed where it is so no more.
-    identity: what it is, where that is known; a worker that listens without it identifies as well. alone: it exceeded
-    a limit before, so nothing else is under way now, and it may take twice the memory.
+    stamp: the file's stamp when the job was made; if it differs now, the outcome is Changed. identity: the file's
+    identity if it is known; otherwise analysing also identifies it. duration_seconds: the duration in its header, if
+    known. alone: whether the file exceeded a limit before; it is then tried alone and may use twice the memory.
     """
 
     path: str
@@ -82,7 +82,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Identified:
-    """A file's identity, and how long its header says that it is, None where it does not."""
+    """The identity of a file, and the duration in its header, or None if there is none."""
 
     identity: str
     duration_seconds: float | None
@@ -90,29 +90,29 @@ class Identified:
 
 @dataclass(frozen=True)
 class Broken:
-    """A file that cannot be used, and why."""
+    """The outcome of a file that cannot be used."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Changed:
-    """A file that was written to while it was read."""
+    """The outcome of a file that changed while it was read."""
 
 
 @dataclass(frozen=True)
 class Vanished:
-    """A file that is not there: deleted, renamed, or its disk is gone."""
+    """The outcome of a file that does not exist because it was deleted or renamed, or because its disk is gone."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Outage:
-    """A failure that is not the file's: it is to be done once what fails works again.
+    """The outcome of a job that failed for a reason outside the file, and should be tried later.
 
-    of_storage: what the file lies on cannot be read, which may be a bad place on a disk and so concern this file alone.
-    Else this machine lacks something, such as room for temporary files.
+    of_storage: whether the file's storage cannot be read; a bad sector can affect one file alone. Otherwise this
+    machine lacks something, such as space for temporary files.
     """
 
     reason: str
@@ -121,16 +121,16 @@ class Outage:
 
 @dataclass(frozen=True)
 class Exceeded:
-    """A file that took more memory or time than it may; worth another try, alone."""
+    """The outcome of a file that exceeded its memory or time. It is tried again, alone."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Lost:
-    """A worker that ended on a job, which may be the file's fault or the machine's; worth another try.
+    """The outcome of a job during which the worker ended. It is tried again.
 
-    killed: from outside, which is hardly the file's fault.
+    killed: whether the worker was killed from outside, which is hardly caused by the file.
     """
 
     reason: str
@@ -141,21 +141,23 @@ Outcome = Identified | Analysis | Broken | Changed | Vanished | Outage | Exceede
 
 
 class Engine(Protocol):
-    """Workers somewhere: jobs in, outcomes out, in whatever order they are done.
+    """Runs jobs on workers and returns their outcomes in the order in which they finish.
 
-    capacity: how many jobs may be under way, those that wait for a worker included.
+    capacity: how many jobs may be submitted at once, including those that wait for a worker.
     """
 
     capacity: int
 
     def submit(self, job: Job, allowed_seconds: float) -> None:
-        """Start a job; after that many seconds its worker is killed and the outcome is Exceeded."""
+        """Submit a job. After that many seconds its worker is killed and its outcome is Exceeded."""
 
     def wait(self) -> tuple[Job, Outcome]:
-        """The next job that is done, of those under way; each is answered exactly once.
+        """Wait for the next job that is done. Every job gets exactly one outcome.
 
-        Raises WorkerError or LibraryError where there can be no workers.
+        Raises:
+            WorkerError: no worker process can be started.
+            LibraryError: no job was submitted, or the cluster has no workers.
         """
 
     def close(self) -> None:
-        """Stop all workers, whatever they do."""
+        """Kill all workers."""

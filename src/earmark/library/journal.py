@@ -1,4 +1,4 @@
-"""The journal of tags written into files: what stood there before is kept first, so that every write can be undone."""
+"""Record the tags written to files, together with the previous values, so that every write can be undone."""
 
 import json
 import os
@@ -18,7 +18,7 @@ State = Literal["begun", "done", "undone"]
 
 @dataclass(frozen=True)
 class Change:
-    """What stands under one name of a file's tags, before and after; nothing where there is no such name."""
+    """The values under one name of a file's tags, before and after a write; empty if there is no such name."""
 
     name: str
     old: tuple[str, ...]
@@ -27,10 +27,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Write:
-    """One file's changes of one run.
+    """The changes of one file in one run.
 
-    kind: the format of its tags. had_tags: whether it had a block of tags before. state: "begun" where the process
-    ended before it could say that the file was written; then it was, or was not.
+    kind: the format of the file's tags. had_tags: whether the file had a block of tags before. state: "begun" if the
+    process ended before it recorded the result, so that the file may or may not have been written.
     """
 
     id: int
@@ -45,7 +45,10 @@ class Write:
 
 @dataclass(frozen=True)
 class Run:
-    """One call of `write`: when (ISO 8601, UTC), by which model and version, how many files, how many of them stand."""
+    """One call of `write`.
+
+    started: the time (ISO 8601, UTC). files: the number of files. standing: how many of them have not been undone.
+    """
 
     id: int
     started: str
@@ -56,20 +59,20 @@ class Run:
 
 
 class Journal:
-    """The journal of a library; what it has been told is on the disk."""
+    """The journal of a library. When a method returns, its record is on the disk."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def begin_run(self, model: str) -> int:
-        """Open a run and return its number."""
+        """Begin a run and return its number."""
         return self._made(
             "INSERT INTO write_runs (started, model, version) VALUES (?, ?, ?) RETURNING id",
             (datetime.now(UTC).isoformat(timespec="seconds"), model, __version__),
         )
 
     def begin(self, run: int, path: str, identity: str, kind: str, had_tags: bool, changes: Sequence[Change]) -> int:
-        """Keep what a file's tags were and are to be, before it is touched; returns the write's number."""
+        """Record the planned changes of a file before it is changed, and return the number of the write."""
         text = json.dumps([[change.name, list(change.old), list(change.new)] for change in changes])
         return self._made(
             "INSERT INTO writes (run_id, path, identity, kind, had_tags, changes, state) "
@@ -78,21 +81,21 @@ class Journal:
         )
 
     def keep(self, write: int, original: Original) -> None:
-        """Keep what gives a file back as it was, before the changed copy takes its place."""
+        """Store what restores a file, before the changed copy replaces it."""
         with self._store.transaction():
             self._store.run("UPDATE writes SET original = ? WHERE id = ?", (original.packed(), write))
 
     def original(self, write: int) -> Original | None:
-        """What gives a file back as it was; None where it was not touched, or an older version wrote it."""
+        """Return what restores a file, or None if the file was not replaced or an older version wrote it."""
         row = self._store.row("SELECT original FROM writes WHERE id = ?", (write,))
         return unpacked(row[0]) if row is not None and row[0] is not None else None
 
     def end(self, write: int, state: State) -> None:
-        """Note that a file was written, or brought back to what it was."""
+        """Record that a file was written or restored."""
         self._store.run("UPDATE writes SET state = ? WHERE id = ?", (state, write))
 
     def runs(self) -> list[Run]:
-        """All runs that wrote anything, the latest first."""
+        """Return all runs that wrote files, the latest first."""
         rows = self._store.rows(
             "SELECT write_runs.id, started, model, version, count(*), sum(state <> 'undone') "
             "FROM write_runs JOIN writes ON run_id = write_runs.id GROUP BY write_runs.id ORDER BY write_runs.id DESC"
@@ -100,21 +103,29 @@ class Journal:
         return [Run(*row) for row in rows]
 
     def latest_run(self) -> int:
-        """The latest run of which anything stands; raises LibraryError where there is none."""
+        """Return the latest run that is not completely undone.
+
+        Raises:
+            LibraryError: there is no such run.
+        """
         row = self._store.row("SELECT max(run_id) FROM writes WHERE state <> 'undone'")
         if row is None or row[0] is None:
             raise LibraryError(f"{self._store.path}: found no tags that were written, so there is nothing to undo.")
         return int(row[0])
 
     def standing(self, run: int) -> list[Write]:
-        """The writes of a run that were not undone, the latest first; raises LibraryError for an unknown run."""
+        """Return the writes of a run that were not undone, the latest first.
+
+        Raises:
+            LibraryError: the run is unknown.
+        """
         if self._store.row("SELECT 1 FROM write_runs WHERE id = ?", (run,)) is None:
             known = ", ".join(str(each.id) for each in self.runs()) or "none"
             raise LibraryError(f"found no run {run} of written tags, expected one of: {known}. Choose one of those.")
         return self._writes("run_id = ? AND state <> 'undone' ORDER BY id DESC", (run,))
 
     def own_values(self, path: str, identity: str) -> dict[str, tuple[str, ...]]:
-        """What earmark itself has left under each name of a file's tags; the file may have been moved since."""
+        """Return the values that earmark wrote to a file, by name. The file may have been moved since."""
         own: dict[str, tuple[str, ...]] = {}
         where = "(path = ? OR identity IN (?, ?)) AND state <> 'undone' ORDER BY id"
         for write in self._writes(where, (os.fsencode(path), identity, packets_of(identity))):
@@ -140,9 +151,9 @@ class Journal:
         ]
 
     def _made(self, sql: str, values: Sequence[Any]) -> int:
-        # In a transaction of its own, so that all of it is on the disk before the next line runs.
+        # A transaction of its own makes sure that the record is on the disk when this function returns.
         with self._store.transaction():
             row = self._store.row(sql, values)
         if row is None:
-            raise LibraryError(f"{self._store.path}: the journal could not be written; nothing was done. Try again.")
+            raise LibraryError(f"{self._store.path}: the journal could not be written; nothing was changed. Try again.")
         return int(row[0])

@@ -1,4 +1,4 @@
-"""The library: many tracks in one file, added once, searched at once."""
+"""Provide the class Library: analyse many tracks once, store the results in one file, and search them."""
 
 import contextlib
 import itertools
@@ -18,19 +18,24 @@ from earmark.file_errors import file_errors
 from earmark.library.adding import Added, Adding, Progress
 from earmark.library.analysis import unpack_over_time
 from earmark.library.database import Database, Failure, Track
-from earmark.library.exchange import Failed, export_records, import_records
-from earmark.library.jobs import USUAL_LIMITS, Engine, Limits, Setup
-from earmark.library.jsonl import read_jsonl, write_jsonl
-from earmark.library.likeness import EVERYTHING, Choice, nearest
+from earmark.library.exchange import (
+    Failed,
+    export_records,
+    import_records,
+    read_jsonl,
+    read_parquet,
+    write_jsonl,
+    write_parquet,
+)
+from earmark.library.jobs import USUAL_LIMITS, Engine, Limits, WorkerSetup
 from earmark.library.map import CollectionMap, map_of
-from earmark.library.parquet import read_parquet, write_parquet
-from earmark.library.place import default_library
-from earmark.library.playlist import Entry, write_playlist
+from earmark.library.playlist import PlaylistEntry, write_playlist
 from earmark.library.query import parse
 from earmark.library.remote import absolute_path, is_remote
 from earmark.library.scan import walk
 from earmark.library.search import THRESHOLD, fitting, ranked, tags_of
-from earmark.library.store import Store
+from earmark.library.similarity import EVERYTHING, Choice, nearest
+from earmark.library.store import Store, default_library
 from earmark.library.vectors import Vectors, open_vectors
 from earmark.library.verify import Finding, Verifying
 from earmark.library.workers import LocalEngine
@@ -40,21 +45,20 @@ from earmark.tagging.tagger import Tagger
 from earmark.tagging.windows import OverTimeSettings
 
 WINDOW_SECONDS = 10.0
-"""Of tags over time, or the model's longest segment; half of it from one window to the next."""
+"""The length of windows for tags over time, or the model's longest segment if that is longer. The hop is half of it."""
 ROWS_TOGETHER = 1_000
+SPARE_TRACKS = 16
+"""How many more similar tracks are searched, to replace the track itself and those whose files are missing."""
 
-LIKENESS_SPARE = 16
-"""Tracks that are looked for besides, in place of the track itself and of those whose files are gone."""
-
-NewEngine = Callable[[Setup], Engine]
+NewEngine = Callable[[WorkerSetup], Engine]
 
 
 @dataclass(frozen=True)
 class Found:
-    """A track that a search has found.
+    """A track found by a search.
 
-    score: how well it fits, 0 to 1; of `similar` the likeness, -1 to 1. paths: of its files that are there. tags: the
-    probabilities of the tags that the search named.
+    score: how well it matches, from 0 to 1; for `similar`, the similarity, from -1 to 1. paths: its existing files.
+    tags: the probabilities of the tags that the query names.
     """
 
     track_id: int
@@ -65,24 +69,27 @@ class Found:
 
     @property
     def path(self) -> str:
-        """The first of its files."""
+        """The first of the track's files."""
         return self.paths[0]
 
 
 class Library:
-    """Many tracks in one file: a context manager, used by one thread.
+    """A library of tracks in one file. It is a context manager, and only one thread may use it.
 
-    path: the file; without it the one in the user's data folder.
-    tagger: the model that listens; with it the file is made where it is not there. A library that is only searched
-    needs none: it holds what was heard, and the card of the model that heard it.
+    path: the file; default: the one in the user's data folder.
+    tagger: the model that analyses files; with it the file is created if it does not exist. Searches need no tagger,
+    because the library contains the results and the card of the model.
 
-    Raises LibraryError where the file is no library, is a newer one, or cannot be used.
+    Raises LibraryError if the file is not a library, has a newer schema, or cannot be used.
     """
 
     def __init__(
         self, path: str | os.PathLike[str] | None = None, tagger: Tagger | None = None, *, make: bool = False
     ) -> None:
-        """`make`: make the file where it is not there, also without a tagger, such as to import into it."""
+        """Open a library.
+
+        make: create the file if it does not exist, also without a tagger, for example for an import.
+        """
         self.path = default_library() if path is None else Path(path).expanduser()
         self.tagger = tagger
         self.store = Store(self.path, make=make or tagger is not None)
@@ -117,19 +124,19 @@ class Library:
         engine: NewEngine | None = None,
         watch: Callable[[Progress], None] | None = None,
     ) -> Added:
-        """Listen to all that is new in folders and files; may be stopped and called again at any time.
+        """Analyse all new files in folders. It may be interrupted at any time and called again.
 
-        A file is known by its path, size and time of change, or else by its sound: one that was renamed, copied or
-        retagged is not listened to again. After a change of model, tracks whose vectors are still good are only
-        classified again.
+        A file is recognised by its path, size and modification time, or else by its sound. A file that was renamed,
+        copied or retagged is not analysed again. If only the model's head has changed, tracks are classified again from
+        their vectors.
 
-        jobs: worker processes; without it one a processor that this process may use. retry: try again what failed.
-        over_time: keep tags over time as well. low_priority: leave the processor to others. engine: makes the workers,
-        when they are not to be processes of this machine. watch: told of every file that is done.
+        jobs: the number of worker processes; default: one for each available processor. retry: try files again that
+        failed before. over_time: also store tags over time. low_priority: give other programs priority. engine: makes
+        the workers; default: processes of this machine. watch: called after every file.
 
-        Raises LibraryError where there is no tagger, where the library cannot be written, such as on a full disk, and
-        where files can no longer be read, such as of a disk that was disconnected; WorkerError where no worker process
-        can be started. What was done until then is kept, and what is left stays to be done.
+        Raises LibraryError if there is no tagger, if the library cannot be written, for example because the disk is
+        full, or if files can no longer be read, for example because a disk was removed. Raises WorkerError if no worker
+        process can be started. Finished work is kept, and the rest can be added later.
         """
         tagger = self._needed_tagger("Adding")
         model_id = self.database.model_id(tagger.card)
@@ -142,11 +149,11 @@ class Library:
         addresses = [text for text in map(os.fsdecode, named) if is_remote(text) and text not in found.absent]
         planned = adding.plan(found, addresses)
         if classified:
-            adding.added.notes.append(f"{classified} recordings were classified anew from their vectors")
+            adding.added.notes.append(f"{classified} recordings were classified again from their vectors")
         if planned:
-            setup = Setup(tagger.bundle, _windows(tagger.card) if over_time else None, limits, low_priority)
+            setup = WorkerSetup(tagger.bundle, _windows(tagger.card) if over_time else None, limits, low_priority)
             workers = LocalEngine(setup, _processors() if jobs is None else jobs) if engine is None else engine(setup)
-            # Many machines bring results faster than a disk confirms them one by one.
+            # A cluster gives results faster than a disk can confirm each of them.
             writing = contextlib.nullcontext() if engine is None else self.store.many_writes()
             try:
                 with writing:
@@ -165,19 +172,20 @@ class Library:
         engine: NewEngine | None = None,
         watch: Callable[[int], None] | None = None,
     ) -> list[Finding]:
-        """Find the files that do not give what is kept of them, in the order in which they were found.
+        """Find the files that no longer match what the library stores about them.
 
-        Every file is read, undecoded: it may be missing, changed, another recording, or unreadable. deep: every file is
-        heard again as well, and lengths and scores are compared, which nothing else can tell.
-        repair: what is missing is marked so, what was heard better is kept, what cannot be decoded is a failure, and
-        other files are added again. jobs, limits, engine: as for `add`. watch: told how many files are done.
+        Every file is read without decoding it, to find missing, changed and unreadable files and other recordings.
 
-        Raises LibraryError where there is no tagger, and WorkerError where no worker process can be started.
+        deep: also analyse every file again, and compare durations and scores. repair: mark missing files, store better
+        results, record files that cannot be decoded as failures, and add all other files again. jobs, limits, engine:
+        as for `add`. watch: called with the number of files done.
+
+        Raises LibraryError if there is no tagger, and WorkerError if no worker process can be started.
         """
         tagger = self._needed_tagger("Verifying")
         model_id = self.database.model_id(tagger.card)
         verifying = Verifying(self.database, model_id, limits, deep=deep)
-        setup = Setup(tagger.bundle, _windows(tagger.card) if deep else None, limits, low_priority=True)
+        setup = WorkerSetup(tagger.bundle, _windows(tagger.card) if deep else None, limits, low_priority=True)
         workers = LocalEngine(setup, _processors() if jobs is None else jobs) if engine is None else engine(setup)
         try:
             findings = list(verifying.run(workers, watch if watch is not None else _watch_nothing))
@@ -199,11 +207,11 @@ class Library:
         return findings
 
     def failures(self) -> list[Failure]:
-        """The files that could not be used, each with its reason, in the order of their paths."""
+        """Return the files that could not be used, with their reasons, in the order of their paths."""
         return self.database.failures()
 
     def track(self, named: int | str | os.PathLike[str]) -> Track:
-        """A recording by its number or the path of one of its files; raises LibraryError where it is not known."""
+        """Return a recording by its number or the path of a file. Raises LibraryError if it is unknown."""
         if not isinstance(named, int):
             path = absolute_path(named)
             known = self.database.known_path(path)
@@ -216,28 +224,30 @@ class Library:
         return track
 
     def knows(self, named: int | str | os.PathLike[str]) -> bool:
-        """Whether a number or a path is of a track that is here."""
+        """Return whether the library has a track with this number or path."""
         if isinstance(named, int):
             return self.database.track(named) is not None
         return self.database.known_path(absolute_path(named)) is not None
 
     def over_time(self, named: int | str | os.PathLike[str]) -> OverTime | None:
-        """Tags over time of a recording, as they were kept; None where they were not.
+        """Return the stored tags over time of a recording, or None if there are none.
 
-        After a change of the head alone they still are the older head's: `labels` tells which tags they have.
+        If only the model's head has changed since, they are still those of the older head; see `labels`.
         """
         found = self.database.over_time(self.track(named).id)
         return unpack_over_time(found[1], self.database.models()[found[0]]) if found is not None else None
 
     def left_out(self) -> int:
-        """How many recordings another model judged, and are left out of searches until they are added again."""
+        """Return how many recordings searches leave out because another model analysed them."""
         return len(self) - self.database.count_of(self._model()[0])
 
     def search(self, query: str, n: int | None = 20, *, threshold: float = THRESHOLD) -> list[Found]:
-        """The tracks that fit a search such as "piano AND NOT vocals AND guitar>0.6", the best first.
+        """Return the tracks that match a query such as "piano AND NOT vocals AND guitar>0.6", the best first.
 
-        n: how many at most; None for all. threshold: from which probability on a tag counts where the search does not
-        say. Raises QueryError that points at what is wrong, and LibraryError where nothing was added yet.
+        n: the largest number of tracks; None for all. threshold: the least probability of a tag that the query names
+        without a number.
+
+        Raises QueryError if the query is wrong, and LibraryError if the library is empty.
         """
         vectors, card = self._vectors()
         parsed = parse(query, card.labels)
@@ -247,40 +257,44 @@ class Library:
         return list(itertools.islice((each for each in found if each is not None), n))
 
     def similar(self, source: int | str | os.PathLike[str], n: int = 10, *, choice: Choice = EVERYTHING) -> list[Found]:
-        """The tracks most like a track of the library (by number or path) or any other file, the most alike first.
+        """Return the tracks most similar to a track of the library (by number or path) or to any file.
 
-        choice: over which scales and levels: `Choice(alike="sound")` for the lowest levels, "style" for the highest.
-        Raises LibraryError for a track that is not known, and where a file is to be heard without a tagger;
-        DecodeError for a file that is no sound.
+        The most similar come first.
+
+        choice: the scales and levels to compare, such as `Choice(alike="sound")` for the lowest levels, or "style" for
+        the highest.
+
+        Raises LibraryError if the track is unknown, or if a new file must be analysed and there is no tagger. Raises
+        DecodeError if the file cannot be decoded.
         """
         vectors, card = self._vectors()
         own, embedding = self._heard(source)
         if embedding.shape != (card.vector_width,):
             raise LibraryError(
                 f"{source}: found a vector of {len(embedding)} columns, expected {card.vector_width}: another model "
-                "heard it. Add it again."
+                "analysed it. Add it again."
             )
-        nearest_tracks = nearest(self.database, vectors, embedding, n + LIKENESS_SPARE, choice)
+        nearest_tracks = nearest(self.database, vectors, embedding, n + SPARE_TRACKS, choice)
         found = [
-            self._found(number, likeness, vectors, card, ()) for number, likeness in nearest_tracks if number != own
+            self._found(number, similarity, vectors, card, ()) for number, similarity in nearest_tracks if number != own
         ]
         return [each for each in found if each is not None][:n]
 
     def playlist(self, file: str | os.PathLike[str], found: Sequence[Found], *, relative: bool = False) -> list[str]:
-        """Write an M3U8 playlist of what was found; returns the paths that cannot stand in one.
+        """Write an M3U8 playlist of found tracks, and return the paths that it cannot contain.
 
-        relative: to the playlist's folder, so that both can be moved together.
+        relative: write paths relative to the playlist's folder, so that both can be moved together.
         """
-        entries = [Entry(each.path, each.duration_seconds) for each in found]
+        entries = [PlaylistEntry(each.path, each.duration_seconds) for each in found]
         return write_playlist(Path(file), entries, relative=relative)
 
     def map(self) -> CollectionMap:
-        """All tracks as points, what sounds alike close together."""
+        """Return all tracks as points in two dimensions, with similar tracks close together."""
         vectors, card = self._vectors()
         return map_of(vectors, card.labels)
 
     def map_document(self, laid_out: CollectionMap) -> dict[str, object]:
-        """A map for a page or a program: plain numbers and text, for JSON; tracks whose files are gone are left out."""
+        """Return a map as numbers and text for JSON, without tracks whose files are missing."""
         tracks = []
         for number, (x, y), tag in zip(
             laid_out.ids.tolist(), laid_out.points.tolist(), laid_out.tag.tolist(), strict=True
@@ -291,24 +305,24 @@ class Library:
         return {"labels": list(laid_out.labels), "share": laid_out.share, "tracks": tracks}
 
     def export_to(self, file: str | os.PathLike[str], *, embeddings: bool = True, failed: Failed | None = None) -> int:
-        """Write all tracks as JSONL or, where the name ends in .parquet, as Parquet; returns how many.
+        """Write all tracks as JSONL, or as Parquet if the name ends in .parquet; return their number.
 
-        Without embeddings the file is small, and cannot be imported again. failed: told of a track whose row cannot be
-        used, which is left out; without it FileError is raised.
+        embeddings: include the vectors; without them the file is smaller, but cannot be imported. failed: called with
+        the error of a track that cannot be exported, which is left out; without it, the error is raised.
         """
         content = export_records(self.database, embeddings=embeddings, failed=failed)
         path = Path(file)
         return (write_parquet if _is_parquet(path) else write_jsonl)(path, content)
 
     def import_from(self, file: str | os.PathLike[str]) -> int:
-        """Take in what `export_to` wrote; returns how many recordings are new. What is known stays as it is."""
+        """Import a file of `export_to`, and return the number of new recordings. Known recordings do not change."""
         path = Path(file)
         content = (read_parquet if _is_parquet(path) else read_jsonl)(path)
         with self.store.many_writes():
             return import_records(self.database, content.cards, content.records, str(path))
 
     def _model(self) -> tuple[int, Card]:
-        """The model whose judgements are searched: the tagger's, or the one that the library was last filled with."""
+        """Return the model whose results are searched: the tagger's, or the one that last added files."""
         if self.tagger is not None:
             return self.database.model_id(self.tagger.card), self.tagger.card
         return self.database.current_card()
@@ -318,7 +332,7 @@ class Library:
         return open_vectors(self.database, number, card, self.database.card_text(number)), card
 
     def _found(self, number: int, score: float, vectors: Vectors, card: Card, named: Sequence[int]) -> "Found | None":
-        """What is shown of a track, None where none of its files is there."""
+        """Return a track as a search result, or None if all of its files are missing."""
         paths = self.database.paths_of(number, missing=False)
         if not paths:
             return None
@@ -327,7 +341,7 @@ class Library:
         return Found(number, score, paths, self.database.duration_seconds(number), tags)
 
     def _heard(self, source: int | str | os.PathLike[str]) -> tuple[int, npt.NDArray[np.floating[Any]]]:
-        """A track's number and vector; -1 for a file that is not in the library, which is listened to."""
+        """Return the number and vector of a track; a file that is not in the library is analysed and has number -1."""
         if isinstance(source, int):
             return source, self.database.embedding(source)
         known = self.database.known_path(absolute_path(source))
@@ -335,19 +349,19 @@ class Library:
             return known.track_id, self.database.embedding(known.track_id)
         if not Path(source).exists():
             raise LibraryError(f"{os.fsdecode(source)}: found neither such a file nor such a track of the library.")
-        tagger = self._needed_tagger("Listening to a file that is not in the library")
+        tagger = self._needed_tagger("Analysing a file that is not in the library")
         with file_errors(os.fsdecode(source)):
             return -1, tagger.embed(source)
 
     def _classify_again(self, tagger: Tagger, model_id: int) -> int:
-        """Let a new head judge the vectors that its extractors made; returns how many there were."""
+        """Classify the stored vectors of the tagger's extractors with its head; return how many there were."""
         done = 0
         for other in self.database.other_heads(model_id):
             while rows := self.store.rows(
                 "SELECT id, embedding FROM tracks WHERE model_id = ? LIMIT ?", (other, ROWS_TOGETHER)
             ):
                 vectors = [(number, np.frombuffer(blob, "<f2").astype(np.float32)) for number, blob in rows]
-                # One by one, as the tagger does it, so that no number depends on what stands beside it.
+                # The tagger classifies one vector at a time; so does this, to give exactly the same numbers.
                 logits = [(number, tagger.classifier(vector[np.newaxis])[0]) for number, vector in vectors]
                 self.database.rewrite_logits(logits, model_id, __version__)
                 done += len(rows)

@@ -1,4 +1,4 @@
-"""The collection in two dimensions: what sounds alike lies close together."""
+"""Lay a library out in two dimensions, with similar tracks close together."""
 
 from dataclasses import dataclass
 
@@ -8,17 +8,17 @@ import numpy.typing as npt
 from earmark.library.vectors import Vectors
 
 AXES_TRACKS = 4_000
-"""From which the axes are computed, spread evenly over the library."""
+"""How many tracks the axes are computed from, spread evenly over the library."""
 ROWS_TOGETHER = 4_000
 
 
 @dataclass(frozen=True, eq=False)
 class CollectionMap:
-    """Tracks as points.
+    """The tracks of a library as points.
 
-    ids: (tracks,) int64. points: (tracks, 2) float32, within -1 to 1, the wider axis first. tag: (tracks,) int64, the
-    place of the tag by which each track stands out most from the rest. share: of all differences between tracks, what
-    both axes show, 0 to 1. labels: of the tags.
+    ids: (tracks,) int64. points: (tracks, 2) float32, from -1 to 1, the wider axis first. tag: (tracks,) int64, the
+    index of each track's most distinctive tag. share: the part of the variance between tracks that the two axes show,
+    from 0 to 1. labels: the names of the tags.
     """
 
     ids: npt.NDArray[np.int64]
@@ -29,11 +29,11 @@ class CollectionMap:
 
 
 def map_of(vectors: Vectors, labels: tuple[str, ...]) -> CollectionMap:
-    """Lay tracks out along the two directions in which their vectors differ most (principal components).
+    """Lay tracks out along the first two principal components of their vectors.
 
-    Choice: no neighbour embedding: these axes are the same for the same library, take seconds for 100 000 tracks, and
-    distances mean the same everywhere. Each axis points to where the third moments are positive, so that no sign is
-    left to chance.
+    Decision: no neighbour embedding. Principal components are the same for the same library, take seconds for 100 000
+    tracks, and distances mean the same everywhere. The sign of each axis makes its third moment positive, so it does
+    not depend on chance.
     """
     count = len(vectors.ids)
     if count == 0:
@@ -55,18 +55,18 @@ def map_of(vectors: Vectors, labels: tuple[str, ...]) -> CollectionMap:
     return CollectionMap(
         np.asarray(vectors.ids),
         (points / np.float32(largest if largest > 0 else 1.0)).astype(np.float32),
-        _standing_out(vectors.probabilities),
+        _most_distinctive(vectors.probabilities),
         float(values[-2:].sum()) / total if total > 0 else 0.0,
         labels,
     )
 
 
-def _standing_out(chances: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    """For every track the tag whose log odds are farthest above the library's own: the tag that says most about it."""
+def _most_distinctive(chances: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+    """Return for every track the index of the tag whose log odds are farthest above the library's mean."""
     bounded = np.clip(chances, 1e-6, 1 - 1e-6)
     odds = np.log(bounded) - np.log1p(-bounded)
     spread = odds.std(axis=1, keepdims=True)
     relative = (odds - odds.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
-    # Only among the tags that are likely at all: half the best one's probability or more.
+    # Only likely tags count: those with at least half the probability of the track's most probable tag.
     likely = chances >= chances.max(axis=0) / 2
     return np.asarray(np.where(likely, relative, -np.inf).argmax(axis=0), np.int64)

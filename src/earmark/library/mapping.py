@@ -1,20 +1,20 @@
-"""From a model's tags to a person's words: which tags, in which fields, under which names, with which parents.
+"""Map a model's tags to the words and fields that are written to files.
 
 A mapping is a TOML file:
 
-    only = ["rock", "jazz", "happy"]       # these tags alone; without it all that have a field
-    most = 3                               # words in a field at most, parents not counted
+    only = ["rock", "jazz", "happy"]       # write only these tags; default: all that have a field
+    most = 3                               # the largest number of words in a field, without parents
 
-    [groups]                               # the field of a group of tags; genres and moods have theirs
+    [groups]                               # the field of each group of tags; genres and moods have one by default
     instruments = "INSTRUMENT"
 
-    [tags]                                 # what is written for a tag: a word, several, or a field of its own
+    [tags]                                 # the words of a tag: one, several, or with a field of its own
     rock = "Rock"
     "hip hop" = ["Hip-Hop", "Rap"]
     guitar = { field = "INSTRUMENT", words = ["Guitar"] }
-    noise = []                             # nothing
+    noise = []                             # this tag is not written
 
-    [parents]                              # a word, and the one above it, which is written as well
+    [parents]                              # a word and its parent, which is written too
     "Bebop" = "Jazz"
 """
 
@@ -37,24 +37,24 @@ USUAL_GROUPS: Mapping[str, str] = {
     "emotion": MOOD,
     "emotions": MOOD,
 }
-"""The fields of groups that every program knows; other groups are written where a mapping names their field."""
+"""The fields of groups that all programs know. Other groups are written only if a mapping names their field."""
 
 
 @dataclass(frozen=True)
 class Words:
-    """What is written for a tag: the words, and the field, or None for that of the tag's group."""
+    """The words that are written for a tag, and their field, or None for the field of the tag's group."""
 
     words: tuple[str, ...]
     field: str | None = None
 
 
 @dataclass(frozen=True)
-class Vocabulary:
-    """A person's mapping.
+class TagMapping:
+    """A mapping from tags to words and fields.
 
-    only: the tags that are written, or None for all. most: words in a field at most, parents not counted. groups: the
-    field of each group of tags. tags: what is written for a tag, where it is not the tag itself. parents: of each
-    word the one above it.
+    only: the tags that are written, or None for all. most: the largest number of words in a field, without parents.
+    groups: the field of each group of tags. tags: the words of tags that are not written under their own name. parents:
+    the parent of each word that has one.
     """
 
     only: frozenset[str] | None = None
@@ -64,7 +64,7 @@ class Vocabulary:
     parents: Mapping[str, str] = field(default_factory=dict)
 
     def field_of(self, label: str, group: str) -> str | None:
-        """The field that a tag goes to, None where it is not written."""
+        """Return the field to which a tag is written, or None if it is not written."""
         if self.only is not None and label not in self.only:
             return None
         words = self.tags.get(label)
@@ -73,14 +73,14 @@ class Vocabulary:
         return words.field if words is not None and words.field else self.groups.get(group.casefold())
 
     def fields(self, card: Card) -> tuple[str, ...]:
-        """The fields that any of a model's tags goes to."""
+        """Return the fields to which a model's tags are written."""
         found = (self.field_of(tag.label, tag.group) for tag in card.tags)
         return tuple(dict.fromkeys(each for each in found if each is not None))
 
     def words(self, chosen: Sequence[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
-        """The words of each field for some tags, (label, group), the most probable first; each word once.
+        """Return the words of each field, each once, and each followed by its parents.
 
-        A word is followed by those above it, so that the first is the most exact one.
+        chosen: tags as (label, group), the most probable first.
         """
         own: dict[str, list[str]] = {}
         for label, group in chosen:
@@ -93,7 +93,7 @@ class Vocabulary:
         return {name: self._with_parents(there[: self.most]) for name, there in own.items()}
 
     def refuse_unknown(self, card: Card) -> None:
-        """Raise LibraryError for tags and groups that a model does not have."""
+        """Raise LibraryError if the mapping names tags or groups that a model does not have."""
         groups = {tag.group.casefold() for tag in card.tags}
         _refuse_unknown("only", self.only or (), card.labels)
         _refuse_unknown("tags", self.tags, card.labels)
@@ -110,14 +110,20 @@ class Vocabulary:
         return tuple(found)
 
 
-def read_vocabulary(file: Path) -> Vocabulary:
-    """Read a mapping strictly; raises LibraryError that says which key, what was found and what was expected."""
+def read_mapping(file: Path) -> TagMapping:
+    """Read a mapping.
+
+    Raises:
+        LibraryError: the file cannot be read, or a key or value is wrong. The message names the key.
+    """
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise LibraryError(f"{file}: the mapping cannot be read ({error.strerror or error}). Name another.") from error
+        raise LibraryError(
+            f"{file}: the mapping cannot be read ({error.strerror or error}). Choose another file."
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise LibraryError(f"{file}: found no TOML ({error}), expected a mapping. Correct that line.") from error
+        raise LibraryError(f"{file}: found invalid TOML ({error}), expected a mapping. Correct that line.") from error
     known = ("only", "most", "groups", "tags", "parents")
     for key in content:
         if key not in known:
@@ -132,7 +138,7 @@ def read_vocabulary(file: Path) -> Vocabulary:
         group.casefold(): checked_field(name, f"{file}: groups.{group}")
         for group, name in _texts(file, "groups", content.get("groups", {})).items()
     }
-    return Vocabulary(
+    return TagMapping(
         None if only is None else frozenset(_words(file, "only", only)),
         most,
         {**USUAL_GROUPS, **groups},
@@ -169,7 +175,7 @@ def _words(file: Path, place: str, found: object) -> tuple[str, ...]:
     if not isinstance(words, list) or not all(isinstance(word, str) and word.strip() for word in words):
         raise _refusal(file, place, found, "a word or a list of words")
     if any("\0" in word for word in words):
-        raise _refusal(file, place, found, "words without the sign 0, which tags cannot hold")
+        raise _refusal(file, place, found, "words without the character NUL, which tags cannot contain")
     return tuple(dict.fromkeys(word.strip() for word in words))
 
 

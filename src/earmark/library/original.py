@@ -1,7 +1,7 @@
-"""What gives a file back as it was before its tags were written, byte for byte, without a copy of the file.
+"""Store what restores a file byte for byte after its tags were written, without a copy of the file.
 
-Writing tags makes a file longer or shorter at one place and changes a few bytes elsewhere, such as lengths and the
-numbers of Ogg's pages. So the old bytes there are kept, and hashes of both files, by which either is known.
+Writing tags makes a file longer or shorter at one position and changes a few bytes elsewhere, such as lengths and Ogg
+page numbers. The old bytes at these positions are stored, with hashes that identify both files.
 """
 
 import hashlib
@@ -15,23 +15,23 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from earmark.library.tag_blocks import splice
 from earmark.library.tag_bytes import Span
-from earmark.library.tag_homes import splice
 
 CHUNK_BYTES = 1 << 20
 GAP_BYTES = 32
-"""Differences that lie no further apart are kept as one."""
+"""Differences that are at most this far apart are stored as one."""
 _HEAD = struct.Struct("<32s32sQQQI")
 _PLACE = struct.Struct("<QI")
 
 
 @dataclass(frozen=True)
 class Original:
-    """A file as it was before it was changed, told by what it is now.
+    """A file before a change, described by its differences from the file after the change.
 
-    old_hash, new_hash: SHA-256 of the file before and after. old_bytes, new_bytes: its lengths. split: up to here the
-    bytes of both files have the same places; behind it those of the longer file lie so much further back. pieces:
-    places in the old file, and the bytes there, where these differ from the new file's.
+    old_hash, new_hash: the SHA-256 of the file before and after. old_bytes, new_bytes: its length before and after.
+    split: up to this position, bytes are compared from the start of both files; after it, from their ends. pieces:
+    positions in the old file, with the bytes there that differ from the new file's.
     """
 
     old_hash: bytes
@@ -51,11 +51,11 @@ class Original:
         return cls(sha256(old), sha256(new), pair.old_bytes, pair.new_bytes, split, tuple(pieces))
 
     def is_of(self, file: Path) -> bool:
-        """Whether a file is the new one, unchanged since."""
+        """Return whether a file is the new one, without later changes."""
         return file.stat().st_size == self.new_bytes and sha256(file) == self.new_hash
 
     def restore(self, file: Path) -> bool:
-        """Make a file, which is the new one, the old one; returns whether that is what it is now."""
+        """Change a file from the new one to the old one, and return whether the hash is right."""
         grown = self.new_bytes - self.old_bytes
         splice(file, [(Span(self.split, self.split + max(grown, 0)), bytes(max(-grown, 0)))])
         with file.open("r+b") as opened:
@@ -65,7 +65,7 @@ class Original:
         return sha256(file) == self.old_hash
 
     def packed(self) -> bytes:
-        """All of it in few bytes."""
+        """Return a compressed form for the journal."""
         places = b"".join(_PLACE.pack(place, len(piece)) for place, piece in self.pieces)
         sizes = (self.old_bytes, self.new_bytes, self.split, len(self.pieces))
         head = _HEAD.pack(self.old_hash, self.new_hash, *sizes)
@@ -73,7 +73,7 @@ class Original:
 
 
 def unpacked(packed: bytes) -> Original:
-    """What `Original.packed` made."""
+    """Return the Original that `Original.packed` packed."""
     data = zlib.decompress(packed)
     old_hash, new_hash, old_bytes, new_bytes, split, count = _HEAD.unpack_from(data)
     position = _HEAD.size + count * _PLACE.size
@@ -86,13 +86,13 @@ def unpacked(packed: bytes) -> Original:
 
 
 def sha256(file: Path) -> bytes:
-    """The hash of a whole file."""
+    """Return the hash of a whole file."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").digest()
 
 
 class _Pair:
-    """Two files, compared from their starts and from their ends."""
+    """Compares two files from their starts and from their ends."""
 
     def __init__(self, old: BinaryIO, new: BinaryIO) -> None:
         self._old, self._new = old, new
@@ -102,7 +102,7 @@ class _Pair:
         self._new_shift = max(self.new_bytes - self.old_bytes, 0)
 
     def best_split(self) -> tuple[int, list[int], list[int]]:
-        """Where to go over from the starts to the ends so that least differs; and the differences of each chunk."""
+        """Return the split with the fewest differences, and the number of differences in each chunk, both ways."""
         starts = range(0, self._common, CHUNK_BYTES)
         before = [int(np.count_nonzero(self._differ(start, from_end=False))) for start in starts]
         behind = [int(np.count_nonzero(self._differ(start, from_end=True))) for start in starts]
@@ -112,7 +112,7 @@ class _Pair:
         for place in (best - 1, best):
             if 0 <= place < len(before):
                 start = place * CHUNK_BYTES
-                # Of each place within the chunk: what differs before it, and what differs behind it.
+                # For each position in the chunk: the differences before it, and those after it.
                 here = np.cumsum(self._differ(start, from_end=False), dtype=np.int64)
                 there = np.cumsum(self._differ(start, from_end=True), dtype=np.int64)
                 within = costs[place] + here - there
@@ -121,7 +121,7 @@ class _Pair:
         return split, before, behind
 
     def pieces(self, split: int, before: list[int], behind: list[int]) -> Iterator[tuple[int, bytes]]:
-        """The places of the old file that differ, and what stands there."""
+        """Yield the positions in the old file that differ, with the old bytes there."""
         for number, start in enumerate(range(0, self._common, CHUNK_BYTES)):
             if before[number] and start < split:
                 differ = self._differ(start, from_end=False)

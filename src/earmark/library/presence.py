@@ -1,4 +1,4 @@
-"""Which files are there: those that are back, those that are gone, and folders whose disk is not connected."""
+"""Find which known files exist again, which no longer exist, and which are on a disk that is not connected."""
 
 import os
 from collections.abc import Collection, Iterator, Sequence
@@ -9,29 +9,29 @@ from earmark.library.scan import Walk, is_gone
 
 
 class Presence:
-    """What is there of the files that a library knows, by a walk and by what the system says afterwards.
+    """Compares the files that a library knows with a walk and with the state of the disks afterwards.
 
-    A file does not count as gone where its folder is there and empty, which looks just like the place of a disk that is
-    not connected.
+    A file in an empty folder does not count as missing, because the folder may be the mount point of a disk that is not
+    connected.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._walk = Walk((), (), (), ())
         self._devices: dict[str, int | None] = {}
-        """Of the folders that were walked and of other disks within them, as the system numbers what is mounted."""
+        """The device numbers of the folders that were walked, and of other disks below them."""
 
     def look(self, walk: Walk) -> None:
-        """Take a walk as what is there now."""
+        """Use a walk as the current state, and store the device numbers of its folders."""
         self._walk = walk
         self._devices = {folder: _device(folder) for folder in (*walk.whole, *walk.disks) if not is_remote(folder)}
 
     def look_again(self) -> None:
-        """Take what is mounted now as what is to be there."""
+        """Read the device numbers of the folders again."""
         self._devices = {folder: _device(folder) for folder in self._devices}
 
     def lost_folder(self, path: str) -> str | None:
-        """The folder whose disk held a file, where it is gone or another disk is there; None where it is as it was."""
+        """Return the folder of a missing file if its disk has been removed or replaced; return None otherwise."""
         if os.path.lexists(path):
             return None
         for folder, device in self._devices.items():
@@ -40,20 +40,20 @@ class Presence:
         return None
 
     def emptied_folder(self, path: str) -> str | None:
-        """The folder of a file that is not there, where it is gone too or nothing is left in it; else None."""
+        """Return the folder of a missing file if the folder is missing or empty; return None otherwise."""
         folder = os.path.dirname(path)  # noqa: PTH120 (a name may be no text)
         return None if os.path.lexists(path) or _holds_anything(folder) else folder
 
     def mark(self, back: Sequence[str], addresses: Sequence[str]) -> tuple[int, list[str]]:
-        """Note which files are back, and which are gone from the folders that were walked to their ends.
+        """Mark files that exist again, and files that are missing from folders that were read completely.
 
-        addresses: those named whose files were all listed. Returns how many files are gone, and what a person should
-        know.
+        addresses: the named addresses whose files could all be listed. Returns the number of missing files, and notes
+        for the user.
         """
         walk, database = self._walk, self._database
         missing, notes = 0, []
         database.mark_missing(back, missing=False)
-        # Files that were named, such as to be tried again; an address may be absent because nothing answers there.
+        # These files were named directly. An address may be absent only because nothing responds there.
         gone = [path for path in walk.absent if not is_remote(path) and is_gone(path)]
         database.mark_missing(gone, missing=True)
         database.forget_failures(gone)
@@ -61,7 +61,7 @@ class Presence:
         found = {file.path for file in walk.files}
         failed = {failure.path for failure in database.failures()} - found
         for folder in dict.fromkeys((*walk.whole, *addresses)):
-            # What a storage lists is all that it holds; a folder may have been changed since it was walked.
+            # A storage lists all of its files, but a folder may have changed since it was walked.
             far = is_remote(folder)
             inside = list(database.paths_under(folder))
             absent = [path for path in inside if path not in found and (far or is_gone(path))]
@@ -76,8 +76,8 @@ class Presence:
             for each in empty:
                 known = sum(path.startswith(_within(each)) for path in absent)
                 notes.append(
-                    f"{each}: nothing is there of {known} known files; if its disk is not connected, connect it, and "
-                    "if they were deleted, delete the folder too. All that was heard is kept."
+                    f"{each}: none of {known} known files exists; if its disk is not connected, connect it, and if "
+                    "they were deleted, delete the folder too. All results are kept."
                 )
             absent = list(_outside(empty, absent))
             database.mark_missing(absent, missing=True)
@@ -87,7 +87,7 @@ class Presence:
 
 
 def _empty_folders(folder: str, absent: Collection[str]) -> list[str]:
-    """Folders with nothing in them, from one down, in which files are absent; one within another is not told."""
+    """Return the empty folders, from one folder down, in which files are absent."""
     empty: set[str] = set()
     for above in {os.path.dirname(path) for path in absent}:  # noqa: PTH120
         while above != folder and not os.path.lexists(above):
@@ -102,7 +102,7 @@ def _outside(folders: Sequence[str], paths: Collection[str]) -> Iterator[str]:
 
 
 def _holds_anything(folder: str) -> bool:
-    """Whether anything lies in a folder; False also where it is not there or cannot be looked into."""
+    """Return whether a folder contains anything; False also if it does not exist or cannot be read."""
     try:
         with os.scandir(folder) as entries:
             return next(entries, None) is not None
@@ -116,7 +116,7 @@ def _within(folder: str) -> str:
 
 
 def _device(folder: str) -> int | None:
-    """What the system calls the storage that a folder lies on; None where the folder is not there."""
+    """Return the device number of a folder, or None if the folder does not exist."""
     try:
         return os.stat(folder).st_dev  # noqa: PTH116
     except OSError:

@@ -1,13 +1,13 @@
-"""The language of searches: `piano AND NOT vocals AND (guitar>0.6 OR strings) AND folder:~/Music`.
+"""Parse the query language, such as `piano AND NOT vocals AND (guitar>0.6 OR strings) AND folder:~/Music`.
 
-    search      alternatives joined by OR, each of parts joined by AND; NOT before a part; brackets
+    query       parts joined by AND and OR (AND binds more strongly), NOT before a part, and brackets
     part        a tag, alone or with > >= < <= and a number from 0 to 1 (or 0% to 100%)
-                path:TEXT      somewhere in the path; with * or ? the whole path has to fit
-                folder:PATH    in that folder or below it
+                path:TEXT      the text is somewhere in the path; with * or ? the whole path must match
+                folder:PATH    the file is in that folder or below it
 
-Tags and paths are matched whatever the case of their letters, and accented letters whether they are composed (NFC) or
-not (NFD, as macOS writes them). A tag of several words may stand as it is or in quotes, and has to be in quotes where a
-word is AND, OR or NOT itself or holds a sign of the language.
+The case of letters does not matter in tags and paths, nor does the Unicode form of accented letters (NFC, or NFD as on
+macOS). A tag of several words may be written with or without quotes. It needs quotes if one of its words is AND, OR or
+NOT, or contains a sign of the language.
 """
 
 import difflib
@@ -38,7 +38,11 @@ _NUMBER = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(%?)")
 
 @dataclass(frozen=True)
 class HasTag:
-    """A tag by its place among the model's tags; without a comparison, more likely than not (or as is asked)."""
+    """The track has a tag.
+
+    place: the tag's index among the model's tags. comparison, bound: the condition on its probability; None means that
+    it reaches the search's threshold.
+    """
 
     place: int
     comparison: Comparison | None = None
@@ -47,7 +51,7 @@ class HasTag:
 
 @dataclass(frozen=True)
 class HasPath:
-    """A path with a text in it, or of a pattern, or in a folder."""
+    """The track has a file whose path contains a text, matches a pattern, or is in a folder."""
 
     kind: Literal["path", "folder"]
     text: str
@@ -55,21 +59,21 @@ class HasPath:
 
 @dataclass(frozen=True)
 class Not:
-    """What the part is not."""
+    """The part is false."""
 
     part: "Query"
 
 
 @dataclass(frozen=True)
 class And:
-    """What every part is."""
+    """All parts are true."""
 
     parts: tuple["Query", ...]
 
 
 @dataclass(frozen=True)
 class Or:
-    """What any part is."""
+    """At least one part is true."""
 
     parts: tuple["Query", ...]
 
@@ -86,7 +90,11 @@ class _Token:
 
 
 def parse(text: str, labels: Sequence[str]) -> Query:
-    """Read a search over a model's tags; raises QueryError that points at what is wrong."""
+    """Parse a query over a model's tags.
+
+    Raises:
+        QueryError: the query is wrong. The error has the position.
+    """
     parser = _Parser(text, labels)
     query = parser.alternatives(0)
     parser.end()
@@ -94,7 +102,7 @@ def parse(text: str, labels: Sequence[str]) -> Query:
 
 
 DEEPEST = 100
-"""Brackets and NOTs within each other: far more than anybody writes."""
+"""The deepest nesting of brackets and NOTs."""
 
 
 class _Parser:
@@ -128,7 +136,7 @@ class _Parser:
         if token is None:
             raise self._wrong(None, "found the end, expected a tag, path:, folder:, NOT or a bracket")
         if depth > DEEPEST:
-            raise self._wrong(token, f"found more than {DEEPEST} brackets and NOTs within each other; expected fewer")
+            raise self._wrong(token, f"found more than {DEEPEST} nested brackets and NOTs, expected fewer")
         if self._take_operator("not"):
             return Not(self._part(depth + 1))
         if token.text == "(" and token.kind == "bracket":
@@ -154,7 +162,7 @@ class _Parser:
         return HasPath("folder" if kind.lower() == "folder" else "path", text)
 
     def _tag(self, first: _Token) -> int:
-        """The place of the longest tag that begins here."""
+        """Return the index of the longest tag that begins here."""
         words = [first]
         if first.kind == "word":
             for token in self._tokens[self._next + 1 :]:
@@ -198,7 +206,7 @@ class _Parser:
         return taken
 
     def _wrong(self, token: _Token | None, what: str) -> QueryError:
-        """The error, with the search below it and a mark under the place."""
+        """Return the error, which shows the query with a mark under the position."""
         shown = self._text.replace("\n", " ").replace("\t", " ")
         start, stop = (len(shown), len(shown) + 1) if token is None else (token.start, token.stop)
         return QueryError(f"The search cannot be understood: {what}.", shown, start, stop - start)

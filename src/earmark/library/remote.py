@@ -1,4 +1,4 @@
-"""Files that are not on this machine's disks: addresses such as s3://bucket/song.mp3, through fsspec."""
+"""Read remote files by address, such as s3://bucket/song.mp3, with fsspec."""
 
 import importlib
 import os
@@ -17,27 +17,37 @@ COPIED_BYTES = 1 << 22
 
 
 def is_remote(path: str) -> bool:
-    """Whether a path is an address with a protocol."""
+    """Return whether a path is an address with a protocol."""
     return MARK in path
 
 
+def paths_within(folder: str) -> tuple[bytes, bytes]:
+    """Return the first possible path below a folder or address, in byte order, and the first one after all of them."""
+    separator = "/" if is_remote(folder) else os.sep
+    start = os.fsencode(folder.rstrip(separator) + separator)
+    return start, start[:-1] + bytes([start[-1] + 1])
+
+
 def absolute_path(path: str | os.PathLike[str]) -> str:
-    """Return a path as the library keeps it: absolute, with the home folder for `~`; an address as it is."""
+    """Return a path in the form that a library stores: absolute, with `~` expanded. An address does not change."""
     text = os.fsdecode(path)
     return text if is_remote(text) else os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111
 
 
 @contextmanager
 def fetched(address: str) -> Iterator[BinaryIO]:
-    """Yield a temporary file with the content of an address.
+    """Give a temporary file with the content of an address, within a `with` block.
 
-    It has no name (on Windows, the system removes it), so that a process that is killed leaves nothing behind.
-    Raises FileError where the address cannot be read, from what the storage raised.
+    The file has no name (on Windows, the system removes it), so a killed process leaves nothing behind.
+
+    Raises:
+        FileError: the address cannot be read.
     """
     system, inside = _system(address)
     with tempfile.TemporaryFile(prefix="earmark-") as copy:
         with file_errors(address):
-            if os.name == "posix":  # storages fetch in parallel, to a path alone
+            # Storages fetch in parallel only to a path, which an open file has on POSIX systems.
+            if os.name == "posix":
                 system.get_file(inside, f"/dev/fd/{copy.fileno()}")
             else:
                 with system.open(inside, "rb") as content:
@@ -47,10 +57,12 @@ def fetched(address: str) -> Iterator[BinaryIO]:
 
 
 def listing(folder: str, endings: frozenset[str]) -> list[tuple[str, Stamp]]:
-    """The files under an address that end in one of `endings`, in the order of their names, with their stamps.
+    """Return the files under an address with one of `endings`, in the order of their names, with their stamps.
 
-    The time of change is what the storage tells; where it tells none, the size alone says whether a file is another.
-    Raises LibraryError for an address that is not there or cannot be listed.
+    If the storage reports no modification time, it is 0 in the stamp, and only the size shows that a file has changed.
+
+    Raises:
+        LibraryError: the address does not exist or cannot be listed.
     """
     system, inside = _system(folder)
     protocol = folder.split(MARK, maxsplit=1)[0]
@@ -60,7 +72,7 @@ def listing(folder: str, endings: frozenset[str]) -> list[tuple[str, Stamp]]:
             there = bool(found) or system.exists(inside)
     except FileError as error:
         raise LibraryError(
-            f"{folder}: it cannot be listed: {error.reason}. Check the address, the connection, and who may read it."
+            f"{folder}: it cannot be listed: {error.reason}. Check the address, the connection, and the permissions."
         ) from error
     if not there:
         raise LibraryError(f"{folder}: found nothing at this address, expected files. Check the address.")
@@ -82,7 +94,7 @@ def _modified_ns(details: dict[str, Any]) -> int:
 
 
 def _system(path: str) -> tuple[Any, str]:
-    """The storage that an address names, and the place in it."""
+    """Return fsspec's file system for an address, and the path in it."""
     try:
         core = importlib.import_module("fsspec.core")
     except ImportError as error:
@@ -92,7 +104,7 @@ def _system(path: str) -> tuple[Any, str]:
             system, inside = core.url_to_fs(path)
     except FileError as error:
         raise LibraryError(
-            f"{path}: its storage cannot be used: {error.reason}. Install what fsspec needs for it, or check the "
-            "address."
+            f"{path}: its storage cannot be used: {error.reason}. Install the package that fsspec needs for it, or "
+            "check the address."
         ) from error
     return system, str(inside)

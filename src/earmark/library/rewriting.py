@@ -1,8 +1,7 @@
-"""A file's tags changed so that nothing can go wrong halfway: in a copy, whose sound is compared, and which then takes
-the file's place at once.
+"""Change a file safely: change a copy, compare its sound, and replace the file by the copy in one step.
 
-Choice: a copy, though editing in place would read and write less. Whatever happens, a power cut included, the path
-leads to the old file or to the new one, and never to sound that was cut.
+Decision: a copy, although editing in place would read and write less. Whatever happens, even a power failure, the path
+leads either to the old file or to the new one, and never to a damaged one.
 """
 
 import hashlib
@@ -20,7 +19,7 @@ from earmark.library.jobs import Stamp
 from earmark.library.scan import RESOURCE_FORK
 
 COPY_PREFIX = f"{RESOURCE_FORK}earmark-"
-"""How the names of copies begin; files whose names begin so are nobody's music."""
+"""The prefix of the names of copies. The scan ignores files with this prefix."""
 
 
 def rewrite(
@@ -31,12 +30,14 @@ def rewrite(
     *,
     keep_time: bool,
 ) -> Stamp:
-    """Let `change` change a copy of a file, and put the copy in its place where it sounds as it did.
+    """Change a copy of a file with `change`, replace the file by it if the sound is the same, and return the new stamp.
 
-    check: looks at the file and its changed copy last, and raises where the copy must not take the file's place.
-    sound: the identity that the file must have, before and after. keep_time: the file keeps its time of change.
-    Returns what the file is like afterwards. Raises TrackFileError, and leaves the file as it was, where it is
-    read-only or locked, holds another sound than expected, would hold another sound, or changes meanwhile.
+    check: is called with the file and its changed copy, and raises an error if the copy must not replace the file.
+    sound: the identity that the file must have before and after. keep_time: keep the file's modification time.
+
+    Raises:
+        TrackFileError: the file is read-only or locked, has another sound before or after, or changes meanwhile. It is
+            not changed.
     """
     file = _real(path)
     with _told(path), _unlocked(path, file):
@@ -51,7 +52,7 @@ def rewrite(
             _take_over(path, file, found, copy, keep_time)
             now = file.stat()
             if (now.st_size, now.st_mtime_ns) != (found.st_size, found.st_mtime_ns):
-                raise TrackFileError(str(path), "another program changed it meanwhile; nothing was written. Try again.")
+                raise TrackFileError(str(path), "another program has just changed it; nothing was written. Try again.")
             copy.replace(file)
         finally:
             copy.unlink(missing_ok=True)
@@ -61,44 +62,42 @@ def rewrite(
 
 
 def refuse_unwritable(path: Path) -> None:
-    """Raise TrackFileError where a file could not be rewritten: read-only, locked, or not there."""
+    """Raise TrackFileError if a file cannot be rewritten because it is read-only, locked or missing."""
     file = _real(path)
     with _told(path), _unlocked(path, file):
         pass
 
 
 def clear_copy(path: Path) -> None:
-    """Remove the copy that a process left beside a file when it was killed."""
+    """Remove the copy that a killed process left beside a file."""
     with _told(path):
         copy_of(_real(path)).unlink(missing_ok=True)
 
 
 def copy_of(file: Path) -> Path:
-    """Where the copy of a file lies while it is changed: always the same, so that none is left behind for ever."""
+    """Return the path of a file's copy. It is always the same, so that a copy that was left is found again."""
     digest = hashlib.sha256(os.fsencode(file.name)).hexdigest()[:16]
-    # With its ending, by which some formats are known.
+    # Some formats are recognised by the ending of the name.
     return file.with_name(f"{COPY_PREFIX}{digest}{file.suffix}")
 
 
 def _real(path: Path) -> Path:
-    """The file itself where a path is a link to it."""
+    """Return the file to which a path leads, with links resolved."""
     with _told(path):
         return path.resolve(strict=True)
 
 
 @contextmanager
 def _unlocked(path: Path, file: Path) -> Iterator[None]:
-    """Hold a file that can be written to and is not locked by another program."""
+    """Lock a file within a `with` block; raise TrackFileError if it is read-only or locked by another program."""
     mode = file.stat().st_mode
-    # The superuser may write to it all the same, but who marked it did not want that.
+    # The superuser could write to a read-only file, but whoever marked it does not want that.
     if not mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH) or not os.access(file, os.W_OK):
-        raise TrackFileError(
-            str(path), "it is read-only; nothing was written. Make it writable to have its tags written."
-        )
+        raise TrackFileError(str(path), "it is read-only; nothing was written. Make it writable to write its tags.")
     if not os.access(file.parent, os.W_OK):
         raise TrackFileError(str(path), "its folder is read-only; nothing was written. Make the folder writable.")
     with file.open("r+b") as held:
-        if os.name == "posix":  # elsewhere, opening it has said so
+        if os.name == "posix":  # On other systems, a locked file cannot be opened.
             import fcntl
 
             try:
@@ -118,13 +117,13 @@ def _refuse_another_sound(path: Path, file: Path, sound: str) -> None:
     if not sound.startswith("packets:"):
         raise TrackFileError(
             str(path),
-            "its sound cannot be told apart from its tags, so that it could not be seen to stay the same; "
+            "its sound cannot be separated from its tags, so it cannot be checked that the sound stays the same; "
             "nothing was written",
         )
     if not same_sound(sound, _heard(path, file)):
         raise TrackFileError(
             str(path),
-            "it holds another sound than the library heard; nothing was written. Add it to the library again.",
+            "it contains another recording than the library knows; nothing was written. Add it to the library again.",
         )
 
 
@@ -143,7 +142,7 @@ def _heard(path: Path, file: Path) -> str:
 
 
 def _take_over(path: Path, file: Path, found: os.stat_result, copy: Path, keep_time: bool) -> None:
-    """Give the copy the file's rights, owner and further attributes, and see it on the disk."""
+    """Give the copy the file's permissions, owner and other attributes, and flush it to the disk."""
     shutil.copystat(file, copy)
     times = copy.stat()
     if hasattr(os, "chown") and (times.st_uid, times.st_gid) != (found.st_uid, found.st_gid):
@@ -153,7 +152,7 @@ def _take_over(path: Path, file: Path, found: os.stat_result, copy: Path, keep_t
             raise TrackFileError(
                 str(path), "it belongs to another user; nothing was written. Write its tags as that user."
             ) from error
-        copy.chmod(stat.S_IMODE(found.st_mode))  # a change of owner may take rights away
+        copy.chmod(stat.S_IMODE(found.st_mode))  # Changing the owner can remove permissions.
     modified_ns = found.st_mtime_ns if keep_time else time.time_ns()
     os.utime(copy, ns=(found.st_atime_ns, modified_ns))
     with copy.open("r+b") as written:
@@ -161,7 +160,7 @@ def _take_over(path: Path, file: Path, found: os.stat_result, copy: Path, keep_t
 
 
 def _confirm(folder: Path) -> None:
-    """See a folder's new entry on the disk."""
+    """Flush a folder's new entry to the disk."""
     if os.name != "posix":
         return
     opened = os.open(folder, os.O_RDONLY)

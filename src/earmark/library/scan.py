@@ -1,4 +1,4 @@
-"""From folders to files: a walk in a stable order that survives loops, closed doors and disks that vanish."""
+"""Find the sound files in folders, in a stable order, despite loops, unreadable folders and disks that disappear."""
 
 import errno
 import os
@@ -14,12 +14,15 @@ from earmark.library import remote
 from earmark.library.jobs import Stamp
 
 RESOURCE_FORK = "._"
-"""How the names of files begin in which macOS keeps what other file systems cannot: no sound, whatever their ending."""
+"""The prefix of files in which macOS stores attributes that a file system lacks. They contain no sound."""
 
 
 @dataclass(frozen=True)
 class FoundFile:
-    """A file that may be a recording, by its path: absolute, but where a folder was walked as it was named."""
+    """A file that may be a recording.
+
+    path: an absolute path, or in `walk_folders` one that begins as the folder was named.
+    """
 
     path: str
     stamp: Stamp
@@ -27,13 +30,13 @@ class FoundFile:
 
 @dataclass(frozen=True)
 class Walk:
-    """What a walk has found.
+    """The result of a walk.
 
-    files: each path once; folder by folder, each in the order of its names. notes: what could not be looked into, a
-    sentence each. whole: the folders named that were walked to their ends; in the others nothing may be taken for gone.
-    absent: the folders, files and addresses named that are not there. second_ways: links to folders that are walked by
-    another path, so that no file is there by this one; only of walks without notes. disks: folders within those named
-    that lie on another disk than the folder above them.
+    files: the files, each path once, folder by folder in the order of names. notes: what could not be read, a sentence
+    for each. whole: the named folders that were read completely; in other folders, a file that was not found may still
+    exist. absent: the named folders, files and addresses that do not exist. second_ways: links to folders that were
+    walked by another path, so their files have other paths; empty if there are notes. disks: folders below the named
+    ones that are on another disk than the folder above them.
     """
 
     files: tuple[FoundFile, ...]
@@ -46,7 +49,7 @@ class Walk:
 
 @dataclass
 class FolderWalk:
-    """What a walk has found under one folder named; the words are those of Walk."""
+    """The result of a walk in one named folder. The fields have the meaning of those of Walk."""
 
     folder: str
     files: list[FoundFile] = field(default_factory=list)
@@ -56,10 +59,10 @@ class FolderWalk:
 
 
 def walk(named: Sequence[str | os.PathLike[str]]) -> Walk:
-    """Find the files named, and the sound files under the folders and addresses named.
+    """Find the named files, and the sound files below the named folders and addresses.
 
-    Links to folders are followed as `walk_folders` does. Paths are absolute, with `~` for the home folder; a name that
-    is no text keeps its bytes, as os.fsdecode does it.
+    Links to folders are followed as in `walk_folders`. Paths are absolute, and `~` is expanded. Invalid bytes in names
+    are decoded as os.fsdecode decodes them.
     """
     found: list[FolderWalk | FoundFile] = []
     notes: list[str] = []
@@ -74,7 +77,7 @@ def walk(named: Sequence[str | os.PathLike[str]]) -> Walk:
                 notes.append(str(error))
                 absent.append(text)
             continue
-        path = os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111 (links stay as they were named)
+        path = os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111 (links must not be resolved)
         try:
             status = os.stat(path)  # noqa: PTH116
         except (OSError, ValueError) as error:
@@ -100,10 +103,10 @@ def walk(named: Sequence[str | os.PathLike[str]]) -> Walk:
 
 
 def walk_folders(folders: Sequence[str]) -> list[FolderWalk]:
-    """Find the sound files under some folders, by paths that begin as the folders are named.
+    """Find the sound files below folders, with paths that begin as the folders are named.
 
-    A folder is entered once, however many links lead to it, and by its own path where that lies under a folder named:
-    folders themselves come first, then what links lead to. A link that leads outside is followed, a loop ends.
+    Every folder is entered once, even if several links lead to it. If it is below a named folder, its own path is used
+    rather than that of a link. Links to folders elsewhere are followed, and loops end.
     """
     found = [FolderWalk(folder) for folder in folders]
     _Folders().walk(found)
@@ -115,12 +118,12 @@ class _Folders:
 
     def __init__(self) -> None:
         self._entered: dict[tuple[int, int] | str, tuple[str, str]] = {}
-        """The path, and the same without links, by device and number, as the system counts them."""
+        """The path of each folder, also with links resolved, by device and inode number."""
         self._links: deque[tuple[str, FolderWalk]] = deque()
-        """Links to folders, which wait until all that is no link was entered."""
+        """The links to folders, which are entered after all folders that are not links."""
 
     def walk(self, walks: Sequence[FolderWalk]) -> None:
-        """Fill in what is under the folders."""
+        """Fill in the files below the folders."""
         for each in sorted(walks, key=lambda each: _is_behind_link(each.folder)):
             self._enter(each.folder, each)
         while self._links:
@@ -129,7 +132,7 @@ class _Folders:
             each.files.sort(key=_place)
 
     def _enter(self, folder: str, found: FolderWalk) -> None:
-        """Enter a folder and all folders below it that are no links."""
+        """Enter a folder and all folders below it that are not links."""
         waiting: list[tuple[str, int | None]] = [(folder, None)]
         while waiting:
             folder, device_above = waiting.pop()
@@ -137,7 +140,7 @@ class _Folders:
             try:
                 status = os.stat(folder)  # noqa: PTH116
                 real = os.path.realpath(folder)
-                # Some network drives number nothing.
+                # Some network drives have no inode numbers.
                 number = (status.st_dev, status.st_ino) if status.st_ino else real
                 if number in self._entered:
                     path, same = self._entered[number]
@@ -162,7 +165,7 @@ class _Folders:
             waiting.extend((path, status.st_dev) for path in reversed(inside))
 
     def _take(self, path: str, name: str, found: FolderWalk) -> bool:
-        """Keep a sound file; returns whether it is a folder."""
+        """Add a path to the files if it is a sound file; return whether it is a folder."""
         ending = os.path.splitext(name)[1].lower()  # noqa: PTH122
         try:
             status = os.stat(path)  # noqa: PTH116
@@ -176,7 +179,7 @@ class _Folders:
 
 
 def _place(file: FoundFile) -> tuple[list[str], str]:
-    """Where a file stands in the order: after those of the folders above, folder by folder."""
+    """Return the sort key of a file: folder by folder, after the files of the folders above."""
     folder, name = os.path.split(file.path)
     return folder.split(os.sep), name  # noqa: PTH206 (of every file: a Path would take ten times as long)
 
@@ -186,7 +189,7 @@ def _is_behind_link(folder: str) -> bool:
 
 
 def stamp_of(path: str) -> Stamp | None:
-    """What a file is like now, or None where it cannot be reached."""
+    """Return the stamp of a file now, or None if it cannot be reached."""
     try:
         found = os.stat(path)  # noqa: PTH116
     except (OSError, ValueError):
@@ -195,7 +198,7 @@ def stamp_of(path: str) -> Stamp | None:
 
 
 def is_gone(path: str) -> bool:
-    """Whether a file is no longer there, which is more than that it cannot be reached."""
+    """Return whether a file certainly does not exist. A file that only cannot be reached may still exist."""
     try:
         os.lstat(path)
     except OSError as error:
@@ -206,7 +209,7 @@ def is_gone(path: str) -> bool:
 
 
 def _leads_nowhere(error: OSError) -> bool:
-    """Whether a link's end is not there, or the link leads to itself."""
+    """Return whether the target of a link does not exist, or the link leads to itself."""
     return error.errno in (errno.ENOENT, errno.ELOOP)
 
 

@@ -1,4 +1,4 @@
-"""A search over all tracks at once: which fit, and how well."""
+"""Evaluate a query for all tracks at once: which of them match, and with which score."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark.file_name import folded
-from earmark.library.database import Database, paths_within
+from earmark.library.database import Database
 from earmark.library.query import And, HasPath, HasTag, Not, Or, Query
-from earmark.library.remote import absolute_path
+from earmark.library.remote import absolute_path, paths_within
 from earmark.library.vectors import Vectors
 
 THRESHOLD = 0.5
@@ -18,18 +18,22 @@ THRESHOLD = 0.5
 
 @dataclass(frozen=True)
 class Fitting:
-    """Of every track: `fits` (tracks,), and `score` (tracks,) float32, 0 to 1, how well."""
+    """The result of a query for every track.
+
+    fits: (tracks,), whether the track matches. score: (tracks,) float32, from 0 to 1, how well it matches.
+    """
 
     fits: npt.NDArray[np.bool_]
     score: npt.NDArray[np.float32]
 
 
 def fitting(query: Query, vectors: Vectors, database: Database, threshold: float = THRESHOLD) -> Fitting:
-    """Ask a search of all tracks.
+    """Evaluate a query for all tracks.
 
-    A tag fits from `threshold` on, or as it is compared. Choice: the score is the probability that the search is true
-    if tags came independently: products for AND, what is left of the misses for OR, the rest to 1 for NOT and for
-    "less than"; paths are 0 or 1.
+    threshold: the least probability of a tag that the query names without a comparison.
+
+    Decision: the score is the probability that the query is true if tags are independent. AND multiplies, OR is 1 minus
+    the product of 1 - score, NOT and "less than" are 1 - score, and paths are 0 or 1.
     """
     match query:
         case HasTag():
@@ -55,16 +59,16 @@ def fitting(query: Query, vectors: Vectors, database: Database, threshold: float
 
 
 def ranked(found: Fitting, ids: npt.NDArray[np.int64]) -> Iterator[tuple[int, float]]:
-    """The tracks that fit, the best first, equal ones in the order in which they were added: (track, score)."""
-    places = np.flatnonzero(found.fits)
-    scores = found.score[places]
+    """Yield the matching tracks as (track, score), the best first; equal ones in the order in which they were added."""
+    matches = np.flatnonzero(found.fits)
+    scores = found.score[matches]
     order = np.argsort(-scores, kind="stable")
-    for place, score in zip(ids[places[order]], scores[order], strict=True):
-        yield int(place), float(score)
+    for track, score in zip(ids[matches[order]], scores[order], strict=True):
+        yield int(track), float(score)
 
 
 def tags_of(query: Query) -> tuple[int, ...]:
-    """The places of the tags that a search names, each once, in the order of the search."""
+    """Return the indices of the tags that a query names, each once, in the order of the query."""
     match query:
         case HasTag():
             return (query.place,)
@@ -77,19 +81,19 @@ def tags_of(query: Query) -> tuple[int, ...]:
 
 
 def tracks_at(query: HasPath, database: Database) -> npt.NDArray[np.int64]:
-    """The tracks that have a path as described, of those that are there, whatever the case and form of letters.
+    """Return the tracks that have an existing file with such a path, once for each of these files.
 
-    A track stands there once for each of its paths.
+    Case and Unicode form do not matter.
     """
     values: Sequence[bytes]
     if query.kind == "folder":
         condition, values = "folded >= ? AND folded < ?", paths_within(folded(absolute_path(query.text)))
     elif "*" in query.text or "?" in query.text:
         condition = "CAST(folded AS TEXT) GLOB CAST(? AS TEXT)"
-        values = [os.fsencode(folded(query.text).replace("[", "[[]"))]  # a bracket in a path is a bracket
+        values = [os.fsencode(folded(query.text).replace("[", "[[]"))]  # Brackets have no special meaning in queries.
     else:
         condition, values = "instr(folded, ?) > 0", [os.fsencode(folded(query.text))]
-    # Without DISTINCT, for which SQLite would go through the paths track by track, ten times as slowly.
+    # DISTINCT would make SQLite go through the paths track by track, ten times as slowly.
     rows = database.store.rows(f"SELECT track_id FROM paths WHERE NOT missing AND {condition}", values)
     return np.fromiter((track for (track,) in rows), np.int64, len(rows))
 

@@ -1,8 +1,13 @@
-"""An SQLite file that is a library: opened, brought to the present schema, written in whole transactions."""
+"""Open the SQLite file of a library, migrate it to the current schema, and run statements in transactions.
+
+The schema is a list of migrations, each leading to the next version. A released migration never changes; a new one is
+added at the end. SQLite's user_version is the number of migrations that a file has had.
+"""
 
 import os
 import shutil
 import sqlite3
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,21 +16,162 @@ from typing import Any
 
 from earmark.errors import LibraryError
 from earmark.file_name import folded
-from earmark.library.schema import APPLICATION_ID, MIGRATIONS
+
+
+def default_library() -> Path:
+    """Return the path of the default library in the user's data folder. Nothing is created."""
+    home = Path.home()
+    if sys.platform == "win32":
+        folder = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        folder = home / "Library" / "Application Support"
+    else:
+        folder = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
+    return folder / "earmark" / "music.earmark"
+
+
+APPLICATION_ID = 0x6561726D
+"""SQLite's application id of a library, the letters "earm"."""
+
+FIRST = (
+    # One row for each model that analysed tracks. `card` is the newest card with these hashes, with its calibration.
+    """
+    CREATE TABLE models (
+        id INTEGER PRIMARY KEY,
+        extractor_hashes TEXT NOT NULL,
+        head_hash TEXT NOT NULL,
+        card TEXT NOT NULL,
+        UNIQUE (extractor_hashes, head_hash)
+    )
+    """,
+    # One row for each recording. logits: float32, one for each tag. embedding: float16, the track vector.
+    """
+    CREATE TABLE tracks (
+        id INTEGER PRIMARY KEY,
+        identity TEXT NOT NULL UNIQUE,
+        model_id INTEGER NOT NULL REFERENCES models (id),
+        version TEXT NOT NULL,
+        decoder TEXT NOT NULL,
+        added TEXT NOT NULL,
+        duration_seconds REAL NOT NULL,
+        truncated INTEGER NOT NULL,
+        short TEXT NOT NULL,
+        logits BLOB NOT NULL,
+        embedding BLOB NOT NULL
+    )
+    """,
+    "CREATE INDEX tracks_of_model ON tracks (model_id)",
+    # A separate table, because most searches do not read it and its model may be older than that of the scores.
+    """
+    CREATE TABLE over_time (
+        track_id INTEGER PRIMARY KEY REFERENCES tracks (id) ON DELETE CASCADE,
+        model_id INTEGER NOT NULL REFERENCES models (id),
+        window_seconds REAL NOT NULL,
+        hop_seconds REAL NOT NULL,
+        windows INTEGER NOT NULL,
+        scores BLOB NOT NULL
+    )
+    """,
+    # A path is bytes, because a file's name may not be valid text. missing: the file was not found by the last scan.
+    """
+    CREATE TABLE paths (
+        path BLOB PRIMARY KEY,
+        track_id INTEGER NOT NULL REFERENCES tracks (id) ON DELETE CASCADE,
+        size_bytes INTEGER NOT NULL,
+        modified_ns INTEGER NOT NULL,
+        missing INTEGER NOT NULL DEFAULT 0
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX paths_of_track ON paths (track_id)",
+    """
+    CREATE TABLE failures (
+        path BLOB PRIMARY KEY,
+        size_bytes INTEGER NOT NULL,
+        modified_ns INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        failed TEXT NOT NULL
+    ) WITHOUT ROWID
+    """,
+    "CREATE TABLE state (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
+    "INSERT INTO state VALUES ('library', lower(hex(randomblob(16))))",
+    # Files made from the tracks, such as the vector file, are current while the generation is the same.
+    "INSERT INTO state VALUES ('generation', 0)",
+    """
+    CREATE TRIGGER track_added AFTER INSERT ON tracks
+    BEGIN UPDATE state SET value = value + 1 WHERE name = 'generation'; END
+    """,
+    """
+    CREATE TRIGGER track_changed AFTER UPDATE OF model_id, logits, embedding ON tracks
+    BEGIN UPDATE state SET value = value + 1 WHERE name = 'generation'; END
+    """,
+    """
+    CREATE TRIGGER track_removed AFTER DELETE ON tracks
+    BEGIN UPDATE state SET value = value + 1 WHERE name = 'generation'; END
+    """,
+)
+
+JOURNAL = (
+    # The tags written to files. A run is one call of `write`.
+    """
+    CREATE TABLE write_runs (
+        id INTEGER PRIMARY KEY,
+        started TEXT NOT NULL,
+        model TEXT NOT NULL,
+        version TEXT NOT NULL
+    )
+    """,
+    # changes: a JSON list of [name, old values, new values]. state: begun (perhaps not written), done or undone.
+    """
+    CREATE TABLE writes (
+        id INTEGER PRIMARY KEY,
+        run_id INTEGER NOT NULL REFERENCES write_runs (id),
+        path BLOB NOT NULL,
+        identity TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        had_tags INTEGER NOT NULL,
+        changes TEXT NOT NULL,
+        state TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX writes_of_run ON writes (run_id)",
+    "CREATE INDEX writes_of_path ON writes (path)",
+    "CREATE INDEX writes_of_identity ON writes (identity)",
+)
+
+FOLDED_PATHS = (
+    # folded: the path in the form in which searches compare it. The SQL function is registered by `Store`.
+    "ALTER TABLE paths ADD COLUMN folded BLOB NOT NULL DEFAULT x''",
+    "UPDATE paths SET folded = folded(path)",
+)
+
+ORIGINALS = (
+    # The bytes that restore the file (`original.py`); NULL for files that an older version wrote.
+    "ALTER TABLE writes ADD COLUMN original BLOB",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (FIRST, JOURNAL, FOLDED_PATHS, ORIGINALS)
+
 
 BUSY_SECONDS = 60.0
-"""How long one process waits for another's write."""
+"""How long a process waits while another one writes."""
 RETRY_SECONDS = 0.01
 FREE_BYTES = 1 << 20
-"""With less than this a disk is full; SQLite's log grows in steps of 32 KiB and of pages."""
+"""A disk with less free space than this counts as full; SQLite's log grows in steps of 32 KiB and of pages."""
 CACHE_KILOBYTES = 32_768
 
 
 class Store:
-    """The connection of one process to a library's file; every error is a LibraryError that names the file."""
+    """The connection of a process to a library file. Every error is a LibraryError that names the file."""
 
     def __init__(self, path: str | os.PathLike[str], *, make: bool = True, busy_seconds: float = BUSY_SECONDS) -> None:
-        """Open a library, made where there is none unless `make` is False; an older one is brought up to date."""
+        """Open a library, and migrate an older one to the current schema.
+
+        make: create the library if there is none. busy_seconds: how long to wait while another process writes.
+
+        Raises:
+            LibraryError: there is no library and `make` is False, or the file cannot be used.
+        """
         self.path = Path(path)
         self._busy_seconds = busy_seconds
         if not make and not self.path.exists():
@@ -35,7 +181,7 @@ class Store:
             )
         with self._told():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            # The superuser too cannot write to a disk that is read-only.
+            # On a read-only disk this is False for the superuser too.
             self.read_only = self.path.exists() and not (
                 os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)
             )
@@ -52,18 +198,18 @@ class Store:
             self._prepare()
 
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Run a statement and return all that it gives."""
+        """Run a statement and return all its rows."""
         with self._told():
             return self._connection.execute(sql, values).fetchall()
 
     def row(self, sql: str, values: Sequence[object] = ()) -> tuple[Any, ...] | None:
-        """Run a statement and return the first row that it gives, or None."""
+        """Run a statement and return its first row, or None."""
         with self._told():
             found: tuple[Any, ...] | None = self._connection.execute(sql, values).fetchone()
             return found
 
     def stream(self, sql: str, values: Sequence[object] = (), *, size: int = 1_000) -> Iterator[list[tuple[Any, ...]]]:
-        """Run a statement and yield what it gives in lists of up to `size` rows."""
+        """Run a statement and yield its rows in lists of up to `size`."""
         with self._told():
             cursor = self._connection.execute(sql, values)
         while True:
@@ -74,13 +220,13 @@ class Store:
             yield rows
 
     def run(self, sql: str, values: Sequence[object] = ()) -> int:
-        """Run a statement that writes; returns how many rows it changed."""
+        """Run a statement that writes, and return the number of rows that it changed."""
         with self._told():
             return self._connection.execute(sql, values).rowcount
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All that is written within, or none of it; waits for other writers."""
+        """Commit all changes of a `with` block, or none of them. Waits for other writers."""
         with self._told():
             self._connection.execute("BEGIN IMMEDIATE")
         try:
@@ -88,15 +234,15 @@ class Store:
             with self._told():
                 self._connection.execute("COMMIT")
         finally:
-            # Still open: something went wrong within. A full disk rolls back by itself.
+            # The transaction is still open after an error, except on a full disk, where SQLite has rolled back itself.
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
 
     @contextmanager
     def many_writes(self) -> Iterator[None]:
-        """Do not wait for the disk at every transaction: some thousand a second instead of some hundred.
+        """Speed up many small transactions in a `with` block by not waiting for the disk after each.
 
-        Where a process is killed nothing changes; where the power fails the last transactions may be lost, each whole.
+        A killed process loses nothing. A power failure may lose the last transactions, but each of them as a whole.
         """
         self.run("PRAGMA synchronous = NORMAL")
         try:
@@ -106,7 +252,7 @@ class Store:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Let all that is read within be of one moment, whatever others write."""
+        """Read the same state of the library throughout a `with` block, whatever other processes write."""
         with self._told():
             self._connection.execute("BEGIN")
         try:
@@ -129,8 +275,8 @@ class Store:
     def _reading(self) -> sqlite3.Connection:
         """Open a library that cannot be written.
 
-        Its write-ahead log needs files beside it. Where these cannot be made, nobody writes, and the file is read as it
-        is; but not while the log holds what the file does not.
+        SQLite's write-ahead log needs files beside the library. If these cannot be made, no process writes, so the file
+        is opened as immutable, unless an existing log holds changes that are not yet in the file.
         """
         place = self.path.absolute().as_uri()
         connection = self._connect(f"{place}?mode=ro")
@@ -149,7 +295,7 @@ class Store:
 
     def _prepare(self) -> None:
         known = len(MIGRATIONS)
-        # One statement, so of one moment: another process may be making the file just now.
+        # One statement reads all three at once, because another process may be creating the file.
         ((version, application, tables),) = self.rows(
             "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_master) "
             "FROM pragma_user_version, pragma_application_id"
@@ -174,18 +320,18 @@ class Store:
             self._migrate()
 
     def _copy(self) -> None:
-        """Go on with a temporary copy, of this connection alone: an older library that cannot be brought up to date."""
+        """Replace the connection by a temporary copy of an older library that cannot be migrated where it is."""
         with self._told():
-            copy = self._connect("")  # on the disk of temporary files, and gone when it is closed
+            copy = self._connect("")  # SQLite deletes this temporary file when it is closed.
             self._connection.backup(copy)
             self._connection.close()
         self._connection = copy
 
     def _share(self) -> None:
-        """Set the write-ahead log, which stays with the file.
+        """Switch the file to a write-ahead log, which is permanent.
 
-        Two processes that make the same file may each hold what the other waits for. SQLite then says at once that the
-        file is locked, without the wait that it keeps elsewhere, so the wait is here.
+        Two processes that create the same file can block each other. SQLite then reports a locked file immediately
+        instead of waiting, so this function retries.
         """
         last = monotonic() + self._busy_seconds
         while True:
@@ -200,7 +346,7 @@ class Store:
 
     def _migrate(self) -> None:
         with self.transaction():
-            done = self._number("user_version")  # another process may have been first
+            done = self._number("user_version")  # Another process may have migrated the file meanwhile.
             for statements in MIGRATIONS[done:]:
                 for statement in statements:
                     self.run(statement)
@@ -220,7 +366,7 @@ class Store:
 
 
 def folded_path(path: bytes) -> bytes:
-    """A path as it stands in the column `folded`; see `folded`."""
+    """Return a path in the form of the column `folded`, see `earmark.file_name.folded`."""
     return os.fsencode(folded(os.fsdecode(path)))
 
 
@@ -232,22 +378,22 @@ def _is_full(folder: Path) -> bool:
 
 
 def _has_no_room(error: BaseException | None) -> bool:
-    """Whether SQLite could not make the files of its write-ahead log."""
+    """Return whether SQLite could not create the files of its write-ahead log."""
     codes = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN)
     return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in codes
 
 
 def _sentence(error: sqlite3.Error | OSError, folder: Path) -> str:
-    """What went wrong and what to do about it; `folder`: of the library."""
+    """Return what went wrong and what to do about it. `folder` is the library's folder."""
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    # Where SQLite cannot lengthen the files of its write-ahead log, it does not say why.
+    # SQLite does not say why it cannot extend the files of its write-ahead log.
     if "full" in text or "No space" in text or "quota" in text or (_has_no_room(error) and _is_full(folder)):
         return (
-            f"the disk is full. What was done is kept: make room where {folder.absolute()} lies, and run the same "
+            f"the disk is full. Finished work is kept: free some space where {folder.absolute()} is, and run the same "
             "command again."
         )
     if "locked" in text or "busy" in text:
         return f"another process has been writing for {BUSY_SECONDS:.0f} seconds. Wait for it, or end it."
     if "not a database" in text or "malformed" in text:
-        return f"found a file that cannot be read as a library ({text}). Name another, or bring back a copy of it."
-    return f"the library cannot be used ({text}). Check the folder and who may write there."
+        return f"found a file that cannot be read as a library ({text}). Choose another, or restore a copy of it."
+    return f"the library cannot be used ({text}). Check the folder and its permissions."

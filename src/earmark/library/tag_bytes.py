@@ -1,9 +1,9 @@
-"""Blocks of tags taken apart into the bytes of their entries and put together again; nothing in them is decoded.
+"""Split blocks of tags into the bytes of their entries, and join them again, without decoding the entries.
 
-What earmark does not write goes back into the file as these bytes, so that text in a wrong encoding, unknown frames,
-and entries that stand twice or have no name stay as they are. The text of entries is in `tag_forms.py`.
+What earmark does not change is written back as these bytes. Text in a wrong encoding, unknown frames, duplicate entries
+and entries without a name therefore do not change. `tag_entries.py` decodes entries.
 
-Every function raises ValueError, with the reason, for a block that cannot be taken apart without losing bytes of it.
+Every function raises ValueError, with the reason, for a block that it cannot split without losing bytes.
 """
 
 import re
@@ -23,7 +23,7 @@ _FRAME_NAME = re.compile(rb"[A-Za-z0-9]{3}[A-Za-z0-9\0 ]?")
 
 @dataclass(frozen=True)
 class Span:
-    """Where bytes lie in a file: from `start` up to `end`."""
+    """A range of bytes in a file: from `start` up to, but without, `end`."""
 
     start: int
     end: int
@@ -31,10 +31,10 @@ class Span:
 
 @dataclass(frozen=True)
 class Id3Bytes:
-    """An ID3v2, taken apart.
+    """The parts of an ID3v2 tag.
 
-    version: 2, 3 or 4. frames: each with its header. rest: what follows them, where it is more than zeros: a frame that
-    was cut, or what a program left behind. size_bytes: how many bytes it takes in the file.
+    version: 2, 3 or 4. frames: the frames with their headers. rest: the bytes after them, unless these are all zero,
+    such as a truncated frame or the remains of another program's. size_bytes: the size of the tag in the file.
     """
 
     version: int
@@ -44,7 +44,7 @@ class Id3Bytes:
 
 
 def id3_size_bytes(file: BinaryIO, start: int) -> int:
-    """How many bytes the ID3v2 takes that begins at `start`, header and footer included; 0 where none begins there."""
+    """Return the size of the ID3v2 tag that begins at `start`, with header and footer, or 0 if none begins there."""
     file.seek(start)
     header = file.read(10)
     if len(header) < 10 or header[:3] != b"ID3" or header[3] not in (2, 3, 4) or max(header[6:10]) > 0x7F:
@@ -54,7 +54,7 @@ def id3_size_bytes(file: BinaryIO, start: int) -> int:
 
 
 def appended_id3_start(file: BinaryIO, end: int) -> int | None:
-    """Where the ID3v2.4 begins that ends at `end` with its footer; None where there is none."""
+    """Return the start of the ID3v2.4 tag whose footer ends at `end`, or None if there is none."""
     footer = _read(file, end - 10, 10) if end >= 20 else b""
     if not footer.startswith(b"3DI") or len(footer) < 10:
         return None
@@ -63,10 +63,10 @@ def appended_id3_start(file: BinaryIO, end: int) -> int | None:
 
 
 def split_id3(block: bytes) -> Id3Bytes:
-    """Take an ID3v2 apart, from its header to its end.
+    """Split an ID3v2 tag, given from its header to its end.
 
-    What only belongs to the way the tag was stored is undone: unsynchronisation of the whole tag, an extended header,
-    and the sizes that some programs write into ID3v2.4 in the way of ID3v2.3.
+    The unsynchronisation of the whole tag and the extended header are removed. Sizes that some programs write to
+    ID3v2.4 in the form of ID3v2.3 are corrected.
     """
     version, flags = block[3], block[5]
     size = _unpacked(block[6:10])
@@ -85,7 +85,7 @@ def split_id3(block: bytes) -> Id3Bytes:
         if len(plain_rest) < len(rest):
             frames, rest = plain_frames, plain_rest
     if version == 4:
-        # Flags that said it once for all frames say it at each, as the new header does not.
+        # The new header has no flags, so unsynchronisation is marked at each frame instead.
         whole = _FRAME_UNSYNCHRONISED if flags & _UNSYNCHRONISED else 0
         frames = [
             frame[:4] + _packed(len(frame) - 10) + bytes([frame[8], frame[9] | whole]) + frame[10:] for frame in frames
@@ -94,15 +94,15 @@ def split_id3(block: bytes) -> Id3Bytes:
 
 
 def join_id3(version: int, frames: Sequence[bytes], size_bytes: int, rest: bytes = b"") -> bytes:
-    """Put an ID3v2 together; zeros fill it up to `size_bytes` where the frames need less, and nothing else follows."""
+    """Join an ID3v2 tag. If the frames need less than `size_bytes` and there is no rest, zeros fill the remainder."""
     body = b"".join(frames)
-    # Behind a frame that was cut zeros would become a part of it.
+    # Zeros after a truncated frame would become part of it.
     body += rest or bytes(max(size_bytes - 10 - len(body), 0))
     return b"ID3" + bytes([version, 0, 0]) + _packed(len(body)) + body
 
 
 def split_comments(block: bytes) -> tuple[bytes, list[bytes], bytes]:
-    """Take Vorbis comments apart: who made the file, the comments, and what follows them."""
+    """Split Vorbis comments into the vendor, the comments, and the bytes after them."""
     position = 4 + _number(block, 0)
     vendor = block[4:position]
     count = _number(block, position)
@@ -118,14 +118,14 @@ def split_comments(block: bytes) -> tuple[bytes, list[bytes], bytes]:
 
 
 def join_comments(vendor: bytes, comments: Sequence[bytes]) -> bytes:
-    """Put Vorbis comments together."""
+    """Join Vorbis comments."""
     parts = [vendor, *comments]
     sized = [struct.pack("<I", len(part)) + part for part in parts]
     return sized[0] + struct.pack("<I", len(comments)) + b"".join(sized[1:])
 
 
 def split_flac(file: BinaryIO, start: int) -> tuple[list[tuple[int, bytes]], Span]:
-    """The blocks before the frames of a FLAC, each with its number; and where they lie, after the first four bytes."""
+    """Return the metadata blocks of a FLAC with their types, and their range after the file's first four bytes."""
     file.seek(start + 4)
     blocks, last = [], False
     while not last:
@@ -140,7 +140,7 @@ def split_flac(file: BinaryIO, start: int) -> tuple[list[tuple[int, bytes]], Spa
 
 
 def join_flac(blocks: Sequence[tuple[int, bytes]]) -> bytes:
-    """Put the blocks of a FLAC together; the last one is marked as such."""
+    """Join the metadata blocks of a FLAC, with a mark at the last one."""
     joined = bytearray()
     for place, (number, content) in enumerate(blocks, start=1):
         if len(content) >= 1 << 24:
@@ -150,7 +150,7 @@ def join_flac(blocks: Sequence[tuple[int, bytes]]) -> bytes:
 
 
 def find_ape(file: BinaryIO) -> Span | None:
-    """Where an APEv2 lies: at the end of a file, but for an ID3v1 and a Lyrics3; None where there is none."""
+    """Find an APEv2 tag at the end of a file, before any ID3v1 and Lyrics3; return None if there is none."""
     end = end_of_sound_and_ape(file)
     footer = _ape_header(file, end - APE_HEADER.size)
     if footer is None or footer[3] & APE_IS_HEADER:
@@ -162,7 +162,7 @@ def find_ape(file: BinaryIO) -> Span | None:
 
 
 def end_of_sound_and_ape(file: BinaryIO) -> int:
-    """Where an ID3v1 and a Lyrics3 begin, which stand after everything else; the end of the file without them."""
+    """Return where an ID3v1 and a Lyrics3 at the end of the file begin, or the end of the file if it has neither."""
     end = file.seek(0, 2)
     if end >= ID3V1_BYTES and _read(file, end - ID3V1_BYTES, 3) == b"TAG":
         end -= ID3V1_BYTES
@@ -173,7 +173,7 @@ def end_of_sound_and_ape(file: BinaryIO) -> int:
 
 
 def split_ape(block: bytes) -> tuple[list[bytes], int]:
-    """Take an APEv2 apart: its items, each with its header, and its version, 1000 or 2000."""
+    """Split an APEv2 tag into its items, with their headers, and its version, 1000 or 2000."""
     _, version, _, count, flags, _ = APE_HEADER.unpack(block[-APE_HEADER.size :])
     position = APE_HEADER.size if flags & APE_HAS_HEADER else 0
     end = len(block) - APE_HEADER.size
@@ -186,12 +186,12 @@ def split_ape(block: bytes) -> tuple[list[bytes], int]:
         items.append(block[position:following])
         position = following
     if block[position:end].strip(b"\0"):
-        raise ValueError("its APEv2 holds bytes that are no item, which writing would lose")
+        raise ValueError("its APEv2 contains bytes outside of its items, which writing would lose")
     return items, version
 
 
 def join_ape(items: Sequence[bytes], version: int) -> bytes:
-    """Put an APEv2 together; version 1000 has no header."""
+    """Join an APEv2 tag. Version 1000 has no header."""
     body = b"".join(items)
     has_header = APE_HAS_HEADER if version >= 2000 else 0
 
@@ -202,7 +202,10 @@ def join_ape(items: Sequence[bytes], version: int) -> bytes:
 
 
 def _walk(body: bytes, version: int, *, plain: bool) -> tuple[list[bytes], bytes]:
-    """The frames of an ID3v2, and what follows them if it is more than zeros; plain: sizes have eight bits a byte."""
+    """Return the frames of an ID3v2 tag, and the bytes after them unless all are zero.
+
+    plain: whether the sizes use eight bits of each byte, instead of seven.
+    """
     frames, position = [], 0
     header_bytes = 6 if version == 2 else 10
     while position + header_bytes <= len(body) and body[position]:
@@ -223,12 +226,12 @@ def _walk(body: bytes, version: int, *, plain: bool) -> tuple[list[bytes], bytes
 
 def _extended_bytes(body: bytes, version: int) -> int:
     if _FRAME_NAME.fullmatch(body[:4]) and body[:1].isalpha():
-        return 0  # the flag of a header that is not there, as Quod Libet once wrote it
+        return 0  # Old versions of Quod Libet set the flag without writing the header.
     return _unpacked(body[:4]) if version == 4 else 4 + int.from_bytes(body[:4], "big")
 
 
 def _ape_header(file: BinaryIO, start: int) -> tuple[int, int, int, int] | None:
-    """Version, size, number of items and flags of an APEv2's header or footer; None where there is none."""
+    """Return version, size, number of items and flags from an APEv2 header or footer, or None if there is none."""
     found = _read(file, start, APE_HEADER.size) if start >= 0 else b""
     if len(found) < APE_HEADER.size or not found.startswith(b"APETAGEX"):
         return None
@@ -248,7 +251,7 @@ def _number(block: bytes, position: int) -> int:
 
 
 def _packed(size: int) -> bytes:
-    """A size as ID3v2 has it: seven bits a byte."""
+    """Encode a size in the form of ID3v2, with seven bits in each byte."""
     if size >= 1 << 28:
         raise ValueError("its ID3v2 would be longer than 256 MiB")
     return bytes(size >> shift & 0x7F for shift in (21, 14, 7, 0))

@@ -1,6 +1,6 @@
-"""Where tags lie in files of Ogg, MP4 and ASF, whose parts hold one another.
+"""Read and write the tags in Ogg, MP4 and ASF files, whose parts are nested.
 
-mutagen finds and moves what has to move: Ogg's pages and the places of MP4's samples.
+mutagen adjusts everything else that depends on their size: Ogg's pages and the offsets of MP4's samples.
 """
 
 import hashlib
@@ -20,21 +20,21 @@ import mutagen.oggtheora
 import mutagen.oggvorbis
 from mutagen.ogg import OggPage, error
 
+from earmark.library.tag_blocks import digest, hash_of, part_of, splice
 from earmark.library.tag_bytes import Span, join_comments, split_comments
-from earmark.library.tag_forms import (
+from earmark.library.tag_entries import (
     ASF_EXTENDED,
     ASF_LIBRARY,
     AsfEncoding,
     CommentEncoding,
     Entry,
-    Form,
     Mp4Encoding,
+    TagBlock,
     Values,
     asf_entry,
     comment_entry,
     mp4_entry,
 )
-from earmark.library.tag_homes import digest, hash_of, part_of, splice
 
 _OGG: tuple[Any, ...] = (
     mutagen.oggvorbis.OggVorbis,
@@ -46,12 +46,12 @@ _OGG: tuple[Any, ...] = (
 _PAGE: Any = OggPage
 _MP4_TAGS: Any = mutagen.mp4.MP4Tags
 _MP4_DELETE: Any = mutagen.mp4.delete
-"""mutagen's functions have no types."""
+"""These are typed as Any because mutagen has no types."""
 _OGG_STARTS = {b"\x01vorbis": 7, b"OpusHead": 8, b"\x7fFLAC": 4, b"Speex   ": 0, b"\x80theora": 7}
-"""How the first packet of a stream begins, and how many bytes precede the comments in the second."""
+"""How the first packet of each kind of stream begins, and how many bytes precede the comments in the second."""
 _MP4_HOLDERS = frozenset((b"moov", b"udta", b"meta", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf"))
 _MP4_MOVING = frozenset((b"free", b"skip", b"stco", b"co64", b"tfhd", b"ilst"))
-"""Atoms that say where others lie, that hold the tags, or nothing."""
+"""Atoms that may change: those with the offsets of others, the tags, and padding."""
 ASF_HEADER_BYTES = 30
 ASF_EXTENSION_BYTES = 46
 
@@ -69,38 +69,38 @@ _ASF_PADDING_GUID = _guid("1806d474-cadf-4509-a4ba-9aabcb96aae8")
 _ASF_CONTENT_NAMES = ("Title", "Author", "Copyright", "Description", "Rating")
 
 
-class OggHome:
+class OggTags:
     """Vorbis comments in the second packet of an Ogg stream."""
 
-    beside: list[Form]
+    read_only: list[TagBlock]
     v1_genre: Values = ()
     had_tags = True
 
     def __init__(self, path: Path) -> None:
-        self._path, self.beside = path, []
+        self._path, self.read_only = path, []
         self._file: Any = mutagen.File(path, options=list(_OGG))
         if self._file is None:
             raise ValueError("its Ogg holds no stream of Vorbis, Opus, FLAC, Speex or Theora")
         self._pages = _OggPages(path)
         packet, start = self._pages.comments, self._pages.start
         self._vendor, comments, self._behind = split_comments(packet[start:])
-        self.forms = [Form(CommentEncoding(), map(comment_entry, comments))]
+        self.written = [TagBlock(CommentEncoding(), map(comment_entry, comments))]
 
     def save(self) -> None:
-        data = join_comments(self._vendor, [entry.data for entry in self.forms[0].entries])
-        # mutagen puts them into the pages; what is in them is kept as bytes.
+        data = join_comments(self._vendor, [entry.data for entry in self.written[0].entries])
+        # mutagen writes them to the pages; the content is given as bytes.
         self._file.tags.write = lambda framing=True: data + (b"\x01" if framing else b"")
         self._file.save(self._path, padding=_same_size)
 
     def drop(self) -> None:
-        """Leave the comments, which an Ogg stream cannot be without."""
+        """Do nothing, because an Ogg stream must have comments."""
 
     def rest(self) -> list[bytes]:
         return [self._vendor, self._behind.rstrip(b"\0"), self._pages.rest]
 
 
 class _OggPages:
-    """What an Ogg file holds: the packet of comments, where they start in it, and a hash of all other packets."""
+    """The packet of comments in an Ogg file, where they start in it, and a hash of all other packets."""
 
     def __init__(self, path: Path) -> None:
         hashed = hashlib.sha256()
@@ -128,7 +128,7 @@ class _OggPages:
 
 
 def _ogg_pages(file: BinaryIO) -> Iterator[Any]:
-    """The pages of an Ogg file; the file is left behind the last one."""
+    """Yield the pages of an Ogg file. Afterwards the file's position is after the last one."""
     while True:
         start = file.tell()
         try:
@@ -139,14 +139,14 @@ def _ogg_pages(file: BinaryIO) -> Iterator[Any]:
         yield page
 
 
-class Mp4Home:
-    """The list of iTunes' atoms in an MP4."""
+class Mp4Tags:
+    """The list of iTunes atoms in an MP4."""
 
-    beside: list[Form]
+    read_only: list[TagBlock]
     v1_genre: Values = ()
 
     def __init__(self, path: Path) -> None:
-        self._path, self.beside = path, []
+        self._path, self.read_only = path, []
         self.had_tags = False
         with path.open("rb") as file:
             self._rest, tags = [], []
@@ -156,12 +156,12 @@ class Mp4Home:
                     tags += list(_mp4_atoms(file, span))
                 elif trail[-1] not in _MP4_MOVING and trail[-2:] != (b"meta", b"hdlr"):
                     self._rest.append(b"/".join(trail) + hash_of(file, span))
-            self.forms = [Form(Mp4Encoding(), [mp4_entry(part_of(file, atom.whole)) for atom in tags])]
+            self.written = [TagBlock(Mp4Encoding(), [mp4_entry(part_of(file, atom.whole)) for atom in tags])]
 
     def save(self) -> None:
-        # What mutagen cannot read it keeps as bytes; here that is all that is not new.
+        # mutagen writes atoms that it could not read as bytes; here these are all atoms that are not new.
         tags = _MP4_TAGS()
-        for entry in self.forms[0].entries:
+        for entry in self.written[0].entries:
             if entry.data:
                 tags._failed_atoms.setdefault(entry.data[4:8].decode("latin-1"), []).append(entry.data[8:])
             elif entry.name.startswith("----:"):
@@ -171,7 +171,7 @@ class Mp4Home:
         tags.save(self._path, padding=_same_size)
 
     def drop(self) -> None:
-        if not self.forms[0].entries:
+        if not self.written[0].entries:
             _MP4_DELETE(self._path)
 
     def rest(self) -> list[bytes]:
@@ -195,25 +195,25 @@ def _mp4_atoms(file: BinaryIO, within: Span) -> Iterator[_Atom]:
             size, header_bytes = int.from_bytes(file.read(8), "big"), 16
         end = within.end if size == 0 else position + size
         if end < position + header_bytes or end > within.end:
-            raise ValueError(f"its atom {name.decode('latin-1')} ends after what holds it does")
+            raise ValueError(f"its atom {name.decode('latin-1')} ends after the atom that contains it")
         yield _Atom(name, Span(position, end), Span(position + header_bytes, end))
         position = end
 
 
 def _mp4_leaves(file: BinaryIO, within: Span, trail: tuple[bytes, ...]) -> Iterator[tuple[tuple[bytes, ...], Span]]:
-    """The atoms that hold no others, each with the names of those that hold it."""
+    """Yield the atoms that contain no others, each with its own name and those of the atoms around it."""
     for atom in list(_mp4_atoms(file, within)):
         names = (*trail, atom.name)
         if atom.name not in _MP4_HOLDERS or (atom.name == b"meta" and trail[-1:] != (b"udta",)):
             yield names, atom.content
             continue
         start = atom.content.start + (4 if atom.name == b"meta" else 0)
-        # A user's data may end with four zeros, which are no atom.
+        # User data may end with four zeros, which are not an atom.
         yield from _mp4_leaves(file, Span(start, atom.content.end), names)
 
 
-class AsfHome:
-    """The attributes in the header of an ASF, as of WMA."""
+class AsfTags:
+    """The attributes in the header of an ASF, as in WMA."""
 
     v1_genre: Values = ()
 
@@ -229,18 +229,18 @@ class AsfHome:
         self._inner = list(_asf_objects(extension[0][ASF_EXTENSION_BYTES - 24 :])) if extension else []
         guids = [guid for guid, _ in (*self._objects, *self._inner)]
         if guids.count(_ASF_EXTENDED_GUID) > 1 or guids.count(_ASF_LIBRARY_GUID) > 1:
-            raise ValueError("its ASF header holds two descriptions, of which one would be lost")
+            raise ValueError("its ASF header contains two descriptions, of which one would be lost")
         extended = _asf_entries(self._objects, _ASF_EXTENDED_GUID)
-        self.forms = [Form(AsfEncoding(), [*extended, *_asf_entries(self._inner, _ASF_LIBRARY_GUID)])]
+        self.written = [TagBlock(AsfEncoding(), [*extended, *_asf_entries(self._inner, _ASF_LIBRARY_GUID)])]
         of_streams = _asf_entries(self._inner, _ASF_METADATA_GUID)
-        self.beside = [Form(AsfEncoding(), [*_asf_content(self._objects), *of_streams])]
+        self.read_only = [TagBlock(AsfEncoding(), [*_asf_content(self._objects), *of_streams])]
         self.had_tags = any(guid in (_ASF_EXTENDED_GUID, _ASF_CONTENT_GUID) for guid, _ in self._objects)
 
     def save(self) -> None:
-        entries = self.forms[0].entries
+        entries = self.written[0].entries
         holds_library = any(guid == _ASF_EXTENSION_GUID for guid, _ in self._objects)
         if not holds_library and any(entry.place == ASF_LIBRARY for entry in entries):
-            raise ValueError("its ASF header has no extension, which holds all values but the first")
+            raise ValueError("its ASF header has no extension, which contains all values but the first")
         inner = _asf_with(self._inner, _ASF_LIBRARY_GUID, [e.data for e in entries if e.place == ASF_LIBRARY])
         objects = _asf_with(self._objects, _ASF_EXTENDED_GUID, [e.data for e in entries if e.place == ASF_EXTENDED])
         joined = _asf_joined(inner)
@@ -257,7 +257,7 @@ class AsfHome:
         splice(self._path, [(Span(16, 28), sizes), (self._span, content)])
 
     def drop(self) -> None:
-        """Leave the objects, empty as they are."""
+        """Do nothing; empty objects stay."""
 
     def rest(self) -> list[bytes]:
         tags = (_ASF_EXTENDED_GUID, _ASF_LIBRARY_GUID, _ASF_EXTENSION_GUID, _ASF_PADDING_GUID)
@@ -266,7 +266,7 @@ class AsfHome:
 
 
 def _asf_objects(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Objects of ASF, each its name and what is behind its size."""
+    """Yield the objects of an ASF header, each with its GUID and its content."""
     position = 0
     while position < len(content):
         size = int.from_bytes(content[position + 16 : position + 24], "little")
@@ -281,7 +281,7 @@ def _asf_joined(objects: Sequence[tuple[bytes, bytes]]) -> bytes:
 
 
 def _asf_entries(objects: Sequence[tuple[bytes, bytes]], wanted: bytes) -> Iterator[Entry]:
-    """The attributes in one object; those of streams lie there as those of the library do."""
+    """Yield the attributes in an object. Those of streams have the form of the metadata library's."""
     for guid, data in objects:
         if guid != wanted:
             continue
@@ -314,7 +314,7 @@ def _asf_content(objects: Sequence[tuple[bytes, bytes]]) -> Iterator[Entry]:
 def _asf_with(
     objects: Sequence[tuple[bytes, bytes]], guid: bytes, records: Sequence[bytes]
 ) -> list[tuple[bytes, bytes]]:
-    """The objects with these attributes in the one that holds them."""
+    """Return the objects with these attributes in the object of this GUID."""
     data = struct.pack("<H", len(records)) + b"".join(records)
     if any(found == guid for found, _ in objects):
         return [(found, data if found == guid else content) for found, content in objects]
@@ -322,7 +322,7 @@ def _asf_with(
 
 
 def _asf_padded(objects: Sequence[tuple[bytes, bytes]], grown_bytes: int) -> list[tuple[bytes, bytes]]:
-    """The objects, the padding resized so that the sound stays where it is, if there is enough of it."""
+    """Resize the padding, if it is large enough, so that the sound keeps its position."""
     padded = []
     for guid, data in objects:
         if guid == _ASF_PADDING_GUID and len(data) >= grown_bytes:
@@ -334,5 +334,5 @@ def _asf_padded(objects: Sequence[tuple[bytes, bytes]], grown_bytes: int) -> lis
 
 
 def _same_size(info: Any) -> int:
-    """Use the room that there is, and neither take it away nor make more."""
+    """Keep the padding that the file has."""
     return max(int(info.padding), 0)

@@ -1,4 +1,4 @@
-"""The tags of a file, opened and saved: nothing but what is asked for changes, and no tag's version does."""
+"""Open, change and save the tags of a file. Only the named fields change, and tags keep their version."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -9,9 +9,9 @@ import mutagen.mp3
 
 from earmark.errors import TrackFileError
 from earmark.library.fields import Format, names_in
-from earmark.library.tag_containers import AsfHome, Mp4Home, OggHome
-from earmark.library.tag_forms import Form, Values
-from earmark.library.tag_homes import ApeHome, ChunkHome, FlacHome, Home, Id3Home, id3_spans
+from earmark.library.tag_blocks import ApeTags, ChunkTags, FileTags, FlacTags, Id3Tags, id3_spans
+from earmark.library.tag_containers import AsfTags, Mp4Tags, OggTags
+from earmark.library.tag_entries import TagBlock, Values
 
 Id3Version = Literal[3, 4]
 Result = TypeVar("Result")
@@ -24,88 +24,95 @@ _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 class TagFile:
     """The tags of one file.
 
-    kind: their format. had_tags: whether the file has a block of tags at all.
+    kind: the format of the tags. had_tags: whether the file has any block of tags.
     """
 
     def __init__(self, path: Path, id3_version: Id3Version = 4) -> None:
-        """`id3_version`: of the tag that an MP3, AIFF, WAV or DSF gets that has none; what is there keeps its version.
+        """Read the tags of a file.
 
-        Raises TrackFileError for a file that cannot be read, holds no tags, or whose tags cannot be kept.
+        id3_version: the version of a new tag in an MP3, AIFF, WAV or DSF; existing tags keep their version.
+
+        Raises:
+            TrackFileError: the file cannot be read, its format has no tags, or writing would lose some of them.
         """
         self.path = path
-        self._home = _told(path, lambda: _home(path, id3_version))
-        self.had_tags = self._home.had_tags
+        self._file_tags = _told(path, lambda: _file_tags(path, id3_version))
+        self.had_tags = self._file_tags.had_tags
 
     @property
     def kind(self) -> Format:
         """The format of the tags."""
-        return self._home.forms[0].kind
+        return self._file_tags.written[0].kind
 
     def read(self, field: str) -> Values:
-        """What a person finds in a field, under any of its names; what is empty left out."""
+        """Return the readable texts of a field, under all of its names, without empty ones."""
         found: list[str] = []
-        for form in (*self._home.forms, *self._home.beside):
-            for name in names_in(field, form.kind):
-                for spelled in form.present(name):
-                    found += form.shown(spelled)
+        for block in (*self._file_tags.written, *self._file_tags.read_only):
+            for name in names_in(field, block.kind):
+                for spelled in block.present(name):
+                    found += block.shown(spelled)
         if names_in(field, self.kind) == ("TCON",) and not found:
-            found += self._home.v1_genre
+            found += self._file_tags.v1_genre
         return tuple(dict.fromkeys(shown for value in found if (shown := readable(value).strip())))
 
     def present(self, field: str) -> list[str]:
-        """The names under which a field stands in the file, as they are spelled there.
+        """Return the names of a field in the file, as they are spelled there.
 
-        Those in a further ID3v2 begin with its number: "2: TCON".
+        Names in a second or later ID3v2 begin with its number: "2: TCON".
         """
         return [
             _numbered(place, spelled)
-            for place, form in enumerate(self._home.forms)
-            for name in names_in(field, form.kind)
-            for spelled in form.present(name)
+            for place, block in enumerate(self._file_tags.written)
+            for name in names_in(field, block.kind)
+            for spelled in block.present(name)
         ]
 
     def holds_no_text(self, field: str) -> bool:
-        """Whether something else than text stands in a field, such as a picture."""
-        forms = (*self._home.forms, *self._home.beside)
-        return any(form.holds_no_text(name) for form in forms for name in names_in(field, form.kind))
+        """Return whether a field contains something other than text, such as a picture."""
+        written = (*self._file_tags.written, *self._file_tags.read_only)
+        return any(block.holds_no_text(name) for block in written for name in names_in(field, block.kind))
 
     def values(self, name: str) -> Values:
-        """What stands under one name, unchanged."""
-        form, plain = self._named(name)
-        return form.values(plain)
+        """Return the unchanged texts under one name."""
+        block, plain = self._named(name)
+        return block.values(plain)
 
     def put(self, name: str, values: Values) -> None:
-        """Let exactly these values stand under a name; none removes it."""
-        form, plain = self._named(name)
-        _told(self.path, lambda: form.put(plain, values))
+        """Replace the texts under a name; no values remove it."""
+        block, plain = self._named(name)
+        _told(self.path, lambda: block.put(plain, values))
 
     def save(self) -> None:
-        """Write the tags into the file; raises TrackFileError where that fails."""
-        _told(self.path, self._home.save)
+        """Write the tags to the file.
+
+        Raises:
+            TrackFileError: the tags cannot be written.
+        """
+        _told(self.path, self._file_tags.save)
 
     def drop_if_bare(self) -> None:
-        """Take the block of tags out of the file where nothing stands in it but what ID3v1 says as well."""
-        _told(self.path, self._home.drop)
+        """Remove the block of tags from the file if it contains only what ID3v1 contains too."""
+        _told(self.path, self._file_tags.drop)
 
     def others(self, names: Iterable[str]) -> list[bytes]:
-        """All that must not change where only what stands under some names does: entries, and hashes of the rest."""
+        """Return what must not change when only these names do: other entries, and hashes of the rest of the file."""
         plain: dict[int, list[str]] = {}
         for name in names:
-            form, own = self._named(name)
-            plain.setdefault(id(form), []).append(own)
-        entries = [data for form in self._home.forms for data in sorted(form.others(plain.get(id(form), ())))]
-        return _told(self.path, lambda: [*entries, *self._home.rest()])
+            block, own = self._named(name)
+            plain.setdefault(id(block), []).append(own)
+        entries = [data for block in self._file_tags.written for data in sorted(block.others(plain.get(id(block), ())))]
+        return _told(self.path, lambda: [*entries, *self._file_tags.rest()])
 
-    def _named(self, name: str) -> tuple[Form, str]:
-        for place, form in enumerate(self._home.forms):
+    def _named(self, name: str) -> tuple[TagBlock, str]:
+        for place, block in enumerate(self._file_tags.written):
             start = _numbered(place, "")
             if place and name.startswith(start):
-                return form, name.removeprefix(start)
-        return self._home.forms[0], name
+                return block, name.removeprefix(start)
+        return self._file_tags.written[0], name
 
 
 def readable(value: str) -> str:
-    """A text without the bytes that were no text, which it may hold so that they can be written back."""
+    """Replace the surrogates that stand for invalid bytes, so that the text can be shown."""
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
@@ -113,8 +120,8 @@ def _numbered(place: int, name: str) -> str:
     return f"{place + 1}: {name}" if place else name
 
 
-def _home(path: Path, id3_version: Id3Version) -> Home:
-    """Find where a file has its tags by what it is, whatever its name ends in."""
+def _file_tags(path: Path, id3_version: Id3Version) -> FileTags:
+    """Open the tags of a file by the format of its content, whatever the ending of its name."""
     with path.open("rb") as file:
         spans = id3_spans(file)
         start = spans[-1].end if spans else 0
@@ -122,21 +129,21 @@ def _home(path: Path, id3_version: Id3Version) -> Home:
         head = file.read(HEAD_BYTES)
     kind = _chunked(head)
     if head.startswith(b"fLaC"):
-        return FlacHome(path)
+        return FlacTags(path)
     if head.startswith(_APE_KINDS):
-        return ApeHome(path)
+        return ApeTags(path)
     if head.startswith(b"TTA1") or (kind is None and _is_mpeg(path, start, head)):
-        return Id3Home(path, id3_version)
+        return Id3Tags(path, id3_version)
     if start:
-        raise _no_tags(path)  # those of the other kinds do not follow an ID3v2
+        raise _no_tags(path)  # Files of the other kinds never follow an ID3v2.
     if head.startswith(b"OggS"):
-        return OggHome(path)
+        return OggTags(path)
     if head[4:8] == b"ftyp":
-        return Mp4Home(path)
+        return Mp4Tags(path)
     if head == _ASF_HEADER:
-        return AsfHome(path)
+        return AsfTags(path)
     if kind is not None:
-        return ChunkHome(path, kind, id3_version)
+        return ChunkTags(path, kind, id3_version)
     raise _no_tags(path)
 
 
@@ -149,7 +156,7 @@ def _chunked(head: bytes) -> str | None:
 
 
 def _is_mpeg(path: Path, start: int, head: bytes) -> bool:
-    """Whether MPEG audio begins there, which is no AAC, whose frames begin likewise."""
+    """Return whether MPEG audio begins there. AAC, whose frames begin in a similar way, is excluded."""
     if head.startswith((b"OggS", b"RIFF", b"\x1aE\xdf\xa3", _ASF_HEADER)) or head[4:8] == b"ftyp":
         return False
     if head[:1] == b"\xff" and head[1] & 0xF6 == 0xF0:
@@ -174,6 +181,6 @@ def _told(path: Path, do: Callable[[], Result]) -> Result:
 def _no_tags(path: Path) -> TrackFileError:
     return TrackFileError(
         str(path),
-        "found a file that holds no tags, expected MP3, FLAC, Ogg, Opus, MP4, WMA, APE, WavPack, Musepack, "
+        "found a file of a format without tags, expected MP3, FLAC, Ogg, Opus, MP4, WMA, APE, WavPack, Musepack, "
         "AIFF, WAV or DSF",
     )

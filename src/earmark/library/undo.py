@@ -1,4 +1,4 @@
-"""Written tags taken back: every file of a run as it was before, but for what somebody changed since."""
+"""Undo written tags: restore the files of a run, except for fields that were changed afterwards."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
@@ -12,28 +12,32 @@ from earmark.library.journal import Change, Journal, Write
 from earmark.library.original import Original
 from earmark.library.rewriting import clear_copy, refuse_unwritable, rewrite
 from earmark.library.tag_file import Id3Version, TagFile
-from earmark.library.write import Kept, Outcome, refuse_lost
+from earmark.library.write import Kept, WriteOutcome, refuse_lost
 
 
 class Undoing:
-    """Undoes the runs of a library."""
+    """Undoes runs of a library."""
 
     def __init__(self, database: Database, *, keep_time: bool = False) -> None:
-        """`keep_time`: files keep their time of change."""
+        """Prepare undoing. keep_time: keep the files' modification times."""
         self._database, self._keep_time = database, keep_time
         self._journal = Journal(database.store)
 
-    def __call__(self, run: int | None = None, *, dry_run: bool = False) -> Iterator[Outcome]:
-        """Take back what a run wrote, without a number the latest; the last file that was written comes first.
+    def __call__(self, run: int | None = None, *, dry_run: bool = False) -> Iterator[WriteOutcome]:
+        """Undo a run, and yield the outcome of each file. The file that was written last comes first.
 
-        A file that nobody changed since is what it was before, byte for byte; in another one the names are brought
-        back that still hold what the run wrote. A file that was not written, as the process was killed just before, is
-        left as it is. Raises LibraryError, before any file is touched, where there is no such run.
+        A file without later changes is restored byte for byte. In other files, only names that still have the values of
+        the run are restored. A file that was never written, because the process was killed before, does not change.
+
+        run: the number of the run; default: the latest.
+
+        Raises:
+            LibraryError: there is no such run. No file has been changed.
         """
         number = self._journal.latest_run() if run is None else run
         return self._all(self._journal.standing(number), dry_run)
 
-    def _all(self, writes: list[Write], dry_run: bool) -> Iterator[Outcome]:
+    def _all(self, writes: list[Write], dry_run: bool) -> Iterator[WriteOutcome]:
         taken = {write.path for write in writes if self._is_there(write)}
         for write in writes:
             path = write.path
@@ -43,10 +47,10 @@ class Undoing:
                     taken.add(path)
                     outcome = self._undone(write, path, dry_run)
             except EarmarkError as error:
-                outcome = Outcome(path, write.kind, reason=reason_without_name(error))
+                outcome = WriteOutcome(path, write.kind, reason=reason_without_name(error))
             yield outcome
 
-    def _undone(self, write: Write, path: str, dry_run: bool) -> Outcome:
+    def _undone(self, write: Write, path: str, dry_run: bool) -> WriteOutcome:
         file = Path(path)
         if not dry_run:
             clear_copy(file)
@@ -62,8 +66,8 @@ class Undoing:
                 kept.append(Kept(change.name, now, change.old))
         provenance = names_in(PROVENANCE, tags.kind)
         if kept and all(change.name in provenance for change in back):
-            back = []  # who wrote what stands there is not forgotten
-        outcome = Outcome(path, write.kind, tuple(back), tuple(kept))
+            back = []  # The provenance stays as long as any of the run's values do.
+        outcome = WriteOutcome(path, write.kind, tuple(back), tuple(kept))
         if dry_run:
             refuse_unwritable(file)
             return outcome
@@ -75,20 +79,20 @@ class Undoing:
         return outcome
 
     def _restore(self, write: Write, path: str, original: Original) -> None:
-        """Give a file back that nobody changed since."""
+        """Restore a file without later changes."""
 
         def change(copy: Path) -> None:
             if not original.restore(copy):
                 raise TrackFileError(
                     path,
-                    "what was kept of it does not give it back as it was; it was left as it is. Its library "
-                    "is damaged: take it from a backup.",
+                    "the stored bytes do not restore it; the file was not changed. The library is damaged: restore "
+                    "the file from a backup.",
                 )
 
         self._rewrite(write, path, change, ())
 
     def _write_back(self, write: Write, path: str, back: list[Change]) -> None:
-        """Bring back the values of some names in a file that somebody else changed since, too."""
+        """Restore the values of some names in a file that has later changes."""
 
         def change(copy: Path) -> None:
             tags = TagFile(copy, _id3_version(write))
@@ -112,15 +116,15 @@ class Undoing:
             self._database.add_paths([(path, stamp, known.identity)])
 
     def _is_there(self, write: Write) -> bool:
-        """Whether the file lies where it was written, as far as the library knows."""
+        """Return whether the file still exists where it was written, as far as the library knows."""
         known = self._database.known_path(write.path)
         return Path(write.path).exists() and (known is None or same_sound(known.identity, write.identity))
 
     def _place(self, write: Write, taken: set[str]) -> str:
-        """Where the file is now: at its path, or where the library has found the recording since.
+        """Return where the file is now: at its path, or where the library has found the recording since.
 
-        taken: where other files of the run are. Of several copies it is the one that is as it was written, then the
-        one whose path ends most alike; and in any case one that holds what was written.
+        taken: the paths of other files of the run. A copy must contain what was written. Of several copies, the first
+        choice is an unchanged one, and then the one with the longest common end of its path.
         """
         if self._is_there(write):
             return write.path
@@ -129,13 +133,13 @@ class Undoing:
         copies = [path for path in found if path not in taken and self._holds(write, path)]
         original = self._journal.original(write.id)
 
-        def likeness(path: str) -> tuple[bool, int]:
-            return original is not None and original.is_of(Path(path)), _alike(path, write.path)
+        def rank(path: str) -> tuple[bool, int]:
+            return original is not None and original.is_of(Path(path)), _common_end(path, write.path)
 
-        return max(copies, key=likeness, default=write.path)
+        return max(copies, key=rank, default=write.path)
 
     def _holds(self, write: Write, path: str) -> bool:
-        """Whether anything of what was written stands in a file."""
+        """Return whether a file contains any of the values that were written."""
         try:
             with file_errors(path):
                 tags = TagFile(Path(path), _id3_version(write))
@@ -144,8 +148,8 @@ class Undoing:
             return False
 
 
-def _alike(path: str, other: str) -> int:
-    """How many parts two paths have in common, from their ends."""
+def _common_end(path: str, other: str) -> int:
+    """Return how many parts two paths have in common at their end."""
     count = 0
     for one, another in zip(reversed(PurePath(path).parts), reversed(PurePath(other).parts), strict=False):
         if one != another:
@@ -155,5 +159,5 @@ def _alike(path: str, other: str) -> int:
 
 
 def _id3_version(write: Write) -> Id3Version:
-    """Of a file without a tag: the version that it was to get."""
+    """Return the version of ID3 that a file without tags was given."""
     return 3 if write.kind == "ID3v2.3" else 4

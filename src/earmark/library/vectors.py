@@ -1,18 +1,21 @@
-"""The file beside the library that makes searches quick: probabilities and vectors of all tracks, mapped into memory.
+"""Map the probabilities and vectors of all tracks into memory, from a file beside the library, for fast searches.
 
-It holds nothing that the library does not hold, and is made anew whenever it is out of date. Every block of a vector
-(one level of one scale) is standardised, column by column, and brought to length 1; so the product of two vectors over
-any choice of blocks is, but for a factor, the mean of their cosines block by block: one pass finds what is alike in
-any scales and levels, and none of them drowns the others.
+The file contains nothing that the library does not contain, and is written again whenever it is out of date. Every
+block of a vector (one level of one scale) is standardised column by column and scaled to length 1. The product of two
+vectors over any blocks is therefore proportional to the mean cosine of these blocks, and every block counts equally.
 
-Choice: whole numbers of 8 bits with one scale for all. Measured on 100 000 vectors of 1792 columns against 16-bit
-floats: half the bytes and half the time. What they round away is made good: the best are compared again as they are
-kept in the library. See docs/how-to/library.md.
+Decision: 8-bit integers with one scale for all. On 100 000 vectors of 1792 columns they take half the bytes and half
+the time of 16-bit floats. To correct for rounding, the best candidates are compared again with the library's own
+vectors. See docs/how-to/library.md.
 """
 
+import errno
 import json
+import logging
 import os
+import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from earmark.library.beside import tell_that_not_kept, written_whole
 from earmark.library.database import Database
 from earmark.tagging.bundle.calibration import probabilities
 from earmark.tagging.bundle.card import Card, VectorBlock
@@ -28,20 +30,21 @@ from earmark.tagging.bundle.card import Card, VectorBlock
 MAGIC = b"earmark vectors 1\n"
 ALIGNMENT_BYTES = 64
 SAMPLE_TRACKS = 10_000
-"""From which the standardisation is computed."""
+"""How many tracks the standardisation is computed from."""
 ROWS_TOGETHER = 2_000
 STEPS = 127
+PART_ENDING = ".part"
 
 Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a file of vectors was made from, and how large it is.
+    """The header of a vector file.
 
-    card: the model's card as text, since calibration can change while the vectors do not. standardised_from: how many
-    tracks the standardisation was computed from; it is kept until there are twice as many, so that most vectors stay
-    as they are when tracks are added. scale: what a standardised value of 1 is stored as.
+    card: the model's card as text; a new calibration changes it, but not the vectors. standardised_from: the number of
+    tracks from which the standardisation was computed. It stays until the library is twice as large, so that most
+    vectors do not change when tracks are added. scale: the stored value of a standardised value of 1.
     """
 
     library: str
@@ -57,8 +60,11 @@ class Header:
 
 @dataclass(frozen=True, eq=False)
 class Vectors:
-    """All tracks of one model: `ids` (tracks,) int64 ascending; `probabilities` (tags, tracks) float32; `vectors`
-    (tracks, columns) int8; `mean` and `deviation` (columns,) float32, of the columns as they are kept."""
+    """All tracks of one model.
+
+    ids: (tracks,) int64, ascending. probabilities: (tags, tracks) float32. vectors: (tracks, columns) int8. mean,
+    deviation: (columns,) float32, of the columns of the stored vectors.
+    """
 
     header: Header
     blocks: tuple[VectorBlock, ...]
@@ -69,16 +75,16 @@ class Vectors:
     deviation: Floats
 
     def units(self, embeddings: Floats) -> Floats:
-        """Track vectors (tracks, columns) as standardised blocks of length 1, or of zeros: the same shape, float32."""
+        """Standardise track vectors (tracks, columns) and scale each block to length 1; a zero block stays zero."""
         return _units(embeddings, self.mean, self.deviation, self.blocks)
 
     def steps(self, units: Floats) -> npt.NDArray[np.int8]:
-        """Units as they are stored."""
+        """Convert standardised vectors to the 8-bit form in which they are stored."""
         return _steps(units, self.header.scale)
 
 
 def open_vectors(database: Database, model_id: int, card: Card, card_text: str) -> Vectors:
-    """Map the file of vectors beside a library, made anew where it is not current; in memory where it cannot be."""
+    """Map the vector file of a library. It is written first if it is out of date, or kept in memory if it cannot be."""
     path = vectors_path(database.store.path)
     library, generation = database.generation()
     found = _read(path, card)
@@ -99,22 +105,22 @@ def open_vectors(database: Database, model_id: int, card: Card, card_text: str) 
             library, generation, model_id, card_text, tracks, card.vector_width, len(card.labels), sampled, scale
         )
         try:
-            with written_whole(path) as part:
+            with atomic_file(path) as part:
                 _write(part, database, header, card, mean, deviation)
         except OSError as error:
-            tell_that_not_kept(path, error.strerror or str(error))
+            warn_not_stored(path, error.strerror or str(error))
             return _in_memory(database, header, card, mean, deviation)
     return _mapped(path, header, card)
 
 
 def vectors_path(library: Path) -> Path:
-    """Where the file of a library is."""
+    """Return the path of a library's vector file."""
     return library.with_name(library.name + "-vectors")
 
 
 def _write(path: Path, database: Database, header: Header, card: Card, mean: Floats, deviation: Floats) -> None:
-    """Write the file. Nothing of it is mapped: a map of what a full disk did not take ends the process."""
-    ids, scores, vectors, *described, end = _places(header)
+    """Write the file without mapping it, because mapping parts that a full disk did not store ends the process."""
+    ids, scores, vectors, *described, end = _offsets(header)
     with path.open("wb") as file:
         file.write(_head(header))
         for place, column in zip(described, (mean, deviation), strict=True):
@@ -145,7 +151,7 @@ def _in_memory(database: Database, header: Header, card: Card, mean: Floats, dev
 
 @dataclass(frozen=True, eq=False)
 class _Chunk:
-    """Some tracks, in the shapes of Vectors."""
+    """Some tracks, with arrays shaped like those of Vectors."""
 
     ids: npt.NDArray[np.int64]
     probabilities: Floats
@@ -155,7 +161,7 @@ class _Chunk:
 def _chunks(
     database: Database, header: Header, card: Card, mean: Floats, deviation: Floats
 ) -> Iterator[tuple[int, _Chunk]]:
-    """All tracks, some at a time, each time with the place of the first."""
+    """Yield all tracks in chunks, each with the index of its first track."""
     start = 0
     for rows in database.store.stream(
         "SELECT id, logits, embedding FROM tracks WHERE model_id = ? ORDER BY id",
@@ -178,7 +184,7 @@ def _chunks(
 def _standardisation(
     database: Database, model_id: int, card: Card, tracks: int, library: str, old: Vectors | None
 ) -> tuple[Floats, Floats, float, int]:
-    """Mean, deviation and scale, and of how many tracks: the older file's, until the library is twice as large."""
+    """Return mean, deviation, scale and the number of tracks behind them; reuse the old file's where they still fit."""
     if old is not None:
         header = old.header
         same = (header.library, header.model_id) == (library, model_id)
@@ -195,7 +201,7 @@ def _standardisation(
     sample = _floats([blob for (blob,) in rows])
     mean = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
     deviation = sample.std(axis=0, dtype=np.float64).astype(np.float32)
-    deviation[deviation == 0] = 1.0  # a column that says nothing
+    deviation[deviation == 0] = 1.0  # A constant column becomes zero.
     largest = float(np.abs(_units(sample, mean, deviation, card.layout)).max())
     return mean, deviation, STEPS / max(largest, 1e-6), tracks
 
@@ -217,7 +223,7 @@ def _steps(units: Floats, scale: float) -> npt.NDArray[np.int8]:
     return np.asarray(np.clip(np.rint(units * np.float32(scale)), -STEPS, STEPS), np.int8)
 
 
-# The file: MAGIC, the length of the header in 8 bytes, the header as JSON, and the arrays, each at its place.
+# The file has MAGIC, the length of the header in 8 bytes, the header as JSON, and the arrays, each aligned.
 
 
 def _head(header: Header) -> bytes:
@@ -236,19 +242,19 @@ def _shapes(header: Header) -> tuple[tuple[str, tuple[int, ...]], ...]:
     )
 
 
-def _places(header: Header) -> list[int]:
-    """Where each array begins, and where the last one ends."""
-    places = []
+def _offsets(header: Header) -> list[int]:
+    """Return the offset of each array, and the end of the last one."""
+    offsets = []
     position = len(_head(header))
     for kind, shape in _shapes(header):
         position += -position % ALIGNMENT_BYTES
-        places.append(position)
+        offsets.append(position)
         position += int(np.prod(shape, dtype=np.int64)) * np.dtype(kind).itemsize
-    return [*places, position]
+    return [*offsets, position]
 
 
 def _read(path: Path, card: Card) -> Vectors | None:
-    """The file where it is whole and of this format and model, else None: it is made anew."""
+    """Map the file if it is complete and has this format and model; return None otherwise."""
     try:
         with path.open("rb") as file:
             if file.read(len(MAGIC)) != MAGIC:
@@ -257,17 +263,71 @@ def _read(path: Path, card: Card) -> Vectors | None:
             size_bytes = file.seek(0, os.SEEK_END)
     except (OSError, ValueError, TypeError):
         return None
-    if size_bytes != _places(header)[-1] or (header.columns, header.tags) != (card.vector_width, len(card.labels)):
+    if size_bytes != _offsets(header)[-1] or (header.columns, header.tags) != (card.vector_width, len(card.labels)):
         return None
     return _mapped(path, header, card)
 
 
 def _mapped(path: Path, header: Header, card: Card) -> Vectors:
     arrays: list[npt.NDArray[Any]] = []
-    for place, (kind, shape) in zip(_places(header), _shapes(header), strict=False):
-        if 0 in shape:  # nothing to map
+    for place, (kind, shape) in zip(_offsets(header), _shapes(header), strict=False):
+        if 0 in shape:  # An empty array cannot be mapped.
             arrays.append(np.zeros(shape, kind))
             continue
         arrays.append(np.memmap(path, kind, "r", place, shape))
     ids, scores, vectors, mean, deviation = arrays
     return Vectors(header, card.layout, ids, scores, vectors, mean, deviation)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write within a `with` block; the complete file then replaces `path`.
+
+    If writing fails, the temporary file is removed. Files that killed processes left are removed too.
+    """
+    _remove_leftovers(path)
+    part = path.with_name(f"{path.name}.{os.getpid()}{PART_ENDING}")
+    try:
+        yield part
+        with part.open("r+b") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def require_free_space(path: Path, needed_bytes: int) -> None:
+    """Raise OSError if a file of that size cannot be written, before minutes are spent on it."""
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    if shutil.disk_usage(path.parent).free < needed_bytes:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def warn_not_stored(path: Path, reason: str) -> None:
+    """Warn that a file could not be stored, and that searches are therefore slower."""
+    logging.getLogger("earmark.library").warning(
+        "earmark: %s: it cannot be written (%s), so this search read the library itself, which takes longer. "
+        "Free some space, or make the folder writable.",
+        path,
+        reason,
+    )
+
+
+def _remove_leftovers(path: Path) -> None:
+    for part in path.parent.glob(f"{path.name}.*{PART_ENDING}"):
+        number = part.name.removeprefix(f"{path.name}.").removesuffix(PART_ENDING)
+        if number.isdecimal() and not _runs(int(number)):
+            part.unlink(missing_ok=True)
+
+
+def _runs(process_id: int) -> bool:
+    if os.name != "posix":  # On Windows, os.kill would end the process.
+        return True
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True

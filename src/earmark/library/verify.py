@@ -1,4 +1,4 @@
-"""Verifying: whether files still give what a library keeps of them, by their bytes or by hearing them again."""
+"""Verify that files still match what a library stores about them, by their bytes or by analysing them again."""
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
@@ -10,13 +10,13 @@ import numpy as np
 from earmark.audio.identity import same_sound
 from earmark.library.adding import promises_more
 from earmark.library.analysis import Analysis
-from earmark.library.database import Database, Heard, Track
+from earmark.library.database import Database, StoredAnalysis, Track
 from earmark.library.jobs import Broken, Changed, Engine, Identified, Job, Limits, Outage, Outcome, Stamp, Vanished
 from earmark.library.remote import is_remote
 from earmark.library.scan import is_gone, stamp_of
 
 SCORES_DIFFER = 0.05
-"""Logits by which another version of a decoder may differ."""
+"""How much logits may differ; versions of a decoder differ slightly."""
 SECONDS_DIFFER = 0.1
 
 What = Literal["missing", "changed", "other sound", "other length", "other scores", "unreadable", "unreachable"]
@@ -24,12 +24,12 @@ What = Literal["missing", "changed", "other sound", "other length", "other score
 
 @dataclass(frozen=True)
 class Finding:
-    """A file that does not give what is kept.
+    """A file that does not match what the library stores.
 
-    what: missing (it is not there), changed (its size or time of change, with the same sound), other sound (another
-    recording), other length (with `deep` its sound is longer or shorter than what is kept; without, its header says
-    more, of recordings that were heard when a damaged copy could stand for whole ones), other scores (only with
-    `deep`), unreadable, or unreachable (its storage does not answer). detail: a sentence for people.
+    what: missing (it does not exist), changed (its size or modification time, but not its sound), other sound (another
+    recording), other length (with `deep`, its sound has another duration; without, its header has a longer one, for
+    recordings that an older version stored from a damaged copy), other scores (only with `deep`), unreadable, or
+    unreachable (its storage does not respond). detail: a description for people.
     """
 
     path: str
@@ -39,7 +39,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class _File:
-    """A path of a track: what it was like when it was added, and what it is like now, None where it is not there."""
+    """A file of a track, with its stamp when it was added (kept) and its stamp now, or None if it does not exist."""
 
     path: str
     track: Track
@@ -48,27 +48,27 @@ class _File:
 
 
 class Verifying:
-    """One run over all files of a library."""
+    """One verification of all files of a library."""
 
     def __init__(self, database: Database, model_id: int, limits: Limits, *, deep: bool) -> None:
-        """`model_id`: of the model that listens. `deep`: hear every file again."""
+        """Prepare the verification. model_id: the model that analyses files. deep: analyse every file again."""
         self._database, self._model_id, self._limits, self._deep = database, model_id, limits, deep
         self.checked = 0
-        """Files."""
+        """The number of files checked."""
         self.better: list[tuple[Analysis, list[tuple[str, Stamp]]]] = []
-        """With `deep`: what tracks with other lengths or scores are now heard as, with their files."""
+        """With `deep`: the new results of tracks with other durations or scores, with their files."""
         self.broken: list[tuple[str, Stamp, str]] = []
-        """With `deep`: files that were heard and cannot be used, and why; added again they would be known by sound."""
+        """With `deep`: files that cannot be decoded, with their reasons. Adding them again would not find the fault."""
 
     def run(self, engine: Engine, watch: Callable[[int], None]) -> Iterator[Finding]:
-        """Yield what is found; `watch` is told how many files are done."""
+        """Yield the findings; `watch` is called with the number of files done."""
         files = self._files()
         waiting: dict[str, _File] = {}
         left: dict[int, int] = defaultdict(int)
         heard: dict[int, list[tuple[_File, Analysis]]] = defaultdict(list)
         further: deque[Finding] = deque()
         ended = False
-        begun = -1  # the track whose files are being submitted
+        begun = -1  # The track whose files are being submitted.
         while waiting or not ended:
             while not ended and len(waiting) < engine.capacity:
                 file = next(files, None)
@@ -107,26 +107,26 @@ class Verifying:
     def _files(self) -> Iterator[_File]:
         for (number,) in self._database.store.rows("SELECT id FROM tracks ORDER BY id"):
             track = self._database.track(number)
-            if track is None:  # removed meanwhile
+            if track is None:  # It has been removed meanwhile.
                 continue
             for path in track.paths:
                 known = self._database.known_path(path)
                 if known is not None and not known.missing:
-                    # What lies far away has no stamp that could be asked for; it is fetched.
+                    # The stamp of a remote file cannot be read, so the file is fetched in any case.
                     now = known.stamp if is_remote(path) else stamp_of(path)
                     yield _File(path, track, known.stamp, now)
 
     def _compared(self, heard: list[tuple[_File, Analysis]]) -> Iterator[Finding]:
-        """Compare the best of what the files of a track gave with what is kept."""
+        """Compare the best result of a track's files with the stored one."""
         if not heard:
             return
         file, best = max(heard, key=_worth)
         track = file.track
         if abs(best.duration_seconds - track.duration_seconds) > SECONDS_DIFFER or best.truncated != track.truncated:
             what: What = "other length"
-            detail = f"{track.duration_seconds:.1f} s are kept, {best.duration_seconds:.1f} s were heard"
+            detail = f"the library has {track.duration_seconds:.1f} s, the file has {best.duration_seconds:.1f} s"
         elif track.model_id == self._model_id and np.abs(best.logits - track.logits).max() > SCORES_DIFFER:
-            what, detail = "other scores", "its tags differ from those that are kept"
+            what, detail = "other scores", "its tags differ from the stored ones"
         else:
             return
         by_identity: dict[str, list[tuple[_File, Analysis]]] = defaultdict(list)
@@ -138,7 +138,7 @@ class Verifying:
 
 
 def _worth(heard: tuple[_File, Analysis]) -> tuple[bool, float]:
-    """By which the best of the hearings of one recording is found."""
+    """Return the sort key by which the best result of a recording is chosen."""
     return not heard[1].truncated, heard[1].duration_seconds
 
 
@@ -146,24 +146,25 @@ def _not_there(file: _File) -> Finding | None:
     if file.now is not None:
         return None
     if is_gone(file.path):
-        return Finding(file.path, "missing", "no such file is there")
+        return Finding(file.path, "missing", "the file does not exist")
     return Finding(file.path, "unreachable", "it cannot be reached")
 
 
 def _difference(file: _File, outcome: Outcome) -> Finding | None:
-    """What one file shows by itself; how it sounds is compared with the others of its track."""
+    """Return the finding of one file by itself. Results are compared later, with those of the track's other files."""
     match outcome:
         case Identified() | Analysis():
             if not same_sound(file.track.identity, outcome.identity):
-                return Finding(file.path, "other sound", "it holds another recording than the one that is kept")
+                return Finding(file.path, "other sound", "it contains another recording than the stored one")
             if file.now != file.kept:
-                return Finding(file.path, "changed", "its size or its time of change is another, its sound is the same")
+                return Finding(file.path, "changed", "its size or modification time has changed, but not its sound")
             seconds, kept = outcome.duration_seconds, file.track
-            heard = Heard(kept.model_id, kept.duration_seconds, kept.truncated)
-            # Files of one identity are heard alike: a header that says more lies, and adding again heals nothing.
+            heard = StoredAnalysis(kept.model_id, kept.duration_seconds, kept.truncated)
+            # Files of one identity have the same sound, so a header with a longer duration is wrong; adding the file
+            # again would change nothing.
             own = outcome.identity == kept.identity
             if isinstance(outcome, Identified) and not own and seconds is not None and promises_more(seconds, heard):
-                detail = f"{kept.duration_seconds:.1f} s are kept, {seconds:.1f} s its header says"
+                detail = f"the library has {kept.duration_seconds:.1f} s, its header says {seconds:.1f} s"
                 return Finding(file.path, "other length", detail)
             return None
         case Vanished():
@@ -171,5 +172,5 @@ def _difference(file: _File, outcome: Outcome) -> Finding | None:
         case Outage():
             return Finding(file.path, "unreachable", outcome.reason)
         case Changed():
-            return Finding(file.path, "changed", "it was written to while it was read")
+            return Finding(file.path, "changed", "it changed while it was read")
     return Finding(file.path, "unreadable", outcome.reason)

@@ -1,7 +1,7 @@
-"""Tags into files: planned, shown, kept in the journal, written; and undone.
+"""Write tags to files: plan the changes, record them in the journal, and write them.
 
-By default only what is empty is filled. What earmark has written itself is nobody's word and follows the model; what a
-person wrote stays, unless overwriting is asked for.
+By default only empty fields are filled. Values that earmark wrote itself are replaced, and values that a person wrote
+are kept, unless the rule says to overwrite them.
 """
 
 import os
@@ -21,11 +21,11 @@ from earmark.file_errors import file_errors, reason_without_name
 from earmark.library.database import Database
 from earmark.library.fields import PROVENANCE, SCORE_PREFIX, names_in
 from earmark.library.journal import Change, Journal
-from earmark.library.judgement import Judgement
-from earmark.library.mapping import Vocabulary
+from earmark.library.mapping import TagMapping
 from earmark.library.original import Original
 from earmark.library.remote import is_remote
 from earmark.library.rewriting import refuse_unwritable, rewrite
+from earmark.library.scoring import TrackScorer
 from earmark.library.tag_file import Id3Version, TagFile
 from earmark.tagging.bundle.calibration import promised, refuse_unpromised
 from earmark.tagging.bundle.card import Card
@@ -33,19 +33,20 @@ from earmark.tagging.tagger import Tagger
 
 THRESHOLD = 0.5
 NO_TEXT = "(no text)"
-"""What is shown of a field that holds something else, such as a picture."""
+"""What is shown for a field that contains something other than text, such as a picture."""
 
 
 @dataclass(frozen=True)
 class WriteRule:
-    """What is written and how.
+    """What to write and how.
 
-    threshold: the least probability of a tag; precision: instead of it, only tags that promise it. scores: also write
-    every tag's probability. overwrite: also what a person wrote. keep_time: files keep their time of change.
-    id3_version: of the tag of a file that has none.
+    vocabulary: the words and fields of tags. threshold: the least probability of a tag. precision: write tags that
+    promise this precision, instead of using the threshold. scores: also write every tag's probability. overwrite: also
+    replace values that a person wrote. keep_time: keep the files' modification times. id3_version: the version of ID3
+    for files that have no ID3 tags.
     """
 
-    vocabulary: Vocabulary = field(default_factory=Vocabulary)
+    vocabulary: TagMapping = field(default_factory=TagMapping)
     threshold: float = THRESHOLD
     precision: float | None = None
     scores: bool = False
@@ -56,7 +57,7 @@ class WriteRule:
 
 @dataclass(frozen=True)
 class Kept:
-    """A field that was left as it is: what stands there, and what was to be."""
+    """A field that was not changed: its values, and those that would have been written."""
 
     field: str
     there: tuple[str, ...]
@@ -64,11 +65,11 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became, or would become, of one file.
+class WriteOutcome:
+    """What was, or would be, written to one file.
 
-    kind: the format of its tags. changes: name by name; none where it is left as it is. kept: fields that somebody else
-    filled. reason: why it could not be written; empty otherwise.
+    kind: the format of its tags. changes: the change of each name; empty if the file does not change. kept: the fields
+    that keep what somebody else wrote. reason: why the file could not be written, or an empty text.
     """
 
     path: str
@@ -79,32 +80,35 @@ class Outcome:
 
 
 class Writing:
-    """Writes the tags of a library's tracks into their files."""
+    """Writes the tags of a library's tracks to their files."""
 
     def __init__(self, database: Database, rule: WriteRule, tagger: Tagger | None = None) -> None:
-        """`tagger`: whose words are written; without it those of the model that the library was filled with.
+        """Choose the model and check the rule.
 
-        Raises LibraryError where the mapping names tags that the model does not have, TagError where it promises no
-        such precision.
+        tagger: the model whose tags are written; default: the library's own.
+
+        Raises:
+            LibraryError: the mapping names tags that the model does not have.
+            TagError: the model promises no such precision.
         """
         self._database, self._rule = database, rule
         self._journal = Journal(database.store)
-        self._judgement = Judgement(database, tagger)
-        card = self._judgement.card
+        self._score = TrackScorer(database, tagger)
+        card = self._score.card
         rule.vocabulary.refuse_unknown(card)
         if rule.precision is not None:
             refuse_unpromised(card, rule.precision)
         self._score_fields = _score_fields(card, rule.vocabulary) if rule.scores else {}
         self.run: int | None = None
-        """The number of the run in the journal, once anything was written."""
+        """The number of the run in the journal, or None before the first file is written."""
 
     @property
     def card(self) -> Card:
-        """The model whose words are written."""
-        return self._judgement.card
+        """The card of the model whose tags are written."""
+        return self._score.card
 
     def unplaced(self) -> tuple[str, ...]:
-        """The groups of tags that have no field, and are not written unless a mapping gives them one."""
+        """Return the groups of tags that are not written because they have no field."""
         vocabulary = self._rule.vocabulary
         left = [
             tag.group
@@ -115,33 +119,33 @@ class Writing:
         ]
         return tuple(dict.fromkeys(left))
 
-    def __call__(self, files: Iterable[tuple[str, int]], *, dry_run: bool = False) -> Iterator[Outcome]:
-        """Write into files, each with its track, and say what became of each; a broken one never stops the others.
+    def __call__(self, files: Iterable[tuple[str, int]], *, dry_run: bool = False) -> Iterator[WriteOutcome]:
+        """Write tags to files and yield the outcome of each. A file that fails does not stop the others.
 
-        dry_run: only say it.
+        files: paths with the number of their track. dry_run: yield the outcomes without writing.
         """
         for path, track_id in files:
             try:
                 with file_errors(path):
                     outcome = self._written(path, track_id, dry_run)
             except EarmarkError as error:
-                outcome = Outcome(path, reason=reason_without_name(error))
+                outcome = WriteOutcome(path, reason=reason_without_name(error))
             yield outcome
 
-    def _written(self, path: str, track_id: int, dry_run: bool) -> Outcome:
+    def _written(self, path: str, track_id: int, dry_run: bool) -> WriteOutcome:
         if is_remote(path):
-            raise TrackFileError(path, "it is not on this machine's disks; fetch it to have its tags written")
+            raise TrackFileError(path, "it is not on this machine's disks; copy it here to write its tags")
         track = self._database.track(track_id)
         if track is None:
             raise TrackFileError(path, "its track is no longer in the library")
-        wanted = self._wanted(self._judgement(track))
+        wanted = self._wanted(self._score(track))
         tags = TagFile(Path(path), self._rule.id3_version)
         changes, kept = self._changes(path, track.identity, tags, wanted)
         if not changes:
-            return Outcome(path, tags.kind, (), kept)
+            return WriteOutcome(path, tags.kind, (), kept)
         if dry_run:
             refuse_unwritable(Path(path))
-            return Outcome(path, tags.kind, changes, kept)
+            return WriteOutcome(path, tags.kind, changes, kept)
         if self.run is None:
             self.run = self._journal.begin_run(self.card.name)
         refuse_unwritable(Path(path))
@@ -151,7 +155,7 @@ class Writing:
             opened = TagFile(copy, self._rule.id3_version)
             for each in changes:
                 if opened.values(each.name) != each.old:
-                    raise TrackFileError(path, "another program changed its tags meanwhile; nothing was written")
+                    raise TrackFileError(path, "another program has just changed its tags; nothing was written")
                 opened.put(each.name, each.new)
             opened.save()
 
@@ -163,14 +167,14 @@ class Writing:
             with file_errors(path):
                 stamp = rewrite(Path(path), change, check, track.identity, keep_time=self._rule.keep_time)
         except EarmarkError:
-            self._journal.end(write, "undone")  # nothing was written
+            self._journal.end(write, "undone")  # Nothing was written.
             raise
         self._journal.end(write, "done")
         self._database.add_paths([(path, stamp, track.identity)])
-        return Outcome(path, tags.kind, changes, kept)
+        return WriteOutcome(path, tags.kind, changes, kept)
 
     def _wanted(self, chances: npt.NDArray[np.float32]) -> dict[str, tuple[str, ...]]:
-        """The words of each field."""
+        """Return the words of each field."""
         card, rule = self.card, self._rule
         if rule.precision is not None:
             kept = promised(chances, card, rule.precision)
@@ -212,27 +216,27 @@ class Writing:
 
 
 def refuse_lost(path: Path, before: TagFile, after: TagFile, changes: Sequence[Change]) -> None:
-    """Raise TrackFileError where a changed copy of a file does not hold what was changed, and all else as it was."""
+    """Raise TrackFileError if a changed copy lacks the changes, or differs from the file in anything else."""
     names = [change.name for change in changes]
     if before.others(names) != after.others(names):
         raise TrackFileError(
             str(path),
-            "changing its tags would have changed or lost others that somebody wrote; the file was left as it "
-            "was. Repair its tags with the program that wrote them, then try again.",
+            "changing its tags would have changed or lost other tags; the file was not changed. Repair its tags with "
+            "the program that wrote them, then try again.",
         )
     for change in changes:
         if after.values(change.name) != change.new:
             raise TrackFileError(
                 str(path),
-                f"its tags cannot hold {'; '.join(change.new)!r} under {change.name}; the file was left as it "
-                "was. Choose other words with a mapping.",
+                f"its tags cannot contain {'; '.join(change.new)!r} under {change.name}; the file was not changed. "
+                "Choose other words with a mapping.",
             )
 
 
 def files_of(database: Database, folders: Sequence[str] = ()) -> list[tuple[str, int]]:
-    """The files of a library that are there, each with its track, in the order of their paths.
+    """Return the existing files of a library as (path, track), in the order of their paths.
 
-    folders: only what is in these folders, or is one of these files; absolute paths.
+    folders: absolute paths of folders and files; only files in these folders, or these files, are returned.
     """
     rows = database.store.rows("SELECT path, track_id FROM paths WHERE NOT missing ORDER BY path")
     files = [(os.fsdecode(path), int(track_id)) for path, track_id in rows]
@@ -244,15 +248,15 @@ def files_of(database: Database, folders: Sequence[str] = ()) -> list[tuple[str,
 
 
 def _replaced(stored: dict[str, tuple[str, ...]], name: str, words: tuple[str, ...]) -> list[Change]:
-    """The changes that leave these words under one name, and nothing under the others that mean the same."""
+    """Return the changes that put these words under one name and remove other names of the same field."""
     spelled = next((each for each in stored if each.casefold() == name.casefold()), name)
     others = [Change(each, values, ()) for each, values in stored.items() if each != spelled]
     own = Change(spelled, stored.get(spelled, ()), words)
     return [*others, *([own] if own.old != own.new else [])]
 
 
-def _score_fields(card: Card, vocabulary: Vocabulary) -> dict[str, str]:
-    """The field of each tag's probability: EARMARK_ and its name in plain capitals."""
+def _score_fields(card: Card, vocabulary: TagMapping) -> dict[str, str]:
+    """Return the field for each tag's probability: EARMARK_ and the tag's name in ASCII capitals."""
     names: dict[str, str] = {}
     for label in card.labels:
         if vocabulary.only is not None and label not in vocabulary.only:
@@ -263,8 +267,8 @@ def _score_fields(card: Card, vocabulary: Vocabulary) -> dict[str, str]:
         if name == SCORE_PREFIX or same:
             found = f"{label!r} and {same[0]!r} would share" if same else f"{label!r} has"
             raise LibraryError(
-                f"The scores: {found} the field {name}, expected a name each of letters A to Z and digits. Leave one "
-                "out with `only` in the mapping, or write no scores."
+                f"The scores: {found} the field {name}, expected a different name of letters A to Z and digits for "
+                "each tag. Leave one out with `only` in the mapping, or do not write scores."
             )
         names[label] = name
     return names

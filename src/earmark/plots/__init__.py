@@ -1,6 +1,7 @@
-"""Pictures that need matplotlib alone (extra `plot`): tags over time, a collection's map, and the house style of all.
+"""Draw tags over time and the map of a collection. This needs matplotlib only (extra `plot`).
 
-matplotlib is loaded when the first one is drawn. The figures of measured runs are in earmark.training.figures.
+matplotlib is imported when the first picture is drawn. `style` also serves the figures of measured runs, which are in
+`earmark.training.figures`.
 """
 
 from earmark.plots.collection_map import draw_collection_map

@@ -1,4 +1,4 @@
-"""A collection in two dimensions: a point a track, in the colour and mark of the tag that stands out in it."""
+"""Draw a collection in two dimensions: each track is a point that is marked by the track's most distinctive tag."""
 
 from pathlib import Path
 
@@ -18,19 +18,20 @@ MARKS = (
     style.Mark("#56b4e9", "P"),
     style.Mark("#1a1a1a", "X"),
 )
-"""Okabe and Ito's colours; further tags share the last, quiet mark."""
+"""The marks of the most frequent tags, in Okabe and Ito's colours. All further tags share the mark OTHERS."""
 OTHERS = style.Mark(style.QUIET, ".")
 FEW_TRACKS, FEW_POINTS, MANY_POINTS = 300, 14.0, 0.6
-"""Up to so many tracks a mark has the larger area (square points); from a hundred times as many on the smaller."""
+"""Marks have the area FEW_POINTS (square points) up to FEW_TRACKS tracks, and MANY_POINTS from 100 times as many on."""
 
 
 def draw_collection_map(
     points: npt.NDArray[np.float32], tag: npt.NDArray[np.int64], labels: tuple[str, ...], share: float, path: Path
 ) -> None:
-    """Draw tracks as points, alike ones close together, with the most frequent tags beside.
+    """Draw tracks as points, similar tracks close together, with a legend of the most frequent tags.
 
-    points: (tracks, 2), -1 to 1. tag: (tracks,), each track's place in `labels`. share: of all differences between
-    tracks, what both axes show. The format follows from the file's ending, such as .png or .svg.
+    points: (tracks, 2), from -1 to 1. tag: (tracks,), the index in `labels` of each track's most distinctive tag.
+    share: the part of the variance between tracks that the two axes show, from 0 to 1. path: the file to write; its
+    ending, such as .png or .svg, chooses the format.
 
     Raises:
         PictureError: the picture cannot be written there.
@@ -72,6 +73,6 @@ def draw_collection_map(
 
 
 def _area(tracks: int) -> float:
-    """The area of a mark, smaller the more there are."""
+    """Return the area of a mark in square points; it shrinks as the number of tracks grows."""
     share = np.clip(np.log(max(tracks, 1) / FEW_TRACKS) / np.log(100.0), 0.0, 1.0)
     return float(FEW_POINTS + (MANY_POINTS - FEW_POINTS) * share)

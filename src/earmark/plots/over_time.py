@@ -1,4 +1,4 @@
-"""Tags of one track over its time."""
+"""Draw the tags of one track over time."""
 
 from pathlib import Path
 
@@ -10,11 +10,11 @@ from earmark.tagging.prediction import Prediction
 
 
 def draw_over_time(prediction: Prediction, path: Path, tags: int = 12) -> None:
-    """Draw the likeliest tags of a track over its time, a row a tag, as a heat map with the whole track's value beside.
+    """Draw the likeliest tags of a track over time as a heat map, beside bars for the whole track.
 
-    The format follows from the file's ending, such as .png or .svg. Values are probabilities where the model is
-    calibrated, else scores; rows are ordered by them. The palette (cividis) runs evenly from dark to light in grey
-    print too.
+    Each row is a tag; the most probable tag is at the top. The values are probabilities if the model is calibrated, and
+    scores otherwise. path: the file to write; its ending, such as .png or .svg, chooses the format. tags: the number of
+    rows at most. The palette is cividis, which also runs from dark to light when it is printed in grey.
 
     Raises:
         TagError: the prediction has no scores over time.

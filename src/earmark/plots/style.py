@@ -1,7 +1,7 @@
-"""One house style for all figures: sizes, type, palettes and marks for print, grey print and colour-blind eyes.
+"""Define one style for all figures: sizes, fonts, palettes and marks that also work in grey and for the colour-blind.
 
-Colours never stand alone: what differs in colour differs in its mark too. Ordered things (levels, scales) take cividis
-from dark to light, so that they stay in order in grey; opposed ones take Okabe and Ito's colours.
+Whatever differs in colour also differs in its mark. Ordered things, such as levels and scales, use cividis from dark to
+light, which keeps their order in grey. Contrasting things use Okabe and Ito's colours.
 """
 
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMN_INCHES = 3.5
-"""Width of a printed column."""
+"""The width of a printed column."""
 PAGE_INCHES = 7.16
-"""Width of a printed page of two columns."""
+"""The width of a printed page of two columns."""
 
 TEXT_POINTS = 7.5
 SMALL_POINTS = 6.5
@@ -39,24 +39,24 @@ _FORMATS_OF_METADATA = {"svg": "Date", "pdf": "CreationDate"}
 
 @dataclass(frozen=True)
 class Mark:
-    """How one of several things looks wherever it is drawn."""
+    """The colour and the marker that one of several things has in every figure."""
 
     colour: str
     marker: str
 
 
 ALL = Mark(VERMILION, "*")
-"""Everything together, or the best: the one that stands out."""
+"""The mark of what stands out: everything combined, or the best."""
 LOCAL = Mark(ORANGE, "o")
 GLOBAL = Mark(BLUE, "s")
 
 
 def refuse_picture(path: Path) -> None:
-    """Raise what `save_figure` would, as far as it can be known before anything is drawn.
+    """Check, before anything is drawn, that `save_figure` can write this file.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
-        PictureError: the name's ending is no format of pictures, or the folder is not there.
+        PictureError: the file's ending is not a picture format, or its folder does not exist.
     """
     with house():
         from matplotlib.backend_bases import FigureCanvasBase
@@ -69,7 +69,7 @@ def refuse_picture(path: Path) -> None:
 
 
 def ordered_marks(count: int) -> tuple[Mark, ...]:
-    """As many marks as there are ordered things, from dark to light; the last still shows on white."""
+    """Return `count` marks from dark to light; the lightest is still visible on white."""
     from matplotlib import colormaps, colors
 
     palette = colormaps["cividis"]
@@ -80,14 +80,14 @@ def ordered_marks(count: int) -> tuple[Mark, ...]:
 
 
 def ink_on(colour: str) -> str:
-    """Black or white, whichever reads better on a colour."""
+    """Return black or white, whichever is easier to read on a colour."""
     red, green, blue = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
     return INK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "#ffffff"
 
 
 @contextmanager
 def house() -> Iterator[None]:
-    """Draw and save in the house style; settings of matplotlib outside stay as they are.
+    """Apply the style within a `with` block and restore matplotlib's settings afterwards.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -122,8 +122,8 @@ def house() -> Iterator[None]:
         "legend.fontsize": SMALL_POINTS,
         "legend.frameon": False,
         "savefig.dpi": 300,
-        # A tag may hold dollar signs; text in an SVG is shapes, since who looks may lack the font; the same figure is
-        # the same file.
+        # Tags may contain dollar signs. SVG text is drawn as shapes because the viewer may lack the font. With a fixed
+        # salt the same figure gives the same bytes.
         "text.parse_math": False,
         "svg.fonttype": "path",
         "svg.hashsalt": "earmark",
@@ -134,7 +134,7 @@ def house() -> Iterator[None]:
 
 
 def new_figure(width_inches: float, height_inches: float, footer: str = "") -> "Figure":
-    """An empty figure with a footer of as many lines as it needs below the given height; call it in `house`."""
+    """Return an empty figure of the given size, extended below by the lines of the footer. Call it inside `house`."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -158,7 +158,7 @@ def new_figure(width_inches: float, height_inches: float, footer: str = "") -> "
 
 
 def drawing_area(figure: "Figure", width_inches: float, height_inches: float) -> "Axes":
-    """Axes without axes above the footer, measured in inches from the lower left."""
+    """Return a drawing area above the footer, without visible axes, in inches from its lower left corner."""
     whole_inches = float(figure.get_figheight())
     figure.set_layout_engine("none")
     axes = figure.add_axes((0.0, 1.0 - height_inches / whole_inches, 1.0, height_inches / whole_inches))
@@ -169,10 +169,12 @@ def drawing_area(figure: "Figure", width_inches: float, height_inches: float) ->
 
 
 def save_figure(figure: "Figure", path: Path) -> None:
-    """Write a figure in the format of the file's ending, as the same bytes every time; call it in `house`.
+    """Write a figure in the format that the file's ending names. Call it inside `house`.
+
+    The same figure always gives the same bytes.
 
     Raises:
-        PictureError: it cannot be written there.
+        PictureError: the file cannot be written.
     """
     refuse_picture(path)
     stamp = _FORMATS_OF_METADATA.get(path.suffix.lower().removeprefix("."))
@@ -183,7 +185,7 @@ def save_figure(figure: "Figure", path: Path) -> None:
 
 
 def _footer_lines(footer: str, width_inches: float) -> list[str]:
-    """The footer broken at spaces to the figure's width, as wide as it comes out in print."""
+    """Break the footer at spaces into lines that fit the figure's width in print."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 

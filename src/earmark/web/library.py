@@ -17,9 +17,9 @@ from fastapi import Path as InPath
 
 from earmark.errors import LibraryError, QueryError
 from earmark.library.library import Library
-from earmark.library.likeness import Alike, Choice, nearest
 from earmark.library.query import And, HasPath, HasTag, Not, Or, parse
 from earmark.library.query import Query as TagQuery
+from earmark.library.similarity import Alike, Choice, nearest
 from earmark.library.vectors import Vectors, open_vectors
 from earmark.tagging.bundle.card import Card
 from earmark.web import problems

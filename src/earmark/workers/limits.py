@@ -1,4 +1,4 @@
-"""The memory that a worker may take."""
+"""Limit the memory that a worker may use."""
 
 import os
 import sys
@@ -6,17 +6,21 @@ from pathlib import Path
 
 
 class MemoryLimit:
-    """A limit on the address space of this process, beyond what it has when the limit is made; on Linux, as other
-    systems do not hold to it."""
+    """Limits the address space that this process may use beyond what it uses when the object is made.
+
+    It has an effect on Linux only, because other systems do not enforce such a limit.
+    """
 
     def __init__(self, megabytes: int) -> None:
-        """Nothing is limited until `allow` is called."""
+        """Measure what the process uses now. Nothing is limited until `allow` is called."""
         self._megabytes = megabytes
         self._before_bytes = _address_space_bytes()
 
     def allow(self, times: int = 1) -> int | None:
-        """Let this process take so many times the megabytes; returns those that it may take where the system it runs
-        in allows less, else None."""
+        """Limit this process to `times` times the megabytes.
+
+        Returns the megabytes that the system allows where they are fewer than that, and None otherwise.
+        """
         if sys.platform != "linux":
             return None
         import resource

@@ -1,4 +1,4 @@
-"""A pool of worker processes for callers without an event loop: jobs in, answers out, in whatever order they come."""
+"""Run a pool of worker processes for callers without an event loop. Answers come in the order in which jobs end."""
 
 import asyncio
 import contextlib
@@ -13,30 +13,37 @@ Token = TypeVar("Token")
 
 
 class Pool(Generic[Token]):
-    """Worker processes, started when jobs come; each job is answered exactly once. Used by one thread."""
+    """Worker processes that are started when jobs come.
+
+    Every job gets exactly one answer. Only one thread may use a pool.
+    """
 
     def __init__(self, size: int, factory: str, setup: bytes, environment: Mapping[str, str] | None = None) -> None:
-        """`size`: how many processes at most. The others are WorkerProcess's."""
+        """Make a pool of at most `size` processes. The other arguments are those of WorkerProcess."""
         self._processes = [WorkerProcess(factory, setup, environment) for _ in range(size)]
         self._answers: SimpleQueue[tuple[Token, Answer] | BaseException] = SimpleQueue()
         self._loop = asyncio.new_event_loop()
         self._jobs: asyncio.Queue[tuple[Token, bytes, float]] = asyncio.Queue()
         self._stop = asyncio.Event()
-        # A daemon, so that a caller that ends without `close` does end: its workers then find their pipes closed.
+        # A daemon thread does not keep a caller alive that forgets `close`; the workers then find their pipes closed.
         self._thread = Thread(target=self._run, name="earmark-workers", daemon=True)
         self._thread.start()
 
     @property
     def process_ids(self) -> list[int]:
-        """Of the workers that there are."""
+        """The process ids of the running workers."""
         return [number for process in self._processes if (number := process.process_id) is not None]
 
     def submit(self, token: Token, job: bytes, seconds: float) -> None:
-        """Have a job done as soon as a worker is free, in at most so many seconds from then on."""
+        """Queue a job. The first free worker takes it and may then spend at most `seconds` on it."""
         self._call(lambda: self._jobs.put_nowait((token, job, seconds)))
 
     def wait(self) -> tuple[Token, Answer]:
-        """Wait for the next answer; raises WorkerError, from then on, where a worker cannot be started."""
+        """Wait for the next answer, and return it with its job's token.
+
+        Raises:
+            WorkerError: a worker cannot be started. Every later call raises it too.
+        """
         answer = self._answers.get()
         if isinstance(answer, BaseException):
             self._answers.put(answer)
@@ -44,12 +51,12 @@ class Pool(Generic[Token]):
         return answer
 
     def close(self) -> None:
-        """End all workers, whatever they do."""
+        """Kill all workers and wait for the end of the pool's thread."""
         self._call(self._stop.set)
         self._thread.join()
 
     def _call(self, function: Callable[[], None]) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has ended: `wait` tells why
+        with contextlib.suppress(RuntimeError):  # The loop has ended; `wait` raises the reason.
             self._loop.call_soon_threadsafe(function)
 
     def _run(self) -> None:
@@ -69,7 +76,7 @@ class Pool(Generic[Token]):
                 self._answers.put(error)
 
     async def _serve_with(self, process: WorkerProcess) -> None:
-        """Do one job after the other with one worker."""
+        """Give one worker one job after another."""
         while True:
             token, job, seconds = await self._jobs.get()
             self._answers.put((token, await process.work(job, seconds)))

@@ -1,4 +1,4 @@
-"""One worker as its caller sees it: a process that is started when it is needed, and killed when it must be."""
+"""The caller's side of one worker: start its process, give it jobs, and kill it when it exceeds its time."""
 
 import asyncio
 import contextlib
@@ -12,25 +12,25 @@ from earmark.errors import WorkerError
 from earmark.workers.frames import HEAD, MARK, Frame, head_from_bytes
 
 START_SECONDS = 60.0
-"""How long a process may take until it is ready, its imports and its model included."""
+"""How long a process may take to become ready, including its imports and loading its model."""
 START_PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0)
-"""Between the tries to start a process."""
+"""The pauses between tries to start a process."""
 START_TRIES = 5
-"""Of processes in a row that end by themselves before they are ready, or are not ready in time."""
+"""The tries to start a process that ends by itself before it is ready, or is not ready in time."""
 START_TRIES_OF_KILLS = 1 + len(START_PAUSES_SECONDS)
-"""Where they are killed from outside, such as by a system that is short of memory for a while."""
+"""The tries to start a process that is killed from outside, for example because the system is short of memory."""
 TRIES_OF_CRASHES = 2
-"""Of a job on which workers crash; more would crash as well."""
+"""The tries of a job whose worker crashes; further tries would most likely crash too."""
 TRIES_OF_KILLS = 5
-"""Of a job whose workers are killed from outside, such as by a system without memory."""
+"""The tries of a job whose worker is killed from outside, for example because the system is out of memory."""
 JOBS_A_PROCESS = 1_000
-"""After which it is replaced: whatever a decoder leaks ends there."""
+"""The jobs that a process does before it is replaced, which frees whatever decoders have leaked."""
 ENDING_SECONDS = 5.0
-"""Between the end of a process's answers and its own end, after which it is killed."""
+"""How long a process may take to end after its last answer, before it is killed."""
 SAID_BYTES = 4_000
-"""Of what a process writes to stderr before it is ready, the last of which is told."""
+"""How much of a process's stderr is kept, from its end, for the message when the process does not become ready."""
 LARGEST_BYTES = 1 << 30
-"""An answer that claims to be larger ends its process."""
+"""The largest answer; a process that announces a larger one is ended."""
 
 
 @dataclass(frozen=True)
@@ -42,28 +42,31 @@ class Done:
 
 @dataclass(frozen=True)
 class Ended:
-    """The worker ended on the job. how: the signal's name, or the exit code in words. killed: from outside, by a signal
-    that no fault of a program raises, such as SIGKILL."""
+    """The answer to a job during which the worker ended.
+
+    how: the signal's name, or the exit code in words. killed: whether it was killed from outside, by a signal that no
+    fault of a program raises, such as SIGKILL.
+    """
 
     how: str
     killed: bool
 
     @property
     def tries_at_most(self) -> int:
-        """How often a job whose worker ends so is worth trying."""
+        """How often to try a job whose worker ends this way."""
         return TRIES_OF_KILLS if self.killed else TRIES_OF_CRASHES
 
 
 @dataclass(frozen=True)
 class Late:
-    """The job was not done in the time that it was allowed, and its worker was killed."""
+    """The answer to a job that was not done in the seconds that it was allowed. Its worker was killed."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
 class _Failure:
-    """Why a process is not ready, and whether it was killed from outside."""
+    """The reason why a process did not become ready, and whether it was killed from outside."""
 
     reason: str
     killed: bool = False
@@ -76,7 +79,7 @@ KILLED_BY = ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGPWR")
 
 
 class WorkerProcess:
-    """A process that does one job at a time, and another one in its place when that has ended; of one event loop."""
+    """A process that does one job at a time and is replaced when it has ended. It belongs to one event loop."""
 
     def __init__(
         self,
@@ -86,8 +89,12 @@ class WorkerProcess:
         *,
         largest_bytes: int = LARGEST_BYTES,
     ) -> None:
-        """`factory`: MODULE:NAME, see `earmark.workers.worker`. `setup`: what it is given. `environment`: of the
-        process; without it this one's. `largest_bytes`: of an answer."""
+        """Describe the process, without starting it.
+
+        factory: MODULE:NAME of the function that makes the worker, see `earmark.workers.worker`. setup: the bytes that
+        this function gets. environment: the environment variables of the process; None for those of this process.
+        largest_bytes: the largest answer that is accepted.
+        """
         self._factory, self._setup, self._environment = factory, setup, environment
         self._largest_bytes = largest_bytes
         self._process: asyncio.subprocess.Process | None = None
@@ -97,14 +104,15 @@ class WorkerProcess:
 
     @property
     def process_id(self) -> int | None:
-        """Of the process, where there is one."""
+        """The id of the process, or None if there is none."""
         return self._process.pid if self._process is not None else None
 
     async def start(self) -> None:
-        """Have a process that is ready.
+        """Start the process, unless one is ready already.
 
-        Raises WorkerError, with the reason of the last try, where START_TRIES processes in a row were not, or
-        START_TRIES_OF_KILLS that were killed from outside.
+        Raises:
+            WorkerError: START_TRIES processes in a row did not become ready, or START_TRIES_OF_KILLS were killed from
+                outside. Its reason is that of the last try.
         """
         if self._process is not None and self._process.returncode is None and self._jobs_left > 0:
             return
@@ -117,9 +125,12 @@ class WorkerProcess:
             await asyncio.sleep(pause_seconds)
 
     async def work(self, job: bytes, seconds: float, tell: Tell | None = None) -> Answer:
-        """Do a job; `tell` gets what the worker says on the way. Whoever cancels this kills the process.
+        """Do a job and return its answer. Cancelling this coroutine kills the process.
 
-        Raises WorkerError where no process can be started.
+        tell: gets the payload of every progress frame.
+
+        Raises:
+            WorkerError: no process can be started.
         """
         try:
             for _ in range(START_TRIES):
@@ -134,47 +145,47 @@ class WorkerProcess:
         except TimeoutError:
             self.kill()
             return Late(seconds)
-        except BaseException:  # cancelled, or `tell` failed: nobody waits for the answer; raised again
+        except BaseException:  # After a cancellation or an error in `tell`, nobody waits for the answer.
             self.kill()
             raise
         raise WorkerError(f"it ended before it took a job ({how})", START_TRIES)
 
     def kill(self) -> None:
-        """End the process at once, without waiting for it."""
+        """Kill the process without waiting for its end."""
         self._jobs_left = 0
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
 
     async def end(self) -> None:
-        """End the process, whatever it does."""
+        """Kill the process and wait for its end."""
         self.kill()
         process, self._process = self._process, None
         said, self._said = self._said, None
         if said is not None:
             said.cancel()
         if process is not None:
-            # One that waits for a disk that is gone ends only when the disk answers.
+            # A process that waits for a disk that is gone ends only when the disk answers.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ENDING_SECONDS):
                     await process.wait()
 
     async def _try_to_start(self) -> "_Failure | None":
-        """Start a process; returns why it is not ready, or None."""
+        """Start a process; return why it is not ready, or None if it is."""
         await self.end()
         self.starts += 1
         self._jobs_left = JOBS_A_PROCESS
         try:
             process = self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-P",  # a file in the present folder that is called like a module is none
+                "-P",  # Files in the current folder must not replace modules.
                 "-m",
                 "earmark.workers.worker",
                 self._factory,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
-                # In a session of its own: Ctrl-C is for the caller, which then ends it.
+                # In its own session, the process does not get Ctrl-C; the caller does, and ends the process.
                 start_new_session=os.name == "posix",
                 env=self._environment,
             )
@@ -183,7 +194,7 @@ class WorkerProcess:
         self._said = asyncio.create_task(_last_said(process))
         try:
             async with asyncio.timeout(START_SECONDS):
-                # At once: what prints much before the worker reads would wait for a reader.
+                # Both run at once, because code that prints much before the worker reads would block.
                 _, printed = await asyncio.gather(_write(process, Frame("setup", self._setup)), _before_mark(process))
                 frame = await self._read(process)
         except TimeoutError:
@@ -201,7 +212,7 @@ class WorkerProcess:
         return _Failure(f"it ended before it was ready ({ended.how}){': ' if reason else ''}{reason}", ended.killed)
 
     async def _begin(self, job: bytes, seconds: float) -> bool:
-        """Give the process a job; False where it had ended before it took it."""
+        """Give the process a job; return False if the process ended before it took the job."""
         process = self._process
         if process is None:
             return False
@@ -213,7 +224,7 @@ class WorkerProcess:
         return False
 
     async def _done(self, tell: Tell | None) -> bytes | None:
-        """The answer to the job that has begun, or None where the process ended on it."""
+        """Return the answer to the job that has begun, or None if the process ended during the job."""
         while self._process is not None:
             frame = await self._read(self._process)
             if frame is not None and frame.kind == "done":
@@ -225,7 +236,7 @@ class WorkerProcess:
         return None
 
     async def _ended(self) -> Ended:
-        """How a process ended that says nothing more; it is killed where it did not."""
+        """Wait for the end of a process that sends nothing more, kill it if it stays, and return how it ended."""
         process = self._process
         code = None
         if process is not None:
@@ -241,7 +252,7 @@ class WorkerProcess:
         return Ended(name, name in KILLED_BY)
 
     async def _read(self, process: asyncio.subprocess.Process) -> Frame | None:
-        """The next frame; None where the process has ended, or says what is no frame."""
+        """Read the next frame; return None if the process has ended or sent something that is not a frame."""
         if process.stdout is None:
             return None
         try:
@@ -256,13 +267,14 @@ class WorkerProcess:
 async def _write(process: asyncio.subprocess.Process, frame: Frame) -> None:
     if process.stdin is None:
         return
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has ended: reading tells
+    # If the process has ended, the next read shows it.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         process.stdin.write(frame.to_bytes())
         await process.stdin.drain()
 
 
 async def _before_mark(process: asyncio.subprocess.Process) -> bytes:
-    """Read what others print to a worker's stdout before its first frame; returns the end of it."""
+    """Read what other code printed to a worker's stdout before its first frame, and return the end of it."""
     printed = b""
     while process.stdout is not None:
         try:
@@ -275,7 +287,7 @@ async def _before_mark(process: asyncio.subprocess.Process) -> bytes:
 
 
 async def _last_said(process: asyncio.subprocess.Process) -> bytes:
-    """The end of what a process writes to stderr, read so that it never waits for a reader."""
+    """Read all that a process writes to stderr, so that the process never blocks, and return the end of it."""
     said = b""
     while process.stderr is not None and (more := await process.stderr.read(SAID_BYTES)):
         said = (said + more)[-SAID_BYTES:]

@@ -1,7 +1,7 @@
-"""The side of the worker: `python -m earmark.workers.worker MODULE:FACTORY`, jobs in, answers out.
+"""Run a worker: `python -m earmark.workers.worker MODULE:FACTORY` reads jobs and writes answers.
 
-FACTORY takes the setup and a function that tells progress, both in bytes, and returns the function that does a job:
-bytes in, bytes out. What that function raises ends the worker.
+FACTORY takes the setup, as bytes, and a function that sends progress, as bytes. It returns the function that does a
+job: it takes the job as bytes and returns the answer as bytes. An exception in that function ends the worker.
 """
 
 import importlib
@@ -16,7 +16,7 @@ from typing import BinaryIO
 from earmark.workers.frames import MARK, Frame, read_frame
 
 GRACE_SECONDS = 5
-"""How much later than its caller's clock a worker's own alarm is."""
+"""How much later than the caller's time limit the worker's own alarm goes off."""
 
 Work = Callable[[bytes], bytes]
 Factory = Callable[[bytes, Callable[[bytes], None]], Work]
@@ -24,7 +24,7 @@ Factory = Callable[[bytes, Callable[[bytes], None]], Work]
 
 def main() -> None:
     """Do jobs until the caller closes the pipe or ends."""
-    # Whatever else reads stdin or writes to stdout must not come between the frames.
+    # Other code that reads stdin or writes to stdout must not disturb the frames.
     jobs, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
@@ -33,12 +33,12 @@ def main() -> None:
     Thread(target=_read_until_the_end, args=(jobs, frames), daemon=True).start()
     try:
         _work(frames, answers, sys.argv[1])
-    except BrokenPipeError:  # the caller has ended
+    except BrokenPipeError:  # The caller has ended.
         os._exit(1)
 
 
 def _read_until_the_end(jobs: BinaryIO, frames: "SimpleQueue[Frame]") -> None:
-    """Hand on what the caller writes; end this process where the caller has ended, whatever it is doing."""
+    """Queue the frames that the caller writes, and end this process as soon as the caller has ended."""
     while (frame := read_frame(jobs)) is not None:
         frames.put(frame)
     os._exit(0)
@@ -52,11 +52,11 @@ def _work(frames: "SimpleQueue[Frame]", answers: BinaryIO, factory: str) -> None
     _leave_no_core()
     try:
         work = _factory(factory)(frames.get().payload, lambda progress: tell(Frame("progress", progress)))
-    except Exception as error:  # whatever keeps it from starting is told to the pool, and raised again
+    except Exception as error:  # The pool gets the reason, whatever keeps the worker from starting.
         reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         tell(Frame("unusable", reason.encode("utf-8", "replace")))
         raise
-    # What decoders say of broken files is of no use to anybody.
+    # Decoders write messages about broken files to stderr, which nobody reads.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     tell(Frame("ready"))
     while True:
@@ -75,7 +75,7 @@ def _factory(named: str) -> Factory:
 
 
 def _leave_no_core() -> None:
-    """Have nothing written to the disk where a decoder crashes; on Windows nothing is."""
+    """Prevent core dumps when a decoder crashes. Windows writes none."""
     if sys.platform != "win32":
         import resource
 
@@ -83,7 +83,7 @@ def _leave_no_core() -> None:
 
 
 def _alarm(seconds: int) -> None:
-    """Have the system end this process after that many seconds; 0: not at all. On Windows nobody does."""
+    """Let the system end this process after that many seconds; 0 cancels this. Windows has no such alarm."""
     if hasattr(signal, "alarm"):
         signal.alarm(seconds)
 

@@ -34,21 +34,21 @@ def test_write_shows_what_it_does_and_undo_takes_it_back(tmp_path: Path, songs: 
     dry = call("write", place, "--dry-run")
     assert dry.exit_code == 0, dry.output
     assert dry.stdout.splitlines()[:3] == expected
-    assert "not written, as no field is theirs (a mapping can name one): instruments" in dry.stderr
-    assert "1 files would be written, 0 with" in dry.stderr
+    assert "not written, because they have no field (a mapping can name one): instruments" in dry.stderr
+    assert "1 files would be written, 0 keep" in dry.stderr
     assert TagFile(song).read("genre") == ()
     done = call("write", place)
     assert done.stdout.splitlines()[:3] == expected
-    line = f"run 1; take it back with: earmark library undo 1 --library {shlex.quote(str(place))}"
+    line = f"run 1; undo it with: earmark library undo 1 --library {shlex.quote(str(place))}"
     assert done.stderr.splitlines()[-1] == line
     assert TagFile(song).read("genre") == ("bebop", "jazz")
-    assert call("undo", place, "--runs").stdout.endswith("songs\t1 files, 1 of them stand\n")
+    assert call("undo", place, "--runs").stdout.endswith("songs\t1 files, 1 not undone\n")
     assert json.loads(call("undo", place, "--runs", "--json").stdout)[0]["standing"] == 1
     assert call("undo", place, "--dry-run").exit_code == 0
     assert TagFile(song).read("genre") == ("bebop", "jazz")
     undone = call("undo", place, 1)
     assert "  TCON: bebop; jazz -> (empty)" in undone.stdout.splitlines()
-    assert "1 files brought back" in undone.stderr
+    assert "1 files restored" in undone.stderr
     assert undone.stderr.splitlines()[-1] == f"the library: {place}"
     assert TagFile(song).read("genre") == ()
     assert isinstance(call("undo", place).exception, LibraryError)
@@ -75,7 +75,7 @@ def test_failures_have_a_line_each_and_exit_status_1(tmp_path: Path, songs: dict
     result = call("write", tmp_path / "both.earmark", tmp_path / "songs")
     assert result.exit_code == 1
     assert f"earmark: {songs['flac']}: it is read-only" in result.stderr
-    assert "1 files written, 0 with fields that were left as somebody filled them, 1 failed" in result.stderr
+    assert "1 files written, 0 keep values that somebody else wrote, 1 failed" in result.stderr
     assert call("write", tmp_path / "both.earmark", tmp_path / "elsewhere").exit_code == 1
 
 

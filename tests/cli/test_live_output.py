@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 from tagging.builders import make_bundle
 
-from earmark.cli.bars import AHEAD_BY, Bars, Places, bar
-from earmark.cli.clock import clock
+from earmark.cli.live import REPLACEMENT_MARGIN, GroupRows, LiveBars, bar
+from earmark.cli.output import clock
 from earmark.tagging.bundle.card import TagName
 from earmark.tagging.live import Live, LiveSettings, Moment
 from earmark.tagging.prediction import Tag
@@ -27,23 +27,25 @@ def labels(shown: list[Tag | None]) -> list[str | None]:
 
 
 def test_a_tag_keeps_its_place() -> None:
-    places = Places(2)
-    assert places.blank() == [None, None]
-    assert labels(places.take(tags(a=0.5, b=0.4, c=0.1))) == ["a", "b"]
-    assert labels(places.take(tags(a=0.4, b=0.9, c=0.1))) == ["a", "b"], "the order does not change"
-    assert labels(places.take(tags(a=0.4, b=0.9, c=0.4 + 0.9 * AHEAD_BY))) == ["a", "b"], "near equals do not change"
-    assert labels(places.take(tags(a=0.4, b=0.9, c=0.4 + 1.1 * AHEAD_BY))) == ["c", "b"]
-    assert [tag.probability for tag in places.take(tags(a=0.0, b=0.3, c=0.2)) if tag] == [0.2, 0.3]
+    rows = GroupRows(2)
+    assert rows.blank() == [None, None]
+    assert labels(rows.update(tags(a=0.5, b=0.4, c=0.1))) == ["a", "b"]
+    assert labels(rows.update(tags(a=0.4, b=0.9, c=0.1))) == ["a", "b"], "the order does not change"
+    assert labels(rows.update(tags(a=0.4, b=0.9, c=0.4 + 0.9 * REPLACEMENT_MARGIN))) == ["a", "b"], (
+        "near equals do not change"
+    )
+    assert labels(rows.update(tags(a=0.4, b=0.9, c=0.4 + 1.1 * REPLACEMENT_MARGIN))) == ["c", "b"]
+    assert [tag.probability for tag in rows.update(tags(a=0.0, b=0.3, c=0.2)) if tag] == [0.2, 0.3]
 
 
-def test_two_newcomers_take_two_places() -> None:
-    places = Places(3)
-    places.take(tags(a=0.5, b=0.4, c=0.3))
-    assert labels(places.take(tags(a=0.1, b=0.9, c=0.2, d=0.8, e=0.7))) == ["d", "b", "e"]
+def test_two_newcomers_take_two_rows() -> None:
+    rows = GroupRows(3)
+    rows.update(tags(a=0.5, b=0.4, c=0.3))
+    assert labels(rows.update(tags(a=0.1, b=0.9, c=0.2, d=0.8, e=0.7))) == ["d", "b", "e"]
 
 
-def test_fewer_tags_than_places() -> None:
-    assert labels(Places(3).take(tags(a=0.5))) == ["a", None, None]
+def test_fewer_tags_than_rows() -> None:
+    assert labels(GroupRows(3).update(tags(a=0.5))) == ["a", None, None]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +79,7 @@ def test_the_layout_stays(width: int, height: int) -> None:
     console = Console(
         file=file, force_terminal=True, width=width, height=height, color_system=None, legacy_windows=False
     )
-    bars = Bars("a very long name of a stream that comes from somewhere", NAMES, None, console)
+    bars = LiveBars("a very long name of a stream that comes from somewhere", NAMES, None, console)
     bars.close()  # so that nothing is drawn but what is looked at
     shapes = set()
     for moment in (None, *moments(4)):
@@ -93,7 +95,7 @@ def test_the_layout_stays(width: int, height: int) -> None:
 def test_bars_from_the_first_to_the_whole() -> None:
     file = io.StringIO()
     console = Console(file=file, force_terminal=True, width=80, height=24, color_system=None, legacy_windows=False)
-    bars = Bars("a stream", NAMES, 2, console)
+    bars = LiveBars("a stream", NAMES, 2, console)
     assert "waiting for sound" in file.getvalue()
     heard = moments(3)
     for moment in heard:
@@ -111,7 +113,7 @@ def test_bars_from_the_first_to_the_whole() -> None:
 def test_silence_and_what_was_skipped_are_said() -> None:
     file = io.StringIO()
     console = Console(file=file, force_terminal=True, width=80, height=24, color_system=None, legacy_windows=False)
-    bars = Bars("a stream", NAMES, None, console)
+    bars = LiveBars("a stream", NAMES, None, console)
     live = Live(Tagger(make_bundle()), LiveSettings(2.0))
     live.skip(5 * RATE_HZ)
     bars.moment(live.push(np.zeros(27_648, np.float32))[0])

@@ -1,7 +1,7 @@
-"""The entries of a block of tags in each format: their names and texts, and new ones in place of old ones.
+"""Read and replace the entries of a block of tags in each format.
 
-A name is a key of the format, such as "TXXX:MOOD" or "GENRE"; it is found whatever the case of its letters. mutagen
-reads the frames of ID3v2 and encodes all that is new; what is not replaced keeps the bytes that it has.
+A name is a key of the format, such as "TXXX:MOOD" or "GENRE". Lookups ignore the case of its letters. mutagen decodes
+the frames of ID3v2 and encodes new entries; all other entries keep their bytes.
 """
 
 import io
@@ -27,22 +27,22 @@ _FRAMES: Any = mutagen.id3
 _TAG: Any = mutagen.id3.ID3
 _APE: Any = mutagen.apev2.APEv2
 _ATTRIBUTE: Any = mutagen.asf.ASFUnicodeAttribute  # type: ignore[attr-defined]
-"""mutagen's functions have no types."""
+"""These are typed as Any because mutagen has no types."""
 LATIN_1, UTF_16, UTF_8 = 0, 1, 3
-"""ID3's numbers of encodings."""
+"""The numbers of text encodings in ID3."""
 _OLD_NAMES = {"TXXX": b"TXX", "TCON": b"TCO"}
-"""How ID3v2.2 names the frames that are written."""
+"""The names in ID3v2.2 of the frames that are written."""
 _MP4_TEXT = (0, 1)
-"""The types of data in MP4 that are text."""
+"""The data types in MP4 that are text."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One frame, comment, item, atom or attribute.
+    """A frame, comment, item, atom or attribute.
 
-    data: its bytes as they lie in the file; empty in MP4 for what is new, whose bytes mutagen makes when it saves.
-    values: its texts; none where it holds something else. shown: the same as a person reads them. place: the object
-    of an ASF in which it stands.
+    data: its bytes in the file; empty for a new entry of MP4, which mutagen encodes when it saves. values: its texts;
+    empty if it contains something else. shown: the texts in readable form, if that differs. place: the ASF object that
+    contains it.
     """
 
     name: str
@@ -53,19 +53,19 @@ class Entry:
 
 
 class Encoding(Protocol):
-    """How one format writes texts.
+    """Encodes texts as the entries of one format.
 
-    cased: whether names that differ in the case of their letters are different names.
+    cased: whether names that differ only in case are different names.
     """
 
     kind: Format
     cased: bool
 
     def entries(self, name: str, values: Values) -> list[Entry]:
-        """The entries that hold these texts under a name."""
+        """Return the entries that contain these texts under a name."""
 
 
-class Form:
+class TagBlock:
     """A block of tags in one format."""
 
     def __init__(self, encoding: Encoding, entries: Iterable[Entry] = ()) -> None:
@@ -75,11 +75,11 @@ class Form:
 
     @property
     def kind(self) -> Format:
-        """The format."""
+        """The format of the block."""
         return self._encoding.kind
 
     def present(self, name: str) -> list[str]:
-        """The names, as they are spelled in the file, that are this one."""
+        """Return the spellings in the file of a name."""
         wanted = name.casefold()
         found = dict.fromkeys(
             entry.name
@@ -89,28 +89,28 @@ class Form:
         return list(found) if self._encoding.cased else list(found)[:1]
 
     def values(self, name: str) -> Values:
-        """What stands under a name, as it stands there; none where there is no such name."""
+        """Return the unchanged texts under a name; empty if there are none."""
         return tuple(value for entry in self.entries if self._is(entry, name) for value in entry.values)
 
     def shown(self, name: str) -> Values:
-        """The same as a person reads it."""
+        """Return the texts under a name in readable form."""
         return tuple(value for entry in self.entries if self._is(entry, name) for value in entry.shown or entry.values)
 
     def holds_no_text(self, name: str) -> bool:
-        """Whether something else than text stands under a name."""
+        """Return whether a name contains something other than text."""
         return any(entry.name in self.present(name) and not entry.values for entry in self.entries)
 
     def put(self, name: str, values: Values) -> None:
-        """Let exactly these values stand under a name, where it stood before or at the end; none removes it."""
-        places = [place for place, entry in enumerate(self.entries) if self._is(entry, name)]
+        """Replace the texts under a name. New names are added at the end; no values remove the name."""
+        indices = [index for index, entry in enumerate(self.entries) if self._is(entry, name)]
         new = self._encoding.entries(name, values) if values else []
-        at = places[0] if places else len(self.entries)
+        at = indices[0] if indices else len(self.entries)
         kept = [entry for entry in self.entries[at:] if not self._is(entry, name)]
         self.entries = [*self.entries[:at], *new, *kept]
         self.changed = True
 
     def others(self, names: Iterable[str]) -> list[bytes]:
-        """The bytes of all that does not stand under one of these names."""
+        """Return the bytes of all entries under other names."""
         return [entry.data for entry in self.entries if not any(self._is(entry, name) for name in names)]
 
     def _is(self, entry: Entry, name: str) -> bool:
@@ -118,7 +118,7 @@ class Form:
 
 
 class Id3Encoding:
-    """Frames of ID3v2; "TXXX:NAME" is a frame of one's own. ID3v2.2's frames have their names of ID3v2.3 here."""
+    """Encodes frames of ID3v2. "TXXX:NAME" is a user-defined frame. Frames of ID3v2.2 have their names of ID3v2.3."""
 
     cased = True
 
@@ -136,11 +136,11 @@ class Id3Encoding:
         return [Entry(name, self.encoded(frame), values)]
 
     def encoded(self, frame: Any) -> bytes:
-        """A frame of mutagen's as it lies in a file."""
+        """Return the bytes of one of mutagen's frames."""
         tag = _TAG()
         tag.add(frame)
         into = io.BytesIO()
-        # No separator: several values in ID3v2.3 are kept apart as in ID3v2.4, not joined.
+        # Without a separator, several values in ID3v2.3 stay separate, as in ID3v2.4.
         tag.save(into, v1=0, v2_version=max(self.version, 3), v23_sep=None, padding=_no_padding)
         data = into.getvalue()[10:]
         if self.version > 2:
@@ -150,19 +150,19 @@ class Id3Encoding:
         return _OLD_NAMES[frame.FrameID] + len(data[10:]).to_bytes(3, "big") + data[10:]
 
 
-def id3_form(version: int, frames: Sequence[bytes]) -> Form:
-    """The frames of an ID3v2."""
-    return Form(Id3Encoding(version), [_id3_entry(version, frame) for frame in frames])
+def id3_block(version: int, frames: Sequence[bytes]) -> TagBlock:
+    """Return the frames of an ID3v2 tag as a block."""
+    return TagBlock(Id3Encoding(version), [_id3_entry(version, frame) for frame in frames])
 
 
 def id3_frames(tag: Any, version: int) -> list[bytes]:
-    """All frames of a tag of mutagen's as they lie in a file."""
+    """Return the bytes of all frames of one of mutagen's tags."""
     encoding = Id3Encoding(version)
     return [encoding.encoded(frame) for frame in tag.values()]
 
 
 class CommentEncoding:
-    """Vorbis comments: a name may stand several times."""
+    """Encodes Vorbis comments, in which several values are several comments of one name."""
 
     kind: Format = "Vorbis comments"
     cased = False
@@ -172,13 +172,13 @@ class CommentEncoding:
 
 
 def comment_entry(comment: bytes) -> Entry:
-    """A Vorbis comment; one without "=" has no name."""
+    """Decode a Vorbis comment; one without "=" has no name."""
     name, sign, value = comment.partition(b"=")
     return Entry(name.decode("latin-1") if sign else "", comment, (_text(value if sign else comment),))
 
 
 class ApeEncoding:
-    """Items of APEv2: one holds several values."""
+    """Encodes items of APEv2, each of which contains all values of a name."""
 
     kind: Format = "APEv2"
     cased = False
@@ -192,14 +192,14 @@ class ApeEncoding:
 
 
 def ape_entry(item: bytes) -> Entry:
-    """An item of APEv2."""
+    """Decode an item of APEv2."""
     name, _, value = item[8:].partition(b"\0")
     is_text = item[4] >> 1 & 3 == 0
     return Entry(name.decode("latin-1"), item, tuple(map(_text, value.split(b"\0"))) if is_text else ())
 
 
 class Mp4Encoding:
-    """Atoms of iTunes; "----:com.apple.iTunes:NAME" is one of one's own."""
+    """Encodes iTunes atoms of MP4. "----:com.apple.iTunes:NAME" is a user-defined atom."""
 
     kind: Format = "MP4"
     cased = True
@@ -209,7 +209,7 @@ class Mp4Encoding:
 
 
 def mp4_entry(atom: bytes) -> Entry:
-    """An atom of the list of tags; a numbered genre has the name of a genre in words."""
+    """Decode an atom of the list of tags; a numbered genre gets the name and the text of a genre."""
     name = atom[4:8].decode("latin-1")
     parts = list(_mp4_parts(atom[8:]))
     if name == "----":
@@ -225,13 +225,13 @@ def mp4_entry(atom: bytes) -> Entry:
 
 
 class AsfEncoding:
-    """Attributes of Windows Media."""
+    """Encodes attributes of ASF (Windows Media)."""
 
     kind: Format = "ASF"
     cased = True
 
     def entries(self, name: str, values: Values) -> list[Entry]:
-        # Where players look first there is room for one of a name.
+        # The object that players read first can contain only one attribute of a name.
         first = Entry(name, _ATTRIBUTE(values[0]).render(name), values[:1], place=ASF_EXTENDED)
         return [
             first,
@@ -240,7 +240,7 @@ class AsfEncoding:
 
 
 def asf_entry(record: bytes, place: str) -> Entry:
-    """An attribute of the extended content description or the metadata library."""
+    """Decode an attribute of the extended content description or the metadata library."""
     if place == ASF_EXTENDED:
         name_bytes = struct.unpack_from("<H", record)[0]
         name, value = record[2 : 2 + name_bytes], record[6 + name_bytes :]
@@ -261,7 +261,7 @@ def _id3_entry(version: int, frame: bytes) -> Entry:
 
 
 def _read_entry(version: int, frame: bytes) -> Entry:
-    """A frame as mutagen reads it, brought to no other version."""
+    """Decode a frame with mutagen, without converting it to another version."""
     tag = _TAG(io.BytesIO(join_id3(version, [frame], 0)), translate=False, load_v1=False)
     frames = list(tag.values())
     if len(frames) != 1:
@@ -269,16 +269,16 @@ def _read_entry(version: int, frame: bytes) -> Entry:
     found = frames[0]
     if not hasattr(found, "text"):
         return Entry(found.HashKey, frame)
-    # Genres may stand as numbers: "(17)" is Rock.
+    # Genres may be numbers: "(17)" is Rock.
     texts = found.text if isinstance(found.text, list) else [found.text]
     shown = tuple(found.genres) if found.FrameID == "TCON" else ()
     return Entry(found.HashKey, frame, tuple(map(str, texts)), shown)
 
 
 def _unread_entry(version: int, frame: bytes) -> Entry:
-    """A frame that mutagen does not read, as its text is not in the encoding that it claims, or as it knows none such.
+    """Decode a frame that mutagen cannot read because its encoding is wrong or its type is unknown.
 
-    It has its name all the same: a genre in a wrong encoding is a genre.
+    It keeps its name, because a genre in a wrong encoding is still a genre.
     """
     header_bytes = 6 if version == 2 else 10
     name = frame[: 3 if version == 2 else 4].decode("latin-1").rstrip("\0 ")
@@ -307,7 +307,7 @@ def _no_padding(_: Any) -> int:
 
 
 def _text(data: bytes) -> str:
-    """Text, in which bytes that are no UTF-8 are kept, so that they can be written back."""
+    """Decode UTF-8; invalid bytes become surrogates, so that they can be written back."""
     return data.decode("utf-8", "surrogateescape")
 
 

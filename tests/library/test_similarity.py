@@ -8,10 +8,9 @@ from tagging.builders import make_bundle
 from training.sounds import write_noise
 
 from earmark.errors import DecodeError, LibraryError
-from earmark.library import likeness
+from earmark.library import similarity
 from earmark.library.library import Library
-from earmark.library.likeness import Choice
-from earmark.library.neighbours import index_path
+from earmark.library.similarity import Choice, index_path
 from earmark.tagging.tagger import Tagger
 
 CHOICES = [
@@ -72,7 +71,7 @@ def test_a_file_from_outside_is_listened_to(library: Library, tmp_path: Path) ->
     assert found[0].score == pytest.approx(1.0, abs=0.01)
     with Library(library.path) as reading:
         assert reading.similar(sounds[1])
-        with pytest.raises(LibraryError, match="Listening to a file that is not in the library needs a model"):
+        with pytest.raises(LibraryError, match="Analysing a file that is not in the library needs a model"):
             reading.similar(outside)
     (tmp_path / "text.mp3").write_text("no sound")
     with pytest.raises(DecodeError):
@@ -98,7 +97,7 @@ def test_a_track_of_another_model_is_told(library: Library) -> None:
     fill(library, 3)
     with (
         Library(library.path, Tagger(make_bundle(scales=(27,), tags=5))) as other,
-        pytest.raises(LibraryError, match="another model heard it"),
+        pytest.raises(LibraryError, match="another model analysed it"),
     ):
         other.similar(1)
 
@@ -131,7 +130,7 @@ def test_low_and_high_levels_are_what_they_say(tagger: Tagger) -> None:
 def test_beyond_a_hundred_thousand_an_index_finds_them(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(library, 300)
     exact = [each.track_id for each in library.similar(7, n=10)]
-    monkeypatch.setattr(likeness, "EXACT_TRACKS", 100)
+    monkeypatch.setattr(similarity, "EXACT_TRACKS", 100)
     assert not index_path(library.path).exists()
     found = [each.track_id for each in library.similar(7, n=10)]
     assert index_path(library.path).exists()

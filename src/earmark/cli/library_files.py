@@ -1,4 +1,4 @@
-"""`earmark library write` and `earmark library undo`: tags into files, and back."""
+"""Run `earmark library write`, `undo` and `verify`, which write tags to files, restore files, and check files."""
 
 import shlex
 from collections.abc import Iterable
@@ -8,75 +8,76 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from earmark.cli.console import progress, say
-from earmark.cli.library import FileOption, JsonOption
-
-# Known here with its two further commands.
-from earmark.cli.library import library as library
-from earmark.cli.output import JsonOutput, show
+from earmark.cli.library import FileOption, JobsOption, JsonOption, ModelOption
+from earmark.cli.output import JsonOutput, progress, say, show
 
 if TYPE_CHECKING:
     from earmark.library.database import Database
-    from earmark.library.write import Outcome
-
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")]
-KeepTimeOption = Annotated[bool, typer.Option("--keep-time", help="Leave the files' time of change as it is.")]
+    from earmark.library.write import WriteOutcome
 
 
-@library.command()
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would change, but change nothing.")]
+KeepTimeOption = Annotated[bool, typer.Option("--keep-time", help="Keep the files' modification times.")]
+
+
 def write(
     named: Annotated[
         list[str] | None,
-        typer.Argument(help="Folders and files of the library; without them all.", show_default=False),
+        typer.Argument(help="Folders and files of the library; default: all.", show_default=False),
     ] = None,
     query: Annotated[
-        str | None, typer.Option(help="Only what this search finds, as in `search`.", show_default=False)
+        str | None,
+        typer.Option(help="Write only to the tracks that this query finds, as in `search`.", show_default=False),
     ] = None,
     mapping: Annotated[
         Path | None,
-        typer.Option(help="A TOML file: which tags, in which words and fields.", show_default=False),
+        typer.Option(help="TOML file that names the tags to write and their words and fields.", show_default=False),
     ] = None,
-    threshold: Annotated[float, typer.Option(min=0.0, max=1.0, help="The least probability of a tag.")] = 0.5,
+    threshold: Annotated[float, typer.Option(min=0.0, max=1.0, help="Least probability of a tag.")] = 0.5,
     precision: Annotated[
         float | None,
         typer.Option(
-            min=0.01, max=1.0, help="Instead: only tags that promise this precision, such as 0.9.", show_default=False
+            min=0.01,
+            max=1.0,
+            help="Write tags that promise this precision, such as 0.9, instead of using --threshold.",
+            show_default=False,
         ),
     ] = None,
     scores: Annotated[
         bool, typer.Option("--scores", help="Also write every tag's probability, as EARMARK_GUITAR=0.912.")
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace also what a person or another program wrote.")
+        bool, typer.Option("--overwrite", help="Also replace values that a person or another program wrote.")
     ] = False,
     dry_run: DryRunOption = False,
     keep_time: KeepTimeOption = False,
     id3: Annotated[
-        Literal["2.3", "2.4"], typer.Option(help="Version of ID3 where a file has none; others keep theirs.")
+        Literal["2.3", "2.4"], typer.Option(help="ID3 version for files without ID3 tags; other files keep theirs.")
     ] = "2.4",
     model: Annotated[
         str | None,
         typer.Option(
-            help="A model with the library's extractors, such as a taught one; without it the library's own.",
+            help="Folder or name of a model with the library's extractors, such as a taught one; default: the "
+            "library's own.",
             show_default=False,
         ),
     ] = None,
     file: FileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write tags into the files: only fields that are empty, unless --overwrite. `undo` takes it back.
+    """Write tags to the empty fields of files. `undo` restores the files.
 
-    Exit status 1 when a file could not be written, with a line for each.
+    The exit status is 1 if a file could not be written.
     """
     from earmark.library.library import Library
-    from earmark.library.mapping import Vocabulary, read_vocabulary
+    from earmark.library.mapping import TagMapping, read_mapping
     from earmark.library.remote import absolute_path
     from earmark.library.write import WriteRule, Writing, files_of
 
     tagger = None
     with JsonOutput(as_json) as output, ExitStack() as ending:
         rule = WriteRule(
-            read_vocabulary(mapping) if mapping is not None else Vocabulary(),
+            read_mapping(mapping) if mapping is not None else TagMapping(),
             threshold,
             precision,
             scores,
@@ -91,7 +92,7 @@ def write(
         opened = ending.enter_context(Library(file))
         writing = Writing(opened.database, rule, tagger)
         if unplaced := writing.unplaced():
-            say(f"not written, as no field is theirs (a mapping can name one): {', '.join(unplaced)}")
+            say(f"not written, because they have no field (a mapping can name one): {', '.join(unplaced)}")
         files = files_of(opened.database, [absolute_path(name) for name in named or ()])
         if query is not None:
             found = {path for each in opened.search(query, n=None) for path in each.paths}
@@ -104,25 +105,24 @@ def write(
         failed = _show(writing(files, dry_run=dry_run), len(files), output, dry_run, "writing")
         if writing.run is not None:
             named_library = "" if file is None else f" --library {shlex.quote(absolute_path(str(file)))}"
-            say(f"run {writing.run}; take it back with: earmark library undo {writing.run}{named_library}")
+            say(f"run {writing.run}; undo it with: earmark library undo {writing.run}{named_library}")
     if failed:
         raise typer.Exit(1)
 
 
-@library.command()
 def undo(
     run: Annotated[
-        int | None, typer.Argument(help="The run to take back; without it the latest.", show_default=False)
+        int | None, typer.Argument(help="Number of the run to undo; default: the latest.", show_default=False)
     ] = None,
-    runs: Annotated[bool, typer.Option("--runs", help="Only list the runs.")] = False,
+    runs: Annotated[bool, typer.Option("--runs", help="List the runs, but undo nothing.")] = False,
     dry_run: DryRunOption = False,
     keep_time: KeepTimeOption = False,
     file: FileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take back what `write` wrote; what somebody changed since is left and told.
+    """Restore the files that a run of `write` changed. Fields that were changed afterwards are kept and listed.
 
-    Exit status 1 when a file could not be brought back, with a line for each.
+    The exit status is 1 if a file could not be restored.
     """
     from earmark.library.library import Library
     from earmark.library.undo import Undoing
@@ -138,13 +138,14 @@ def undo(
         raise typer.Exit(1)
 
 
-def _show(outcomes: "Iterable[Outcome]", total: int | None, output: JsonOutput, dry_run: bool, what: str) -> int:
-    """Show each outcome as it comes, and how many there were; returns how many failed."""
+def _show(outcomes: "Iterable[WriteOutcome]", total: int | None, output: JsonOutput, dry_run: bool, what: str) -> int:
+    """Show the outcome of each file, then a summary; return the number of files that failed."""
     changed = failed = left = 0
     records: list[dict[str, Any]] = []
     with ExitStack() as ending:
         if output.wanted:
-            ending.callback(output.show, records)  # however it ends: what was written stands in the files
+            # The records of files that were written must be shown even if the command is interrupted.
+            ending.callback(output.show, records)
         done = ending.enter_context(progress(what))
         for number, outcome in enumerate(outcomes, start=1):
             failed += bool(outcome.reason)
@@ -158,17 +159,17 @@ def _show(outcomes: "Iterable[Outcome]", total: int | None, output: JsonOutput, 
                 _show_one(outcome)
             done(number, number if total is None else total)
     would = "would be " if dry_run else ""
-    verb = "written" if what == "writing" else "brought back"
-    say(f"{changed} files {would}{verb}, {left} with fields that were left as somebody filled them, {failed} failed")
+    verb = "written" if what == "writing" else "restored"
+    say(f"{changed} files {would}{verb}, {left} keep values that somebody else wrote, {failed} failed")
     return failed
 
 
-def _show_one(outcome: "Outcome") -> None:
+def _show_one(outcome: "WriteOutcome") -> None:
     show(f"{outcome.path}  ({outcome.kind})")
     for change in outcome.changes:
         show(f"  {change.name}: {_words(change.old)} -> {_words(change.new)}")
     for kept in outcome.kept:
-        show(f"  {kept.field}: left as {_words(kept.there)}, not {_words(kept.wanted)}")
+        show(f"  {kept.field}: keeps {_words(kept.there)}, not {_words(kept.wanted)}")
 
 
 def _words(values: tuple[str, ...]) -> str:
@@ -177,7 +178,7 @@ def _words(values: tuple[str, ...]) -> str:
     return "; ".join(map(readable, values)) if values else "(empty)"
 
 
-def _record(outcome: "Outcome") -> dict[str, Any]:
+def _record(outcome: "WriteOutcome") -> dict[str, Any]:
     return {
         "path": outcome.path,
         "kind": outcome.kind,
@@ -195,4 +196,32 @@ def _show_runs(database: "Database", output: JsonOutput) -> None:
         output.show([vars(run) for run in found])
         return
     for run in found:
-        show(f"{run.id}\t{run.started}\t{run.model}\t{run.files} files, {run.standing} of them stand")
+        show(f"{run.id}\t{run.started}\t{run.model}\t{run.files} files, {run.standing} not undone")
+
+
+def verify(
+    file: FileOption = None,
+    deep: Annotated[bool, typer.Option("--deep", help="Analyse every file again and compare.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Correct the library where it differs.")] = False,
+    model: ModelOption = None,
+    jobs: JobsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find files that no longer match what the library stores about them.
+
+    The exit status is 1 if there are any that were not repaired.
+    """
+    from earmark.library.library import Library
+    from earmark.tagging.tagger import load
+
+    with JsonOutput(as_json) as output, Library(file, make=False) as opened:
+        opened.tagger = load(model)
+        findings = opened.verify(deep=deep, repair=repair, jobs=jobs)
+        if as_json:
+            output.show([vars(each) for each in findings])
+    if not as_json:
+        for each in findings:
+            show(f"{each.path}\t{each.what}\t{each.detail}")
+    say(f"{len(findings)} files do not match the library{'; repaired' if findings and repair else ''}")
+    if findings and not repair:
+        raise typer.Exit(1)

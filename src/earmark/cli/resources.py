@@ -1,4 +1,4 @@
-"""`earmark recipes`: the recipes that come with earmark, and the vocabularies that they name."""
+"""Run `earmark models` and `earmark recipes`, which list the models, recipes and vocabularies that earmark includes."""
 
 import importlib.resources
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from earmark.cli.console import say
+from earmark.cli.output import say
 from earmark.errors import RecipeError
 
 RECIPES_FOLDER = "recipes"
@@ -17,57 +17,57 @@ VOCABULARIES_FOLDER = "vocabularies"
 
 
 def recipes(
-    name: Annotated[str | None, typer.Argument(help="Only this one, such as demo: prints it.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Print this recipe, such as demo, instead of the list.")] = None,
     copy: Annotated[
         Path | None,
         typer.Option(
-            help="Copy all of them, or the one named, into this folder, with the vocabularies that they name; "
-            "nothing is overwritten.",
+            help="Copy the named recipe, or all, with their vocabularies to this folder. Existing files are not "
+            "overwritten.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """List the recipes that come with earmark, print one, or copy them; `train` and `evaluate` take their names too."""
+    """List the included recipes, print one, or copy them. `train` and `evaluate` also accept their names."""
     if copy is not None:
         written = _copy(name, copy)
-        say(f"wrote {len(written)} files; run earmark in {copy}, as the paths in recipes start where it runs")
+        say(f"wrote {len(written)} files; run earmark in {copy}, because paths in recipes start at the current folder")
         typer.echo("\n".join(map(str, written)))
     elif name is not None:
         with recipe_file(Path(name)) as path:
             typer.echo(path.read_text(encoding="utf-8"), nl=False)
     else:
-        supplied = _supplied()
-        if not supplied:
-            say("No recipe comes with this installation; the repository has them in its folder recipes.")
-        width = max(map(len, supplied), default=0)
-        for each, file in supplied.items():
+        included = _included_recipes()
+        if not included:
+            say("This installation includes no recipes; the repository has them in its folder recipes.")
+        width = max(map(len, included), default=0)
+        for each, file in included.items():
             typer.echo(f"{each:{width}}  {_first_sentence(file.read_text(encoding='utf-8'))}")
 
 
 @contextmanager
 def recipe_file(named: Path) -> Iterator[Path]:
-    """The recipe that is meant, for as long as it is read: the file, or the one of that name that comes with earmark.
+    """Give the path of a recipe within a `with` block: that of an existing file, or that of an included recipe.
 
-    The names are those that `earmark recipes` lists; recipes/NAME.toml, as it lies in the repository, is one as well.
+    named: a file, a name that `earmark recipes` lists, or recipes/NAME.toml, its path in the repository.
 
     Raises:
-        RecipeError: there is neither.
+        RecipeError: there is no such file and no such recipe.
     """
     if named.exists():
         yield named
         return
-    file = _supplied().get(_name(named))
+    file = _included_recipes().get(_name(named))
     if file is None:
         raise RecipeError(
-            f"{named} is not there, and no recipe of that name comes with earmark; `earmark recipes` lists those that "
-            "do."
+            f"{named} does not exist, and earmark includes no recipe of that name; `earmark recipes` lists those that "
+            "it includes."
         )
     with importlib.resources.as_file(file) as path:
         yield path
 
 
-def _supplied() -> Mapping[str, Traversable]:
-    """The recipes that come with earmark, by name, such as demo or paper/table-2-mtat; those of no folder first."""
+def _included_recipes() -> Mapping[str, Traversable]:
+    """Return the included recipes by name, such as demo or paper/table-2-mtat; recipes in no folder come first."""
     files = {
         name.removesuffix(".toml"): file for name, file in _files(_folder(RECIPES_FOLDER), "") if name.endswith(".toml")
     }
@@ -75,12 +75,12 @@ def _supplied() -> Mapping[str, Traversable]:
 
 
 def _name(named: Path) -> str:
-    """The name that a recipe would have among those that come with earmark."""
+    """Return the name that a path would have as an included recipe."""
     return named.as_posix().removeprefix(f"{RECIPES_FOLDER}/").removesuffix(".toml")
 
 
 def _copy(name: str | None, target: Path) -> list[Path]:
-    """Copy one recipe, or all, and the vocabularies that they name; return the files written."""
+    """Copy one recipe, or all, with their vocabularies, and return the files written."""
     recipe_files = dict(_files(_folder(RECIPES_FOLDER), f"{RECIPES_FOLDER}/"))
     if name is not None:
         with recipe_file(Path(name)) as path:
@@ -90,24 +90,26 @@ def _copy(name: str | None, target: Path) -> list[Path]:
     contents = recipe_files | {place: file for place, file in vocabularies if place in texts}
     there = [str(target / place) for place in contents if (target / place).exists()]
     if there:
-        raise RecipeError(f"{there[0]} is there already, and nothing is overwritten; name another folder.")
+        raise RecipeError(f"{there[0]} exists already and is not overwritten; choose another folder.")
     for place, file in contents.items():
         try:
             (target / place).parent.mkdir(parents=True, exist_ok=True)
             (target / place).write_bytes(file.read_bytes())
         except OSError as error:
-            raise RecipeError(f"{target / place} cannot be written ({error.strerror}); name another folder.") from error
+            raise RecipeError(
+                f"{target / place} cannot be written ({error.strerror}); choose another folder."
+            ) from error
     return [target / place for place in contents]
 
 
 def _folder(name: str) -> Traversable:
-    """One of the folders that the wheel holds; in a checkout it lies at the top of the repository instead."""
+    """Return a folder of the wheel, or in a checkout the folder at the top of the repository."""
     installed = importlib.resources.files("earmark").joinpath(name)
     return installed if installed.is_dir() else Path(__file__).parents[3] / name
 
 
 def _files(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]]:
-    """All files of a folder and of those in it, in alphabetical order, each with its place after the prefix."""
+    """Yield all files below a folder in alphabetical order, each with its relative path after the prefix."""
     entries = sorted(folder.iterdir(), key=lambda entry: entry.name) if folder.is_dir() else []
     for entry in entries:
         if entry.is_dir():
@@ -117,10 +119,23 @@ def _files(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]
 
 
 def _first_sentence(text: str) -> str:
-    """The first sentence of the comment at the start of a recipe."""
+    """Return the first sentence of the comment at the start of a recipe."""
     comment = []
     for line in text.splitlines():
         if not line.startswith("#"):
             break
         comment.append(line.removeprefix("#").strip())
     return " ".join(comment).partition(". ")[0].removesuffix(".")
+
+
+def models() -> None:
+    """List the bundled models. The option --model also accepts the folder of any trained model."""
+    from earmark.tagging.bundle import bundle as bundled
+
+    names = bundled.models()
+    if not names:
+        typer.echo("This installation includes no model. Train one with: earmark train demo", err=True)
+    for name in names:
+        card = bundled.read_bundled(name).card
+        scales = "+".join(extractor.name for extractor in card.extractors)
+        typer.echo(f"{name}\t{len(card.tags)} tags\tscales {scales}\t{card.licence}")

@@ -2,7 +2,7 @@ import dataclasses
 
 import numpy as np
 
-from earmark.cli.explanation import explanation_lines
+from earmark.cli.results import explanation_lines
 from earmark.tagging.evidence import Evidence, Part
 
 EVIDENCE = Evidence(

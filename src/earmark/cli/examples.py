@@ -1,4 +1,4 @@
-"""What `earmark teach` learns from: words, from a CSV or from files, and the vectors of their tracks."""
+"""Collect the examples for `earmark teach`: labels from a CSV file or from music files, and the tracks' vectors."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from earmark.cli.console import progress, say
+from earmark.cli.output import progress, say
 from earmark.errors import EarmarkError
 from earmark.file_errors import file_errors, reason_without_name
 
@@ -19,45 +19,46 @@ if TYPE_CHECKING:
     from earmark.teaching.examples import Examples
     from earmark.teaching.next_tracks import Candidate
 
+
 ROWS_TOGETHER = 1_000
 
 
 @dataclass(frozen=True)
-class Worded:
-    """A track with all of its words, and whose it is."""
+class LabelledTrack:
+    """A track with its words and its group, which is its artist or folder."""
 
     path: str
     words: tuple[str, ...]
     group: str
 
 
-class Vectors:
-    """The vectors of tracks: from the library where the model's own extractors heard them, else listened to."""
+class TrackVectors:
+    """Gives the vectors of tracks, from the library if the model's extractors computed them, or else from the sound."""
 
     def __init__(self, library: "Library | None", tagger: "Tagger") -> None:
         self._library, self._tagger = library, tagger
-        self._same: set[int] = set()
-        """The models of the library whose vectors are the tagger's too."""
+        self._model_ids: set[int] = set()
+        """The library's models that have the same extractors as the tagger, and so give the same vectors."""
         if library is not None:
-            ears = [extractor.hash for extractor in tagger.card.extractors]
+            own = [extractor.hash for extractor in tagger.card.extractors]
             models = library.database.models()
-            self._same = {number for number, card in models.items() if [each.hash for each in card.extractors] == ears}
+            self._model_ids = {key for key, card in models.items() if [each.hash for each in card.extractors] == own}
 
-    def known(self, path: str) -> npt.NDArray[np.float32] | None:
-        """The vector that the library has kept of a file, or None."""
+    def stored(self, path: str) -> npt.NDArray[np.float32] | None:
+        """Return the vector (columns,) of a file that the library has stored, or None."""
         found = None if self._library is None else self._library.database.known_path(path)
-        if self._library is None or found is None or found.model_id not in self._same:
+        if self._library is None or found is None or found.model_id not in self._model_ids:
             return None
         return self._library.database.embedding(found.track_id).astype(np.float32)
 
     def of(self, path: str) -> npt.NDArray[np.float32]:
-        """A file's vector; raises what listening raises."""
-        known = self.known(path)
-        # In half precision in any case, so that it does not matter whether the library knew it.
-        return self._tagger.embed(path).astype(np.float16).astype(np.float32) if known is None else known
+        """Return a file's vector (columns,); raises the errors of `Tagger.embed`."""
+        stored = self.stored(path)
+        # The library stores vectors in half precision; rounding a new vector too gives the same result in both cases.
+        return self._tagger.embed(path).astype(np.float16).astype(np.float32) if stored is None else stored
 
     def others(self, named: set[str]) -> "Iterator[Candidate]":
-        """The tracks of the library that are not among those named, one file each."""
+        """Yield the tracks of the library that are not named, with one file for each track."""
         from earmark.teaching.next_tracks import Candidate
 
         if self._library is None:
@@ -70,20 +71,20 @@ class Vectors:
         ):
             for blob, model_id, embedding in rows:
                 path = os.fsdecode(blob)
-                if model_id in self._same and path not in named:
+                if model_id in self._model_ids and path not in named:
                     yield Candidate(path, str(Path(path).parent), np.frombuffer(embedding, "<f2"))
 
 
-def worded_by(labels: Path) -> list[Worded]:
-    """The rows of a CSV."""
+def labels_from_csv(labels: Path) -> list[LabelledTrack]:
+    """Read labelled tracks from a CSV file."""
     from earmark.teaching.examples import read_labels
 
-    return [Worded(os.path.normpath(row.path), row.words, row.group) for row in read_labels(labels)]
+    return [LabelledTrack(os.path.normpath(row.path), row.words, row.group) for row in read_labels(labels)]
 
 
-def worded_by_files(library: "Library", fields: Sequence[str]) -> tuple[list[Worded], int]:
-    """Return what stands in the files of the library that have words in these fields, and how many cannot be read."""
-    from earmark.library.file_words import spelled_alike, words_in_files
+def labels_from_files(library: "Library", fields: Sequence[str]) -> tuple[list[LabelledTrack], int]:
+    """Read labelled tracks from fields of the library's files; return them and the number of files that failed."""
+    from earmark.library.file_words import unify_spelling, words_in_files
     from earmark.library.write import files_of
 
     files = files_of(library.database)
@@ -97,19 +98,19 @@ def worded_by_files(library: "Library", fields: Sequence[str]) -> tuple[list[Wor
             elif each.words:
                 found.append(each)
             done(number, len(files))
-    say(f"{len(found)} of {len(files)} files have words in {', '.join(fields)}")
-    words = spelled_alike([each.words for each in found])
-    return [Worded(each.path, own, each.group) for each, own in zip(found, words, strict=True)], failed
+    say(f"{len(found)} of {len(files)} files have words in the fields {', '.join(fields)}")
+    words = unify_spelling([each.words for each in found])
+    return [LabelledTrack(each.path, own, each.group) for each, own in zip(found, words, strict=True)], failed
 
 
-def gathered(worded: Sequence[Worded], vectors: Vectors) -> "tuple[Examples, int]":
-    """Examples of tracks that have vectors, and how many could not be heard, a line for each on stderr."""
+def collect_examples(worded: Sequence[LabelledTrack], vectors: TrackVectors) -> "tuple[Examples, int]":
+    """Return the examples of all tracks that have a vector, and the number that failed, with a message for each."""
     from earmark.teaching.examples import examples_of
 
     rows: list[npt.NDArray[Any]] = []
-    kept: list[Worded] = []
+    kept: list[LabelledTrack] = []
     failed = 0
-    with progress("gathering") as done:
+    with progress("collecting vectors") as done:
         for number, each in enumerate(worded, start=1):
             try:
                 with file_errors(each.path):

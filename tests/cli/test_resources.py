@@ -2,11 +2,13 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from tagging.builders import write_random_bundle
 from typer.testing import CliRunner, Result
 
-from earmark.cli import recipes
+from earmark.cli import resources
 from earmark.cli.main import app
 from earmark.errors import RecipeError
+from earmark.tagging.bundle import bundle as bundled
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,7 +41,7 @@ def test_a_file_that_is_there_goes_before_the_one_of_that_name(tmp_path: Path, m
 def test_an_unknown_one_is_told_with_where_the_names_are() -> None:
     failed = call("paper/table-9").exception
     assert isinstance(failed, RecipeError)
-    assert "paper/table-9 is not there" in str(failed) and "`earmark recipes`" in str(failed)
+    assert "paper/table-9 does not exist" in str(failed) and "`earmark recipes`" in str(failed)
 
 
 def test_what_is_copied_lies_as_in_the_repository(tmp_path: Path) -> None:
@@ -79,7 +81,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 
 
 def test_an_installation_without_them_says_where_they_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(recipes, "_folder", lambda name: tmp_path / name)
+    monkeypatch.setattr(resources, "_folder", lambda name: tmp_path / name)
     result = call()
     assert result.stdout == ""
     assert "the repository has them" in result.stderr
@@ -93,3 +95,21 @@ def test_training_takes_a_name_where_there_is_no_such_file(tmp_path: Path, monke
     assert "magnatagatune" in str(failed)
     failed = CliRunner().invoke(app, ["train", "paper/table-9"]).exception
     assert isinstance(failed, RecipeError)
+
+
+def test_bundled_models_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_random_bundle(tmp_path / "small", tags=3)
+    write_random_bundle(tmp_path / "large", tags=7)
+    monkeypatch.setattr(bundled, "_folder", lambda: tmp_path)
+    result = CliRunner().invoke(app, ["models"])
+    assert result.exit_code == 0
+    assert result.stdout == "large\t7 tags\tscales 18+27+54\tCC0-1.0\nsmall\t3 tags\tscales 18+27+54\tCC0-1.0\n"
+    assert result.stderr == ""
+
+
+def test_where_none_is_bundled_it_says_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundled, "_folder", lambda: tmp_path)
+    result = CliRunner().invoke(app, ["models"])
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert "This installation includes no model. Train one with: earmark train" in result.stderr

@@ -1,6 +1,7 @@
-"""Where tags lie in a file of each kind: found by what the file is, whatever its name ends in, and put back there.
+"""Read and write the blocks of tags in files whose tags are before or after the sound, or in a chunk of their own.
 
-Tags before or behind the sound take the place of the old ones; within Ogg, MP4, RIFF, IFF and DSF mutagen puts them.
+Tags before or after the sound replace the old ones. mutagen places the chunks of RIFF, IFF and DSF files. Ogg, MP4 and
+ASF are in `tag_containers.py`.
 """
 
 import hashlib
@@ -31,25 +32,25 @@ from earmark.library.tag_bytes import (
     split_flac,
     split_id3,
 )
-from earmark.library.tag_forms import (
+from earmark.library.tag_entries import (
     ApeEncoding,
     CommentEncoding,
-    Form,
+    TagBlock,
     Values,
     ape_entry,
     comment_entry,
-    id3_form,
+    id3_block,
     id3_frames,
 )
 
 READ_BYTES = 1 << 20
 NEW_PADDING_BYTES = 1024
-"""Room for later changes in an ID3v2 that is new; one that is there keeps the room that it has."""
+"""The padding of a new ID3v2 tag for later changes; an existing tag keeps its size."""
 COMMENTS, PADDING = 4, 1
-"""The numbers of FLAC's blocks."""
+"""The types of FLAC metadata blocks."""
 VENDOR = b"earmark"
 UNKNOWN_LENGTH = 0x7FFF0000
-"""From here on a WAV's length is what programs write that do not know it yet, as the sound goes into a pipe."""
+"""Programs that write a WAV to a pipe do not know its length and write a value of at least this size."""
 _PARSE_V1: Any = mutagen.id3.ParseID3v1
 _CHUNKED: dict[str, tuple[Any, Any]] = {
     "WAV": (mutagen.wave._WaveID3, mutagen.wave.delete),
@@ -57,33 +58,33 @@ _CHUNKED: dict[str, tuple[Any, Any]] = {
     "DSF": (mutagen.dsf._DSFID3, mutagen.dsf.delete),
     "DSDIFF": (mutagen.dsdiff._DSDIFFID3, mutagen.dsdiff.delete),
 }
-"""mutagen's functions have no types. Of each kind of file: what writes an ID3v2 into its chunk, and takes it out."""
+"""For each kind of file, mutagen's class that writes an ID3v2 chunk and its function that removes the chunk."""
 
 
-class Home(Protocol):
+class FileTags(Protocol):
     """The tags of one open file.
 
-    forms: the blocks that are written; what is new goes to the first. beside: blocks that are only read. v1_genre:
-    the genre of an ID3v1. had_tags: whether the file has a block of tags.
+    written: the blocks that are written; new names are added to the first. read_only: blocks that are only read.
+    v1_genre: the genre in an ID3v1 tag. had_tags: whether the file has a block of tags.
     """
 
-    forms: list[Form]
-    beside: list[Form]
+    written: list[TagBlock]
+    read_only: list[TagBlock]
     v1_genre: Values
     had_tags: bool
 
     def save(self) -> None:
-        """Write the blocks that were changed into the file."""
+        """Write the changed blocks to the file."""
 
     def drop(self) -> None:
-        """Take the first block out of the file."""
+        """Remove the first block from the file if nothing is lost."""
 
     def rest(self) -> list[bytes]:
-        """Hashes or bytes of all that saving must not change: what is in the file besides the entries of `forms`."""
+        """Return hashes or bytes of everything but the entries of `written`, which saving must not change."""
 
 
-class Id3Home:
-    """An ID3v2 before the sound, as of MP3; there may be several."""
+class Id3Tags:
+    """ID3v2 tags before the sound, as in MP3. There may be several."""
 
     def __init__(self, path: Path, version: int) -> None:
         self._path = path
@@ -91,26 +92,26 @@ class Id3Home:
             self._spans = id3_spans(file)
             found = [split_id3(part_of(file, span)) for span in self._spans]
             v1 = part_of(file, Span(max(file.seek(0, 2) - ID3V1_BYTES, 0), file.seek(0, 2)))
-            self.beside = _behind(file)
+            self.read_only = _behind(file)
         self._versions = [each.version for each in found] or [version]
         self._rests = [each.rest for each in found] or [b""]
-        self.forms = [id3_form(each.version, each.frames) for each in found]
+        self.written = [id3_block(each.version, each.frames) for each in found]
         frames = (_PARSE_V1(v1, v2_version=max(self._versions[0], 3)) if v1.startswith(b"TAG") else None) or {}
-        # ID3v2.2 is not written anew, so that none repeats an ID3v1.
+        # New tags are never ID3v2.2, so such a tag never repeats an ID3v1.
         self._v1_frames = id3_frames(frames, self._versions[0]) if frames and self._versions[0] > 2 else []
         self.v1_genre: Values = tuple(frames["TCON"].genres) if "TCON" in frames else ()
         self.had_tags = bool(found)
         if not found:
-            # Players that see an ID3v2 look no further, so that it repeats what an ID3v1 says.
-            self.forms = [id3_form(version, self._v1_frames)]
+            # Players that find an ID3v2 ignore the ID3v1, so a new ID3v2 repeats it.
+            self.written = [id3_block(version, self._v1_frames)]
 
     def save(self) -> None:
         pieces = []
         spans = self._spans or [Span(0, 0)]
-        for span, version, rest, form in zip(spans, self._versions, self._rests, self.forms, strict=True):
-            frames = [entry.data for entry in form.entries]
+        for span, version, rest, block in zip(spans, self._versions, self._rests, self.written, strict=True):
+            frames = [entry.data for entry in block.entries]
             room = span.end - span.start if self.had_tags else sum(map(len, frames)) + NEW_PADDING_BYTES
-            if form.changed:
+            if block.changed:
                 pieces.append((span, join_id3(version, frames, room, rest)))
         splice(self._path, pieces)
 
@@ -119,16 +120,16 @@ class Id3Home:
             splice(self._path, [(self._spans[0], b"")])
 
     def _bare(self) -> bool:
-        """Whether nothing stands in the tag but what the ID3v1 says as well."""
-        frames = [entry.data for entry in self.forms[0].entries]
+        """Return whether the tag contains only what the ID3v1 contains too."""
+        frames = [entry.data for entry in self.written[0].entries]
         return sorted(frames) in ([], sorted(self._v1_frames))
 
     def rest(self) -> list[bytes]:
         return [digest(self._path, self._spans), *self._rests]
 
 
-class ApeHome:
-    """An APEv2 behind the sound, as of WavPack, Monkey's Audio and Musepack."""
+class ApeTags:
+    """An APEv2 tag after the sound, as in WavPack, Monkey's Audio and Musepack."""
 
     v1_genre: Values = ()
 
@@ -138,22 +139,22 @@ class ApeHome:
             found = find_ape(file)
             self._span = found or Span(end_of_sound_and_ape(file), end_of_sound_and_ape(file))
             items, self._version = split_ape(part_of(file, self._span)) if found else ([], 2000)
-            self.beside = _before(file)
+            self.read_only = _before(file)
         self.had_tags = found is not None
-        self.forms = [Form(ApeEncoding(), map(ape_entry, items))]
+        self.written = [TagBlock(ApeEncoding(), map(ape_entry, items))]
 
     def save(self) -> None:
-        splice(self._path, [(self._span, join_ape([each.data for each in self.forms[0].entries], self._version))])
+        splice(self._path, [(self._span, join_ape([each.data for each in self.written[0].entries], self._version))])
 
     def drop(self) -> None:
-        if not self.forms[0].entries:
+        if not self.written[0].entries:
             splice(self._path, [(self._span, b"")])
 
     def rest(self) -> list[bytes]:
         return [digest(self._path, [self._span])]
 
 
-class FlacHome:
+class FlacTags:
     """Vorbis comments in the header of a FLAC."""
 
     v1_genre: Values = ()
@@ -163,20 +164,20 @@ class FlacHome:
         with path.open("rb") as file:
             spans = id3_spans(file)
             self._blocks, self._span = split_flac(file, spans[-1].end if spans else 0)
-            self.beside = [*_before(file), *_behind(file)]
+            self.read_only = [*_before(file), *_behind(file)]
         places = [place for place, (number, _) in enumerate(self._blocks) if number == COMMENTS]
         self.had_tags = bool(places)
         if not places:
             places = [1]
             self._blocks.insert(1, (COMMENTS, join_comments(VENDOR, [])))
-        # More than one is against the standard; players look at the first.
+        # The standard allows only one; players read the first.
         self._place = places[0]
         self._vendor, comments, _ = split_comments(self._blocks[self._place][1])
-        self.forms = [Form(CommentEncoding(), map(comment_entry, comments))]
+        self.written = [TagBlock(CommentEncoding(), map(comment_entry, comments))]
 
     def save(self) -> None:
         old = self._blocks[self._place][1]
-        new = join_comments(self._vendor, [entry.data for entry in self.forms[0].entries])
+        new = join_comments(self._vendor, [entry.data for entry in self.written[0].entries])
         blocks = [*self._blocks[: self._place], (COMMENTS, new), *self._blocks[self._place + 1 :]]
         splice(
             self._path,
@@ -184,8 +185,8 @@ class FlacHome:
         )
 
     def drop(self) -> None:
-        # Comments of another program are not those that were added.
-        if not self.forms[0].entries and self._vendor == VENDOR:
+        # Another vendor means that the comments are not those that earmark added.
+        if not self.written[0].entries and self._vendor == VENDOR:
             blocks = [*self._blocks[: self._place], *self._blocks[self._place + 1 :]]
             splice(self._path, [(self._span, join_flac(blocks))])
 
@@ -198,21 +199,21 @@ class FlacHome:
         return [digest(self._path, [self._span]), self._vendor if self.had_tags else VENDOR, *further]
 
 
-class ChunkHome:
-    """An ID3v2 in a chunk of its own: WAV, AIFF, DSF and DSDIFF."""
+class ChunkTags:
+    """An ID3v2 tag in a chunk of its own, as in WAV, AIFF, DSF and DSDIFF."""
 
     v1_genre: Values = ()
-    beside: list[Form]
+    read_only: list[TagBlock]
 
     def __init__(self, path: Path, kind: str, version: int) -> None:
-        self._path, self._kind, self.beside = path, kind, []
+        self._path, self._kind, self.read_only = path, kind, []
         self._tag, self._delete = _CHUNKED[kind][0](), _CHUNKED[kind][1]
         self._version = version
         frames: Sequence[bytes] = ()
         self._room, self._rest = 0, b""
         with path.open("rb") as file:
             try:
-                self._tag._pre_load_header(file)  # puts the file where the tag begins
+                self._tag._pre_load_header(file)  # This moves the file's position to the start of the tag.
                 size = id3_size_bytes(file, start := file.tell())
             except mutagen.id3.ID3NoHeaderError:
                 size = 0
@@ -221,19 +222,19 @@ class ChunkHome:
                 found = split_id3(part_of(file, Span(start, start + size)))
                 self._version, frames, self._room = found.version, found.frames, found.size_bytes
                 self._rest = found.rest
-        self.forms = [id3_form(self._version, frames)]
+        self.written = [id3_block(self._version, frames)]
 
     def save(self) -> None:
         if self._kind == "WAV":
             give_length(self._path)
-        frames = [entry.data for entry in self.forms[0].entries]
+        frames = [entry.data for entry in self.written[0].entries]
         block = join_id3(self._version, frames, self._room, self._rest)
-        # mutagen makes the chunk and puts its size where it belongs; what is in it is kept as bytes.
+        # mutagen writes the chunk and the sizes around it; the content is given as bytes.
         self._tag._prepare_data = lambda *_: block
         self._tag.save(self._path, v2_version=4)
 
     def drop(self) -> None:
-        if not self.forms[0].entries and not self._rest:
+        if not self.written[0].entries and not self._rest:
             self._delete(self._path)
 
     def rest(self) -> list[bytes]:
@@ -247,7 +248,7 @@ class ChunkHome:
 
 
 def id3_spans(file: BinaryIO) -> list[Span]:
-    """Where the ID3v2 lie with which a file begins, one behind the other."""
+    """Return the ranges of the consecutive ID3v2 tags at the start of a file."""
     spans: list[Span] = []
     start = 0
     while size := id3_size_bytes(file, start):
@@ -257,7 +258,7 @@ def id3_spans(file: BinaryIO) -> list[Span]:
 
 
 def splice(path: Path, pieces: Sequence[tuple[Span, bytes]]) -> None:
-    """Put bytes in the place of others in a file, whatever their number; the spans are in their order."""
+    """Replace ranges of a file by other bytes, of any length. The ranges are in ascending order."""
     with path.open("r+b") as file:
         for span, new in reversed(pieces):
             resize_bytes(file, span.end - span.start, len(new), span.start)
@@ -266,7 +267,7 @@ def splice(path: Path, pieces: Sequence[tuple[Span, bytes]]) -> None:
 
 
 def digest(path: Path, without: Sequence[Span]) -> bytes:
-    """A hash of all of a file's bytes but those in some spans, which are in their order."""
+    """Return a hash of a file without some ranges, which are in ascending order."""
     hashed = hashlib.sha256()
     position = 0
     with path.open("rb") as file:
@@ -279,7 +280,7 @@ def digest(path: Path, without: Sequence[Span]) -> bytes:
 
 
 def chunks(path: Path, kind: str) -> list[bytes]:
-    """The chunks of a RIFF or IFF file but for that of the ID3v2, each its name and a hash; and what follows them."""
+    """Return the names and hashes of a RIFF or IFF file's chunks, except ID3v2, and a hash of the bytes after them."""
     order: Any = "little" if kind == "WAV" else "big"
     size_bytes = 8 if kind == "DSDIFF" else 4
     found = []
@@ -300,9 +301,9 @@ def chunks(path: Path, kind: str) -> list[bytes]:
 
 
 def give_length(path: Path) -> None:
-    """Give a WAV its length, where the program that wrote it did not know it, as the sound went into a pipe.
+    """Write the length of a WAV whose program did not know it, because it wrote the sound to a pipe.
 
-    Only then does anything that is put behind the sound not count as sound.
+    Without the length, tags after the sound would count as sound.
     """
     with path.open("r+b") as file:
         end = file.seek(0, 2)
@@ -321,26 +322,26 @@ def give_length(path: Path) -> None:
             position += 8 + size + size % 2
 
 
-def _before(file: BinaryIO) -> list[Form]:
-    """The ID3v2 before the sound of a file that has its tags elsewhere."""
+def _before(file: BinaryIO) -> list[TagBlock]:
+    """Return the ID3v2 tags before the sound of a file whose main tags are elsewhere."""
     found = [split_id3(part_of(file, span)) for span in id3_spans(file)]
-    return [id3_form(each.version, each.frames) for each in found]
+    return [id3_block(each.version, each.frames) for each in found]
 
 
-def _behind(file: BinaryIO) -> list[Form]:
-    """The tags behind the sound of a file that has its tags elsewhere: an APEv2, and an ID3v2.4 with its footer."""
+def _behind(file: BinaryIO) -> list[TagBlock]:
+    """Return the APEv2 and ID3v2.4 tags after the sound of a file whose main tags are elsewhere."""
     ape = find_ape(file)
-    forms = [Form(ApeEncoding(), map(ape_entry, split_ape(part_of(file, ape))[0]))] if ape is not None else []
+    blocks = [TagBlock(ApeEncoding(), map(ape_entry, split_ape(part_of(file, ape))[0]))] if ape is not None else []
     end = ape.start if ape is not None else end_of_sound_and_ape(file)
     start = appended_id3_start(file, end)
     if start is not None:
         found = split_id3(part_of(file, Span(start, end)))
-        forms.append(id3_form(found.version, found.frames))
-    return forms
+        blocks.append(id3_block(found.version, found.frames))
+    return blocks
 
 
 def _padded(blocks: Sequence[tuple[int, bytes]], grown_bytes: int) -> list[tuple[int, bytes]]:
-    """The blocks of a FLAC, its padding resized so that the sound stays where it is, if there is enough of it."""
+    """Resize the padding of a FLAC, if it is large enough, so that the sound keeps its position."""
     padded = []
     for number, content in blocks:
         if number == PADDING and 0 <= len(content) - grown_bytes < 1 << 24:
@@ -360,10 +361,12 @@ def _read(file: BinaryIO, span: Span) -> Iterable[bytes]:
 
 
 def part_of(file: BinaryIO, span: Span) -> bytes:
+    """Return the bytes in a range of a file."""
     return b"".join(_read(file, span))
 
 
 def hash_of(file: BinaryIO, span: Span) -> bytes:
+    """Return the hash of a range of a file."""
     hashed = hashlib.sha256()
     for part in _read(file, span):
         hashed.update(part)
