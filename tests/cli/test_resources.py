@@ -57,7 +57,7 @@ def test_what_is_copied_lies_as_in_the_repository(tmp_path: Path) -> None:
             if path.is_file()
         }
         assert copied == there
-    assert result.stdout.splitlines()[-1] == str(tmp_path / "all" / "vocabularies" / "earmark-1.toml")
+    assert str(tmp_path / "all" / "vocabularies" / "earmark-1.toml") in result.stdout.splitlines()
 
 
 def test_one_is_copied_with_the_vocabulary_that_it_names(tmp_path: Path) -> None:
