@@ -24,6 +24,8 @@ MARK = "-"
 """Between the hash of the packets and that of how they are decoded."""
 TRIMMED: Literal["skip_samples"] = "skip_samples"
 """libav's name of what it says of samples that are taken off a packet."""
+WRITES_ITS_SIZE = "asf"
+"""The container whose header holds the size of the file, tags included; a program that writes tags corrects it."""
 IN_BLOCKS = ("adpcm", "wma")
 """How the names of codecs begin whose blocks are as long as a header says."""
 
@@ -88,7 +90,7 @@ def _of_packets(opened: Opened) -> str:
     from earmark.audio.libav import Failure, open_file, sound_stream  # here: who needs no packets does not wait for it
 
     digest, decoding = hashlib.sha256(), hashlib.sha256()
-    kind, count = "", 0
+    kind, form, count = "", "", 0
     starts = link_starts(opened) if _is_ogg(opened) else [0]
     try:
         for start, stop in pairwise([*starts, None]):
@@ -98,6 +100,7 @@ def _of_packets(opened: Opened) -> str:
                     return ""
                 # The name of the codec, not of libav's decoder for it, which changes between versions.
                 context: Any = stream.codec_context
+                form = container.format.name
                 before = kind
                 kind = _kind(context.codec.canonical_name, context.sample_rate, context.layout.nb_channels)
                 if kind != before:
@@ -120,7 +123,7 @@ def _of_packets(opened: Opened) -> str:
         raise
     except (DecodeError, *Failure):
         return ""
-    if read_container(opened).cut:
+    if form != WRITES_ITS_SIZE and read_container(opened).cut:
         decoding.update(b"cut\n")
     return _text("packets", digest, decoding) if count else ""
 
