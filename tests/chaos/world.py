@@ -143,8 +143,10 @@ def kill_workers(run: subprocess.Popen[str], chance: random.Random, kills: int) 
         now = time.monotonic()
         for worker in workers_of(run.pid):
             if worker not in appeared:
+                # The first one dies early: on a quick machine the run would else end before any kill.
+                first = not appeared
                 appeared[worker] = now
-                early = early_in_a_row < KILLS_IN_A_ROW and chance.random() < 0.5
+                early = first or (early_in_a_row < KILLS_IN_A_ROW and chance.random() < 0.5)
                 early_in_a_row = early_in_a_row + 1 if early else 0
                 planned[worker] = now + (chance.uniform(0, 0.3) if early else chance.uniform(0.6, 2.5))
             elif now >= planned[worker]:
