@@ -41,7 +41,7 @@ def test_public_names_are_documented_and_at_home(name: str) -> None:
         (
             "Prediction",
             {
-                *("scores", "probabilities", "calibrated", "labels", "top", "promised", "evidence"),
+                *("scores", "probabilities", "calibrated", "labels", "top", "promised", "evidence", "silent"),
                 *("to_dict", "to_json", "csv_header", "csv_row"),
             },
         ),

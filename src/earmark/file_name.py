@@ -41,6 +41,11 @@ def folded(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
 
 
+def folded_path(path: bytes) -> bytes:
+    """Return the bytes of a path for comparing, by the rule of `folded`."""
+    return os.fsencode(folded(os.fsdecode(path)))
+
+
 def unicode_record(value: object) -> object:
     """Return a JSON document whose every text is Unicode.
 

@@ -1,14 +1,17 @@
+import dataclasses
 import tomllib
 from pathlib import Path
 
 import pytest
-from tagging.builders import write_random_bundle
+from tagging.builders import make_bundle, write_random_bundle
 from typer.testing import CliRunner, Result
 
 from earmark.cli import resources
 from earmark.cli.main import app
 from earmark.errors import RecipeError
 from earmark.tagging.bundle import bundle as bundled
+from earmark.tagging.bundle.bundle import seal, write_bundle
+from earmark.tagging.bundle.card import TagCalibration, TagName
 
 ROOT = Path(__file__).parents[2]
 
@@ -113,3 +116,32 @@ def test_where_none_is_bundled_it_says_how_to_get_one(tmp_path: Path, monkeypatc
     assert result.exit_code == 0
     assert result.stdout == ""
     assert "This installation includes no model. Train one with: earmark train" in result.stderr
+
+
+def test_tags_are_listed_with_their_relations_and_by_whose_word_they_are_judged(tmp_path: Path) -> None:
+    made = make_bundle(tags=3)
+    tags = (
+        TagName("vocals", "voices", synonyms=("singing", "voice")),
+        TagName("opera", "voices", parents=("vocals",)),
+        TagName("instrumental", "voices", opposites=("vocals",)),
+    )
+    calibration = (
+        TagCalibration("vocals", 1.0, 0.0, {"0.9": 0.8, "0.7": 0.6}, "listeners", 145),
+        TagCalibration("opera", 1.0, 0.0, {}, "teachers", 804),
+        TagCalibration("instrumental", 1.0, 0.0, {}),
+    )
+    write_bundle(seal(dataclasses.replace(made.card, tags=tags, calibration=calibration), made.weights), tmp_path)
+    result = CliRunner().invoke(app, ["models", str(tmp_path), "--tags"])
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[1:] == [
+        "tag\tgroup\tsynonyms\timplies\texcludes\tjudged by\tpromised at",
+        "vocals\tvoices\tsinging, voice\t\t\tpeople who listened, 145 tracks\t0.7 0.9",
+        "opera\tvoices\t\tvocals\t\tother taggers, 804 tracks\t",
+        "instrumental\tvoices\t\t\tvocals\t\t",
+    ]
+    write_bundle(made, tmp_path / "plain")
+    assert (
+        "tag 1\tgroup of tests\t\t\t\t\t\n"
+        in CliRunner().invoke(app, ["models", str(tmp_path / "plain"), "--tags"]).stdout
+    )
+    assert CliRunner().invoke(app, ["models", str(tmp_path / "absent")]).exit_code != 0

@@ -104,10 +104,11 @@ def test_over_time_as_text_csv_and_json(place: Path) -> None:
     expected = earmark.load(place / "model").tag(path, over_time=earmark.OverTimeSettings(2.0, 1.0))
     assert expected.over_time is not None
     rows = list(csv.reader(io.StringIO(run(place, path, *options, "--csv").stdout)))
-    assert rows[0] == ["source", "seconds", *LABELS]
+    assert rows[0] == ["source", "seconds", "withheld", *LABELS]
     assert [row[1] for row in rows[1:]] == ["0.000", "1.000", "2.000"]
     for row, scores in zip(rows[1:], expected.over_time.scores, strict=True):
-        assert [float(cell) for cell in row[2:]] == pytest.approx(scores.tolist(), abs=1e-6)
+        assert [float(cell) for cell in row[3:]] == pytest.approx(scores.tolist(), abs=1e-6)
+        assert row[2] == ""
     record = json.loads(run(place, path, *options, "--jsonl").stdout)
     assert record["over_time"]["seconds"] == [0.0, 1.0, 2.0]
     lines = run(place, path, *options, "--top", "2").stdout.splitlines()

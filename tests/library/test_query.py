@@ -4,8 +4,10 @@ from hypothesis import strategies as st
 
 from earmark.errors import EarmarkError, QueryError
 from earmark.library.query import And, HasPath, HasTag, Not, Or, Query, parse
+from earmark.tagging.bundle.card import TagName
 
 LABELS = ("piano", "guitar", "vocals", "male vocal", "male", "R&B", "drum'n'bass", "not", "no vocals")
+NAMES = tuple(TagName(label, "tests") for label in LABELS)
 PIANO, GUITAR, VOCALS, MALE_VOCAL, MALE = (HasTag(place) for place in range(5))
 
 
@@ -40,7 +42,7 @@ PIANO, GUITAR, VOCALS, MALE_VOCAL, MALE = (HasTag(place) for place in range(5))
     ],
 )
 def test_what_searches_mean(text: str, expected: Query) -> None:
-    assert parse(text, LABELS) == expected
+    assert parse(text, NAMES) == expected
 
 
 @pytest.mark.parametrize(
@@ -66,7 +68,7 @@ def test_what_searches_mean(text: str, expected: Query) -> None:
 )
 def test_a_wrong_search_points_at_its_error(text: str, said: str, marked: str) -> None:
     with pytest.raises(QueryError) as caught:
-        parse(text, LABELS)
+        parse(text, NAMES)
     first, shown, mark = str(caught.value).split("\n")
     assert first.startswith("The search cannot be understood: ")
     assert said in first
@@ -79,7 +81,7 @@ def test_a_wrong_search_points_at_its_error(text: str, said: str, marked: str) -
 @given(st.text(max_size=60))
 def test_any_text_is_a_search_or_an_error(text: str) -> None:
     try:
-        parse(text, LABELS)
+        parse(text, NAMES)
     except QueryError as error:
         assert "^" in str(error)
 
@@ -116,4 +118,32 @@ QUERIES = st.recursive(
 
 @given(QUERIES)
 def test_what_is_written_is_read_back(query: Query) -> None:
-    assert parse(written(query), LABELS) == query
+    assert parse(written(query), NAMES) == query
+
+
+SUNG = (
+    TagName("vocals", "voices", synonyms=("singing", "no rest", "R & B")),
+    TagName("male", "voices", synonyms=("male voice", "Männerstimme")),
+    TagName("singing", "voices"),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("male voice", HasTag(1)),
+        ("MALE VOICE>0.3 AND vocals", And((HasTag(1, ">", 0.3), HasTag(0)))),
+        ("männerSTIMME", HasTag(1)),
+        ('"R & B"', HasTag(0)),
+        ("no rest", HasTag(0)),
+        ("singing", HasTag(2)),  # a label goes before another's synonym
+    ],
+)
+def test_a_synonym_is_as_good_as_the_tag(text: str, expected: Query) -> None:
+    assert parse(text, SUNG) == expected
+
+
+@pytest.mark.parametrize("word", ["Manerstimme", "male voyce", "mele"])
+def test_what_is_nearest_to_a_synonym_is_named_by_its_tag(word: str) -> None:
+    with pytest.raises(QueryError, match=r"expected a tag of the model; the nearest is .*'male'"):
+        parse(f'"{word}"', SUNG)

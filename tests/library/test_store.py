@@ -10,9 +10,10 @@ import pytest
 from library.disks import small_disk
 
 from earmark.errors import LibraryError
+from earmark.file_name import folded_path
 from earmark.library import store
 from earmark.library.database import Database
-from earmark.library.store import APPLICATION_ID, MIGRATIONS, Store, default_library, folded_path
+from earmark.library.store import APPLICATION_ID, MIGRATIONS, Store, default_library
 
 SECOND = ("CREATE TABLE journal (id INTEGER PRIMARY KEY)", "INSERT INTO journal VALUES (7)")
 

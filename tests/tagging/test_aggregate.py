@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -39,6 +39,7 @@ def test_parts_equal_the_whole(statistic, levels, cuts):
 
 
 @pytest.mark.parametrize("statistic", ["mean", "max", "mean+deviation"])
+@settings(deadline=None)
 @given(levels=LEVELS, cuts=CUTS)
 def test_vectors_of_groups_equal_the_whole(statistic, levels, cuts):
     groups = [part for part in np.split(levels, cuts) if len(part)]

@@ -144,7 +144,7 @@ def test_tags_are_the_most_probable_of_each_group() -> None:
     assert [tag.label for tag in moment.tags()] == [tag.label for tag in moment.prediction.top(7)]
     assert len(moment.tags(2)) == 2, "one group, of which two are asked for"
     record = moment.to_dict(2)
-    assert list(record) == ["seconds", "window_seconds", "skipped_seconds", "silent", "tags"]
+    assert list(record) == ["seconds", "window_seconds", "skipped_seconds", "silent", "withheld", "tags"]
     first = moment.tags()[0]
     assert record["tags"][0] == {  # type: ignore[index]
         "label": first.label,

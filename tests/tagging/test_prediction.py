@@ -90,7 +90,7 @@ def test_promised_tags_are_those_at_their_threshold():
 def test_what_cannot_be_promised_is_an_empty_cell():
     found = prediction(calibration=CALIBRATION)
     assert found.csv_row(0.9)[-3:] == ("0.817575", "", "")
-    assert found.csv_row()[-4:] == ("true", "0.817575", "0.500000", "0.268941")
+    assert found.csv_row()[-5:] == ("true", "", "0.817575", "0.500000", "0.268941")
 
 
 def test_json_says_whether_probabilities_are_calibrated():

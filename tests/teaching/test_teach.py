@@ -155,11 +155,9 @@ def test_without_words_or_with_other_vectors_it_is_refused() -> None:
 def test_the_calibration_is_fitted_on_what_was_said_without_each_group() -> None:
     told: list[tuple[np.ndarray, np.ndarray]] = []
 
-    def calibrate(
-        logits: np.ndarray, targets: np.ndarray, labels: object, groups: object
-    ) -> tuple[TagCalibration, ...]:
+    def calibrate(logits: np.ndarray, targets: np.ndarray, tags: object, groups: object) -> tuple[TagCalibration, ...]:
         told.append((logits, targets))
-        return tuple(TagCalibration(label, 2.0, 0.5, {}) for label in labels)  # type: ignore[attr-defined]
+        return tuple(TagCalibration(tag.label, 2.0, 0.5, {}) for tag in tags)  # type: ignore[attr-defined]
 
     examples = made_up(base(), 60, strength=0.5)
     found = teach(base(), examples, Lesson("my-words"), calibrate)

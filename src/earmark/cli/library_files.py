@@ -155,7 +155,7 @@ def _show(outcomes: "Iterable[WriteOutcome]", total: int | None, output: JsonOut
                 say(f"earmark: {outcome.path}: {outcome.reason}")
             if output.wanted:
                 records.append(_record(outcome))
-            elif outcome.changes or (outcome.kept and (dry_run or what == "undoing")):
+            elif outcome.changes or outcome.withheld or (outcome.kept and (dry_run or what == "undoing")):
                 _show_one(outcome)
             done(number, number if total is None else total)
     would = "would be " if dry_run else ""
@@ -166,6 +166,8 @@ def _show(outcomes: "Iterable[WriteOutcome]", total: int | None, output: JsonOut
 
 def _show_one(outcome: "WriteOutcome") -> None:
     show(f"{outcome.path}  ({outcome.kind})")
+    if outcome.withheld:
+        show(f"  no tags of music: {outcome.withheld}")
     for change in outcome.changes:
         show(f"  {change.name}: {_words(change.old)} -> {_words(change.new)}")
     for kept in outcome.kept:
@@ -185,6 +187,7 @@ def _record(outcome: "WriteOutcome") -> dict[str, Any]:
         "changes": [{"name": each.name, "old": each.old, "new": each.new} for each in outcome.changes],
         "kept": [{"field": each.field, "there": each.there, "wanted": each.wanted} for each in outcome.kept],
         "reason": outcome.reason,
+        "withheld": outcome.withheld,
     }
 
 

@@ -59,7 +59,9 @@ class LiveLines:
         # The groups keep their order, so that lines can be compared.
         tags = sorted(moment.tags(self._top or TAGS_IN_LINE), key=lambda tag: groups.index(tag.group))
         found = "  ".join(f"{tag.label} {tag.probability:.2f}" for tag in tags)
-        show(f"{clock(moment.seconds):>8}  {'silence' if moment.silent else found}")
+        withheld = moment.prediction.withheld
+        parts = [*([withheld.sentence] if withheld is not None else []), *([found] if found else [])]
+        show(f"{clock(moment.seconds):>8}  {'  '.join(parts)}")
 
     def tell(self, line: str) -> None:
         """Write a message to standard error."""
@@ -102,7 +104,9 @@ class LiveJsonLines:
 
 def summary_lines(moment: "Moment", top: int | None) -> list[str]:
     """Return a line with the length of the sound, then a line with the tags of each group."""
-    lines = [f"{clock(moment.prediction.duration_seconds)} heard in all{': silence' if moment.silent else ''}"]
+    withheld = moment.prediction.withheld
+    reason = "" if withheld is None else f": {withheld.sentence}"
+    lines = [f"{clock(moment.prediction.duration_seconds)} heard in all{reason}"]
     groups: dict[str, list[str]] = {}
     for tag in moment.tags(top or TAGS_IN_SUMMARY):
         groups.setdefault(tag.group, []).append(f"{tag.label} {tag.probability:.2f}")
@@ -208,8 +212,8 @@ class LiveBars:
         ]
         if moment.skipped_seconds:
             parts.append((f"  skipped {moment.skipped_seconds:.0f} s", "yellow"))
-        if moment.silent:
-            parts.append(("  silence", "bold yellow"))
+        if moment.prediction.withheld is not None:
+            parts.append((f"  {moment.prediction.withheld.sentence}", "bold yellow"))
         return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
 
     def _table(self, moment: "Moment | None") -> Table:

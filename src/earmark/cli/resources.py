@@ -5,15 +5,22 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from earmark.cli.output import say
 from earmark.errors import RecipeError
 
+if TYPE_CHECKING:
+    from earmark.tagging.bundle.card import Card, TagCalibration
+
 RECIPES_FOLDER = "recipes"
 VOCABULARIES_FOLDER = "vocabularies"
+
+JUDGES: Mapping[str, str] = {"listeners": "people who listened", "titles": "titles", "teachers": "other taggers"}
+COLUMNS = ("tag", "group", "synonyms", "implies", "excludes", "judged by", "promised at")
+"""The columns of `earmark models --tags`."""
 
 
 def recipes(
@@ -128,14 +135,53 @@ def _first_sentence(text: str) -> str:
     return " ".join(comment).partition(". ")[0].removesuffix(".")
 
 
-def models() -> None:
+def models(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="Name of a bundled model, or folder of a model; default: all bundled models.", show_default=False
+        ),
+    ] = None,
+    tags: Annotated[
+        bool,
+        typer.Option("--tags", help="List the tags: groups, synonyms, relations, who judged them, and promises."),
+    ] = False,
+) -> None:
     """List the bundled models. The option --model also accepts the folder of any trained model."""
     from earmark.tagging.bundle import bundle as bundled
+    from earmark.tagging.tagger import read_model
 
-    names = bundled.models()
+    names = bundled.models() if name is None else [name]
     if not names:
         typer.echo("This installation includes no model. Train one with: earmark train demo", err=True)
-    for name in names:
-        card = bundled.read_bundled(name).card
+    for each in names:
+        card = read_model(each).card
         scales = "+".join(extractor.name for extractor in card.extractors)
-        typer.echo(f"{name}\t{len(card.tags)} tags\tscales {scales}\t{card.licence}")
+        typer.echo(f"{each}\t{len(card.tags)} tags\tscales {scales}\t{card.licence}")
+        if tags:
+            for row in (COLUMNS, *_tag_rows(card)):
+                typer.echo("\t".join(row))
+
+
+def _tag_rows(card: "Card") -> list[tuple[str, ...]]:
+    """Return a row for each tag, with the columns of `COLUMNS`."""
+    entries = card.calibration or (None,) * len(card.tags)
+    return [
+        (
+            tag.label,
+            tag.group,
+            ", ".join(tag.synonyms),
+            ", ".join(tag.parents),
+            ", ".join(tag.opposites),
+            _judge(entry),
+            " ".join(sorted(entry.thresholds)) if entry is not None else "",
+        )
+        for tag, entry in zip(card.tags, entries, strict=True)
+    ]
+
+
+def _judge(entry: "TagCalibration | None") -> str:
+    """Return who judged the tracks on which a tag was calibrated, and their number; empty if it is not recorded."""
+    if entry is None or entry.truth is None:
+        return ""
+    return f"{JUDGES[entry.truth]}, {entry.tracks} tracks"

@@ -54,7 +54,7 @@ class TextResults:
         self._options = options
 
     def write(self, prediction: "Prediction", profile: "Profile | None" = None) -> None:
-        """Write a track's most probable tags, or those that promise the precision, or that the track is silent."""
+        """Write a track's most probable tags, or those that promise the precision, and why promises are withheld."""
         del profile
         marks = [
             mark for mark, there in (("truncated", prediction.truncated), ("short", bool(prediction.short))) if there
@@ -63,6 +63,8 @@ class TextResults:
         if prediction.silent:
             show("  silence")
             return
+        if prediction.withheld is not None:
+            show(f"  {prediction.withheld.sentence}: no tag of music is promised")
         chosen = self._chosen(prediction)
         for found in chosen:
             show(f"  {found.probability:.2f}  {found.label}")
@@ -130,18 +132,26 @@ class CsvResults:
         windowed = prediction.over_time if self._options.over_time else None
         if not self._headed:
             header = prediction.csv_header()
-            self._writer.writerow(header if windowed is None else ["source", "seconds", *prediction.labels])
+            self._writer.writerow(header if windowed is None else ["source", "seconds", "withheld", *prediction.labels])
             self._headed = True
         if windowed is None:
             self._writer.writerow(prediction.csv_row(self._options.precision))
             return
-        labels = prediction.labels
+        # What runs a model is imported here, so that --help and a wrong option answer at once.
+        from earmark.tagging.withheld import promisable
+
+        labels, tags = prediction.labels, prediction.tags
         kept = set(labels)
         if self._options.precision is not None:
             kept = {tag.label for tag in prediction.promised(self._options.precision)}
-        for second, values in zip(windowed.seconds, windowed.probabilities, strict=True):
-            cells = [f"{value:.6f}" if label in kept else "" for label, value in zip(labels, values, strict=True)]
-            self._writer.writerow([text_of(prediction.source), f"{second:.3f}", *cells])
+        rows = zip(windowed.seconds, windowed.probabilities, windowed.withheld, strict=True)
+        for second, values, withheld in rows:
+            here = kept
+            if self._options.precision is not None:
+                here = kept & {tag.label for tag, may in zip(tags, promisable(tags, withheld), strict=True) if may}
+            cells = [f"{value:.6f}" if label in here else "" for label, value in zip(labels, values, strict=True)]
+            reason = "" if withheld is None else withheld.sentence
+            self._writer.writerow([text_of(prediction.source), f"{second:.3f}", reason, *cells])
 
     def close(self) -> None:
         """Flush standard output."""

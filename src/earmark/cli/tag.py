@@ -143,7 +143,7 @@ def tag(
         tagger = load(model, chosen_engine)
         # An unknown tag or precision is an error of the command, so it is raised before any file is read.
         for label in tags_to_explain:
-            place_of(label, tagger.labels)
+            place_of(label, tagger.card.tags)
         if precision is not None:
             refuse_unpromised(tagger.card, precision)
         windows: OverTimeSettings | None = None

@@ -1,5 +1,6 @@
 """Define what a library stores of a recording: logits, the vector in half precision, and tags over time as bytes."""
 
+import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from earmark.errors import LibraryError
 from earmark.tagging.bundle.calibration import activate, probabilities
 from earmark.tagging.bundle.card import Activation, Card
 from earmark.tagging.prediction import OverTime, Prediction
+from earmark.tagging.withheld import withheld_along
 
 LARGEST_HALF = float(np.finfo(np.float16).max)
 STEPS: Mapping[Activation, float] = {"sigmoid": 16.0, "softmax": 8.0}
@@ -51,6 +53,8 @@ class Analysis:
     logits: npt.NDArray[np.float32]
     embedding: npt.NDArray[np.float16]
     over_time: PackedOverTime | None
+    silent: bool = False
+    distance: float = math.nan
 
 
 def analysis_of(identity: str, prediction: Prediction) -> Analysis:
@@ -66,6 +70,8 @@ def analysis_of(identity: str, prediction: Prediction) -> Analysis:
         prediction.logits,
         half(prediction.embedding),
         pack_over_time(over_time, prediction.activation) if over_time is not None else None,
+        prediction.silent,
+        prediction.distance,
     )
 
 
@@ -87,7 +93,8 @@ def pack_over_time(over_time: OverTime, activation: Activation) -> PackedOverTim
 def unpack_over_time(packed: PackedOverTime, card: Card) -> OverTime:
     """Return the scores and probabilities of windows from their packed form.
 
-    card: the card of the model that computed them.
+    card: the card of the model that computed them. The distances of windows are not stored, so every window counts as
+    familiar.
 
     Raises:
         LibraryError: the bytes are damaged or belong to another model.
@@ -107,11 +114,13 @@ def unpack_over_time(packed: PackedOverTime, card: Card) -> OverTime:
     steps = np.frombuffer(content, np.int8).reshape(packed.windows, tags)
     # The logarithms of softmax scores are logits that give the same scores.
     logits = steps.astype(np.float32) / np.float32(STEPS[card.activation])
+    likely = probabilities(logits, card)
     return OverTime(
         np.arange(packed.windows, dtype=np.float64) * packed.hop_seconds,
         activate(logits, card.activation),
         card.labels,
         packed.window_seconds,
         packed.hop_seconds,
-        probabilities(logits, card),
+        likely,
+        withheld_along(likely, card),
     )

@@ -1,6 +1,7 @@
 """Read and write the rows of a library: models, recordings, their paths and results, and files that failed."""
 
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,8 @@ PRESENT = "EXISTS (SELECT 1 FROM paths WHERE track_id = tracks.id AND NOT missin
 class Track:
     """A recording of a library.
 
-    paths: its files, existing ones first; empty if none is known. logits: (tags,) float32.
+    paths: its files, existing ones first; empty if none is known. logits: (tags,) float32. silent: whether nothing can
+    be heard. distance: how far it is from the music of training; NaN if that is unknown.
     """
 
     id: int
@@ -40,6 +42,8 @@ class Track:
     added: str
     model_id: int
     logits: npt.NDArray[np.float32]
+    silent: bool
+    distance: float
 
 
 @dataclass(frozen=True)
@@ -212,10 +216,11 @@ class Database:
         with self.store.transaction():
             row = self.store.row(
                 "INSERT INTO tracks (identity, model_id, version, decoder, added, duration_seconds, truncated, short, "
-                "logits, embedding) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (identity) DO UPDATE SET "
-                "model_id = excluded.model_id, version = excluded.version, decoder = excluded.decoder, "
-                "duration_seconds = excluded.duration_seconds, truncated = excluded.truncated, short = excluded.short, "
-                "logits = excluded.logits, embedding = excluded.embedding RETURNING id",
+                "logits, embedding, silent, distance) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT (identity) DO UPDATE SET model_id = excluded.model_id, version = excluded.version, "
+                "decoder = excluded.decoder, duration_seconds = excluded.duration_seconds, "
+                "truncated = excluded.truncated, short = excluded.short, logits = excluded.logits, "
+                "embedding = excluded.embedding, silent = excluded.silent, distance = excluded.distance RETURNING id",
                 (
                     analysis.identity,
                     model_id,
@@ -227,6 +232,8 @@ class Database:
                     " ".join(analysis.short),
                     analysis.logits.astype("<f4").tobytes(),
                     analysis.embedding.astype("<f2").tobytes(),
+                    analysis.silent,
+                    analysis.distance,
                 ),
             )
             track_id = int(_there(row)[0])
@@ -234,14 +241,7 @@ class Database:
                 packed = analysis.over_time
                 self.store.run(
                     "INSERT OR REPLACE INTO over_time VALUES (?, ?, ?, ?, ?, ?)",
-                    (
-                        track_id,
-                        model_id,
-                        packed.window_seconds,
-                        packed.hop_seconds,
-                        packed.windows,
-                        packed.scores,
-                    ),
+                    (track_id, model_id, packed.window_seconds, packed.hop_seconds, packed.windows, packed.scores),
                 )
             for path, stamp in files:
                 self._write_path(path, stamp, track_id)
@@ -288,13 +288,15 @@ class Database:
             for path in paths:
                 self.store.run("DELETE FROM failures WHERE path = ?", (os.fsencode(path),))
 
-    def rewrite_logits(self, rows: Sequence[tuple[int, npt.NDArray[np.float32]]], model_id: int, version: str) -> None:
-        """Replace the logits of tracks by those of another head, given as (track, logits)."""
+    def rewrite_logits(
+        self, rows: Sequence[tuple[int, npt.NDArray[np.float32], float]], model_id: int, version: str
+    ) -> None:
+        """Replace the results of tracks by those of another head, given as (track, logits, distance)."""
         with self.store.transaction():
-            for track_id, logits in rows:
+            for track_id, logits, distance in rows:
                 self.store.run(
-                    "UPDATE tracks SET model_id = ?, version = ?, logits = ? WHERE id = ?",
-                    (model_id, version, logits.astype("<f4").tobytes(), track_id),
+                    "UPDATE tracks SET model_id = ?, version = ?, logits = ?, distance = ? WHERE id = ?",
+                    (model_id, version, logits.astype("<f4").tobytes(), distance, track_id),
                 )
 
     def _write_path(self, path: str, stamp: Stamp, track_id: int) -> None:
@@ -323,13 +325,14 @@ class Database:
     def track(self, track_id: int) -> Track | None:
         """Return a recording, or None if there is none with this number."""
         found = self.store.row(
-            "SELECT id, identity, duration_seconds, truncated, short, decoder, version, added, model_id, logits "
-            "FROM tracks WHERE id = ?",
+            "SELECT id, identity, duration_seconds, truncated, short, decoder, version, added, model_id, logits, "
+            "silent, distance FROM tracks WHERE id = ?",
             (track_id,),
         )
         if found is None:
             return None
-        number, identity, duration, truncated, short, decoder, version, added, model_id, logits = found
+        number, identity, duration, truncated, short, decoder, version, added, model_id, logits, *others = found
+        silent, distance = others
         return Track(
             number,
             identity,
@@ -342,6 +345,8 @@ class Database:
             added,
             model_id,
             np.frombuffer(logits, "<f4"),
+            bool(silent),
+            math.nan if distance is None else distance,  # SQLite stores NaN as NULL.
         )
 
     def paths_of(self, track_id: int, *, missing: bool = True) -> tuple[str, ...]:

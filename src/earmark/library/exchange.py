@@ -8,6 +8,7 @@ import base64
 import importlib
 import itertools
 import json
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -143,6 +144,8 @@ def _record(database: Database, models: Mapping[int, Card], number: int, embeddi
         "labels": list(card.labels),
         "logits": track.logits.tolist(),
         "probabilities": probabilities(track.logits, card).tolist(),
+        "silent": track.silent,
+        "distance": None if math.isnan(track.distance) else track.distance,
     }
     if embeddings:
         record["embedding"] = database.embedding(number).tolist()
@@ -177,6 +180,8 @@ def _analysis(record: Record) -> Analysis:
         np.array(_numbers(record, "logits"), np.float32),
         np.array(_numbers(record, "embedding"), np.float16),
         over_time,
+        bool(record.get("silent", False)),
+        math.nan if record.get("distance") is None else float(record["distance"]),
     )
 
 
@@ -336,6 +341,8 @@ def _parquet_schema(pyarrow: Any) -> Any:
             ("labels", pyarrow.list_(text)),
             ("logits", floats),
             ("probabilities", floats),
+            ("silent", pyarrow.bool_()),
+            ("distance", pyarrow.float64()),
             ("embedding", floats),
             ("over_time", packed),
         ]

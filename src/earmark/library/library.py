@@ -250,7 +250,7 @@ class Library:
         Raises QueryError if the query is wrong, and LibraryError if the library is empty.
         """
         vectors, card = self._vectors()
-        parsed = parse(query, card.labels)
+        parsed = parse(query, card.tags)
         named = tags_of(parsed)
         ranking = ranked(fitting(parsed, vectors, self.database, threshold), vectors.ids)
         found = (self._found(number, score, vectors, card, named) for number, score in ranking)
@@ -362,8 +362,11 @@ class Library:
             ):
                 vectors = [(number, np.frombuffer(blob, "<f2").astype(np.float32)) for number, blob in rows]
                 # The tagger classifies one vector at a time; so does this, to give exactly the same numbers.
-                logits = [(number, tagger.classifier(vector[np.newaxis])[0]) for number, vector in vectors]
-                self.database.rewrite_logits(logits, model_id, __version__)
+                results = [
+                    (number, tagger.classifier(row)[0], float(tagger.distance(row)[0]))
+                    for number, row in ((number, vector[np.newaxis]) for number, vector in vectors)
+                ]
+                self.database.rewrite_logits(results, model_id, __version__)
                 done += len(rows)
         return done
 

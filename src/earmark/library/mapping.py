@@ -21,12 +21,12 @@ A mapping is a TOML file:
 import difflib
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from earmark.errors import LibraryError
 from earmark.library.fields import GENRE, MOOD, checked_field
-from earmark.tagging.bundle.card import Card
+from earmark.tagging.bundle.card import Card, find_tag, nearest_tags
 
 MOST_WORDS = 3
 USUAL_GROUPS: Mapping[str, str] = {
@@ -92,13 +92,26 @@ class TagMapping:
             there += [word for word in words if word not in there]
         return {name: self._with_parents(there[: self.most]) for name, there in own.items()}
 
-    def refuse_unknown(self, card: Card) -> None:
-        """Raise LibraryError if the mapping names tags or groups that a model does not have."""
+    def of_model(self, card: Card) -> "TagMapping":
+        """Return this mapping with a model's labels in place of their synonyms.
+
+        Raises:
+            LibraryError: the mapping names tags or groups that the model does not have, or names a tag twice.
+        """
         groups = {tag.group.casefold() for tag in card.tags}
-        _refuse_unknown("only", self.only or (), card.labels)
-        _refuse_unknown("tags", self.tags, card.labels)
+        only = None if self.only is None else frozenset(_label("only", word, card) for word in self.only)
+        tags: dict[str, Words] = {}
+        for word, words in self.tags.items():
+            label = _label("tags", word, card)
+            if label in tags:
+                raise LibraryError(
+                    f"The mapping: tags: found {word!r} beside another word for the tag {label!r}, expected one of "
+                    "them. Take one out."
+                )
+            tags[label] = words
         own_groups = [group for group in self.groups if group not in USUAL_GROUPS]
         _refuse_unknown("groups", own_groups, groups)
+        return replace(self, only=only, tags=tags)
 
     def _with_parents(self, words: Sequence[str]) -> tuple[str, ...]:
         found: dict[str, None] = {}
@@ -196,6 +209,18 @@ def _refuse_circles(file: Path, parents: Mapping[str, str]) -> None:
                 raise _refusal(file, f"parents.{word}", " above ".join([*seen, above]), "no word above itself")
             seen.append(above)
             above = parents.get(above)
+
+
+def _label(place: str, word: str, card: Card) -> str:
+    """Return the label of the tag that a word names, as its label or a synonym."""
+    found = find_tag(word, card.tags)
+    if found is None:
+        near = " or ".join(map(repr, nearest_tags(word, card.tags)))
+        raise LibraryError(
+            f"The mapping: {place}: found {word!r}, expected one of the model's {len(card.tags)}."
+            f"{f' The nearest is {near}.' if near else ''}"
+        )
+    return card.labels[found]
 
 
 def _refuse_unknown(place: str, names: Iterable[str], known: Iterable[str]) -> None:

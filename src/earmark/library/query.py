@@ -10,7 +10,6 @@ macOS). A tag of several words may be written with or without quotes. It needs q
 NOT, or contains a sign of the language.
 """
 
-import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Literal
 
 from earmark.errors import QueryError
 from earmark.file_name import folded
+from earmark.tagging.bundle.card import TagName, nearest_tags
 
 Comparison = Literal[">", ">=", "<", "<="]
 
@@ -89,13 +89,13 @@ class _Token:
     stop: int
 
 
-def parse(text: str, labels: Sequence[str]) -> Query:
-    """Parse a query over a model's tags.
+def parse(text: str, tags: Sequence[TagName]) -> Query:
+    """Parse a query over tags, which it names by their labels or synonyms.
 
     Raises:
         QueryError: the query is wrong. The error has the position.
     """
-    parser = _Parser(text, labels)
+    parser = _Parser(text, tags)
     query = parser.alternatives(0)
     parser.end()
     return query
@@ -106,10 +106,12 @@ DEEPEST = 100
 
 
 class _Parser:
-    def __init__(self, text: str, labels: Sequence[str]) -> None:
+    def __init__(self, text: str, tags: Sequence[TagName]) -> None:
         self._text = text
-        self._places = {folded(label): place for place, label in enumerate(labels)}
-        self._labels = labels
+        self._tags = tags
+        # Labels replace equal synonyms.
+        self._places = {folded(word): place for place, tag in enumerate(tags) for word in tag.synonyms}
+        self._places |= {folded(tag.label): place for place, tag in enumerate(tags)}
         self._tokens = [_token(found) for found in _TOKEN.finditer(text)]
         self._next = 0
 
@@ -176,9 +178,9 @@ class _Parser:
                 self._next += count
                 return place
         name = first.text.strip("\"'")
-        near = difflib.get_close_matches(folded(name), self._places, n=3, cutoff=0.6)
-        hint = " or ".join(repr(self._labels[self._places[each]]) for each in near)
-        known = f"the nearest is {hint}" if hint else f"its {len(self._labels)} tags are {_some(self._labels)}"
+        hint = " or ".join(map(repr, nearest_tags(name, self._tags)))
+        labels = [tag.label for tag in self._tags]
+        known = f"the nearest is {hint}" if hint else f"its {len(labels)} tags are {_some(labels)}"
         raise self._wrong(first, f"found {name!r}, expected a tag of the model; {known}")
 
     def _compared(self, place: int) -> HasTag:

@@ -8,6 +8,7 @@ from earmark.library.database import Database, Track
 from earmark.tagging.bundle.calibration import probabilities
 from earmark.tagging.bundle.card import Card
 from earmark.tagging.tagger import Tagger
+from earmark.tagging.withheld import Withheld, withheld_of
 
 
 class TrackScorer:
@@ -44,6 +45,17 @@ class TrackScorer:
             )
         vector = self._database.embedding(track.id).astype(np.float32)
         return probabilities(self._tagger.classifier(vector[np.newaxis])[0], self.card)
+
+    def withheld(self, track: Track, chances: npt.NDArray[np.float32]) -> Withheld | None:
+        """Return why the model's promises about a track are withheld, or None if they are not.
+
+        chances: the track's probabilities, (tags,) float32.
+        """
+        distance = track.distance
+        if self._tagger is not None:
+            vector = self._database.embedding(track.id).astype(np.float32)
+            distance = float(self._tagger.distance(vector[np.newaxis])[0])
+        return withheld_of(chances, self.card, silent=track.silent, distance=distance)
 
 
 def _extractor_hashes(card: Card) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from earmark.errors import LibraryError
-from earmark.file_name import folded
+from earmark.file_name import folded_path
 
 
 def default_library() -> Path:
@@ -150,8 +150,13 @@ ORIGINALS = (
     "ALTER TABLE writes ADD COLUMN original BLOB",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (FIRST, JOURNAL, FOLDED_PATHS, ORIGINALS)
+NOT_MUSIC = (
+    # These do not follow from the logits. distance: NULL for what an older version analysed.
+    "ALTER TABLE tracks ADD COLUMN silent INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE tracks ADD COLUMN distance REAL",
+)
 
+MIGRATIONS: tuple[tuple[str, ...], ...] = (FIRST, JOURNAL, FOLDED_PATHS, ORIGINALS, NOT_MUSIC)
 
 BUSY_SECONDS = 60.0
 """How long a process waits while another one writes."""
@@ -363,11 +368,6 @@ class Store:
             yield
         except (sqlite3.Error, OSError) as error:
             raise LibraryError(f"{self.path}: {_sentence(error, self.path.parent)}") from error
-
-
-def folded_path(path: bytes) -> bytes:
-    """Return a path in the form of the column `folded`, see `earmark.file_name.folded`."""
-    return os.fsencode(folded(os.fsdecode(path)))
 
 
 def _is_full(folder: Path) -> bool:

@@ -8,7 +8,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from earmark.library.tag_file import Id3Version, TagFile
 from earmark.tagging.bundle.calibration import promised, refuse_unpromised
 from earmark.tagging.bundle.card import Card
 from earmark.tagging.tagger import Tagger
+from earmark.tagging.withheld import Withheld, promisable
 
 THRESHOLD = 0.5
 NO_TEXT = "(no text)"
@@ -69,7 +70,8 @@ class WriteOutcome:
     """What was, or would be, written to one file.
 
     kind: the format of its tags. changes: the change of each name; empty if the file does not change. kept: the fields
-    that keep what somebody else wrote. reason: why the file could not be written, or an empty text.
+    that keep what somebody else wrote. reason: why the file could not be written, or an empty text. withheld: why no
+    tags of music are written, such as "mostly speech (92 %)", or an empty text.
     """
 
     path: str
@@ -77,6 +79,7 @@ class WriteOutcome:
     changes: tuple[Change, ...] = ()
     kept: tuple[Kept, ...] = ()
     reason: str = ""
+    withheld: str = ""
 
 
 class Writing:
@@ -91,11 +94,11 @@ class Writing:
             LibraryError: the mapping names tags that the model does not have.
             TagError: the model promises no such precision.
         """
-        self._database, self._rule = database, rule
         self._journal = Journal(database.store)
         self._score = TrackScorer(database, tagger)
         card = self._score.card
-        rule.vocabulary.refuse_unknown(card)
+        rule = replace(rule, vocabulary=rule.vocabulary.of_model(card))
+        self._database, self._rule = database, rule
         if rule.precision is not None:
             refuse_unpromised(card, rule.precision)
         self._score_fields = _score_fields(card, rule.vocabulary) if rule.scores else {}
@@ -138,14 +141,17 @@ class Writing:
         track = self._database.track(track_id)
         if track is None:
             raise TrackFileError(path, "its track is no longer in the library")
-        wanted = self._wanted(self._score(track))
+        chances = self._score(track)
+        withheld = self._score.withheld(track, chances)
+        reason = "" if withheld is None else withheld.sentence
+        wanted = self._wanted(chances, withheld)
         tags = TagFile(Path(path), self._rule.id3_version)
         changes, kept = self._changes(path, track.identity, tags, wanted)
         if not changes:
-            return WriteOutcome(path, tags.kind, (), kept)
+            return WriteOutcome(path, tags.kind, (), kept, withheld=reason)
         if dry_run:
             refuse_unwritable(Path(path))
-            return WriteOutcome(path, tags.kind, changes, kept)
+            return WriteOutcome(path, tags.kind, changes, kept, withheld=reason)
         if self.run is None:
             self.run = self._journal.begin_run(self.card.name)
         refuse_unwritable(Path(path))
@@ -171,15 +177,16 @@ class Writing:
             raise
         self._journal.end(write, "done")
         self._database.add_paths([(path, stamp, track.identity)])
-        return WriteOutcome(path, tags.kind, changes, kept)
+        return WriteOutcome(path, tags.kind, changes, kept, withheld=reason)
 
-    def _wanted(self, chances: npt.NDArray[np.float32]) -> dict[str, tuple[str, ...]]:
-        """Return the words of each field."""
+    def _wanted(self, chances: npt.NDArray[np.float32], withheld: Withheld | None) -> dict[str, tuple[str, ...]]:
+        """Return the words of each field; if promises are withheld, only those of tags of other sounds."""
         card, rule = self.card, self._rule
         if rule.precision is not None:
             kept = promised(chances, card, rule.precision)
         else:
             kept = np.asarray(chances >= np.float32(rule.threshold))
+        kept &= promisable(card.tags, withheld)
         order = np.argsort(-chances, kind="stable").tolist()
         chosen = [(card.tags[place].label, card.tags[place].group) for place in order if kept[place]]
         wanted = rule.vocabulary.words(chosen)

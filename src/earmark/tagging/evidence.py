@@ -6,7 +6,6 @@ almost nothing. The classifier's first layer is linear: each block's part of it 
 up, so 1024 sets of blocks cost only the layers after it. All tags are computed in the same passes.
 """
 
-import difflib
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ import numpy.typing as npt
 from earmark.errors import TagError
 from earmark.tagging.bundle.bundle import Bundle
 from earmark.tagging.bundle.calibration import log_odds, probabilities
-from earmark.tagging.bundle.card import Card, Head
+from earmark.tagging.bundle.card import Card, Head, TagName, find_tag, nearest_tags
 from earmark.tagging.engines.network import Classifier
 from earmark.tagging.features import StoredFeatures
 
@@ -287,9 +286,10 @@ def _orders(blocks: int) -> npt.NDArray[np.int64]:
     return np.stack([generator.permutation(blocks) for _ in range(PERMUTATIONS)]).astype(np.int64)
 
 
-def place_of(label: str, labels: Sequence[str]) -> int:
-    """Return the position of a tag among a model's tags; raises TagError where the model does not have it."""
-    if label not in labels:
-        near = difflib.get_close_matches(label, labels, n=1, cutoff=0.0)
-        raise TagError(f"evidence: found the tag {label!r}, which the model does not have. Did you mean {near[0]!r}?")
-    return labels.index(label)
+def place_of(word: str, tags: Sequence[TagName]) -> int:
+    """Return the position of the tag that a word names, as its label or a synonym; raises TagError if there is none."""
+    place = find_tag(word, tags)
+    if place is None:
+        near = nearest_tags(word, tags, most=1, likeness=0.0)
+        raise TagError(f"evidence: found the tag {word!r}, which the model does not have. Did you mean {near[0]!r}?")
+    return place

@@ -57,6 +57,7 @@ def jams_record(prediction: Prediction) -> dict[str, Any]:
                 "calibrated": prediction.calibrated,
                 "truncated": prediction.truncated,
                 "silent": prediction.silent,
+                "withheld": None if prediction.withheld is None else prediction.withheld.sentence,
                 "short": list(prediction.short),
             }
         },

@@ -1,6 +1,5 @@
 """Tagging a sound without end: at every step, the tags of its last seconds."""
 
-import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from earmark.audio.loudness import Loudness
 from earmark.audio.stream.buffer import Piece
 from earmark.audio.stream.frames import FrameStream
 from earmark.errors import TagError
+from earmark.tagging.bundle.calibration import probabilities
 from earmark.tagging.bundle.card import Extractor
 from earmark.tagging.engines.convolution import Workspace
 from earmark.tagging.engines.engine import Network
@@ -21,6 +21,7 @@ from earmark.tagging.prediction import Prediction, Tag
 from earmark.tagging.streaming import ScaleStream
 from earmark.tagging.tagger import Tagger
 from earmark.tagging.windows import OverTimeSettings, SegmentBuffer
+from earmark.tagging.withheld import withheld_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,14 +29,17 @@ class Moment:
     """The tags of a sound at one moment, which are those of the seconds before it.
 
     `seconds`: the moment, from the start of the sound, skipped sound included. `prediction`: of the window before the
-    moment, or of the whole sound so far where that is shorter. `silent`: whether that window is silent; there is a
-    prediction all the same, but it describes silence. `skipped_seconds`: the sound skipped so far, in all.
+    moment, or of the whole sound so far where that is shorter. `skipped_seconds`: the sound skipped so far, in all.
     """
 
     seconds: float
     prediction: Prediction
-    silent: bool
     skipped_seconds: float
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing could be heard in that stretch."""
+        return self.prediction.silent
 
     def tags(self, top: int | None = None) -> list[Tag]:
         """Return the tags, most probable first, at most `top` of each group; none in silence."""
@@ -48,6 +52,7 @@ class Moment:
             "window_seconds": round(self.prediction.duration_seconds, 3),
             "skipped_seconds": round(self.skipped_seconds, 3),
             "silent": self.silent,
+            "withheld": None if self.prediction.withheld is None else self.prediction.withheld.to_dict(),
             "tags": [
                 {"label": tag.label, "group": tag.group, "probability": tag.probability} for tag in self.tags(top)
             ],
@@ -185,8 +190,8 @@ class Live:
             result = stream.result()
             vectors.append(result.vector)
             short += [stream.extractor.name] if result.short else []
-        prediction = self._prediction(np.concatenate(vectors), self.heard_seconds, tuple(short))
-        return self._moment(prediction, self._loudness.always_silent)
+        vector, silent = np.concatenate(vectors), self._loudness.always_silent
+        return self._moment(self._prediction(vector, self.heard_seconds, tuple(short), silent, of_window=False))
 
     def _hear(self) -> None:
         """Run front ends and networks on the sound that waits."""
@@ -205,23 +210,27 @@ class Live:
         """Return the tags of the window."""
         start, end = self.heard_seconds - self.settings.window_seconds, self.heard_seconds
         vector = np.concatenate([buffer.vector(start, end) for buffer in self._buffers])
-        prediction = self._prediction(vector, min(self.heard_seconds, self.settings.window_seconds), ())
-        return self._moment(prediction, self._loudness.silent)
+        window_seconds = min(self.heard_seconds, self.settings.window_seconds)
+        return self._moment(self._prediction(vector, window_seconds, (), self._loudness.silent, of_window=True))
 
-    def _moment(self, prediction: Prediction, silent: bool) -> Moment:
-        prediction = dataclasses.replace(prediction, silent=silent)
-        return Moment(self.heard_seconds + self.skipped_seconds, prediction, silent, self.skipped_seconds)
+    def _moment(self, prediction: Prediction) -> Moment:
+        return Moment(self.heard_seconds + self.skipped_seconds, prediction, self.skipped_seconds)
 
-    def _prediction(self, vector: Array, duration_seconds: float, short: tuple[str, ...]) -> Prediction:
+    def _prediction(
+        self, vector: Array, duration_seconds: float, short: tuple[str, ...], silent: bool, *, of_window: bool
+    ) -> Prediction:
         if not np.isfinite(vector).all():
             raise TagError(
                 f"{self.name}: found activations beyond float32, expected a sound of about -1 to 1. "
                 "Scale its samples down and try again."
             )
         card = self._tagger.card
+        logits = self._tagger.classifier(vector[np.newaxis])[0]
+        distance = float(self._tagger.distance(vector[np.newaxis])[0])
+        likely = probabilities(logits, card)
         return Prediction(
             tags=card.tags,
-            logits=self._tagger.classifier(vector[np.newaxis])[0],
+            logits=logits,
             activation=card.activation,
             embedding=vector,
             local_scores=None,
@@ -232,6 +241,8 @@ class Live:
             model=self._tagger.identity,
             decoder="live",
             calibration=card.calibration,
+            withheld=withheld_of(likely, card, silent=silent, distance=distance, of_window=of_window),
+            distance=distance,
         )
 
 

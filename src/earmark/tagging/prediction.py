@@ -1,6 +1,7 @@
 """The prediction of a tagger for one sound: logits, scores, probabilities, and the model that made them."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,10 +15,21 @@ from earmark.tagging.bundle.calibration import activate, probabilities, promised
 from earmark.tagging.bundle.card import Activation, TagCalibration, TagName
 from earmark.tagging.evidence import Evidence, Explainer, TrackEvidence, place_of
 from earmark.tagging.features import StoredFeatures
+from earmark.tagging.withheld import Withheld, promisable
 
 Array = npt.NDArray[np.float32]
 
-_CSV_COLUMNS = ("source", "duration_seconds", "truncated", "short", "decoder", "model", "head_hash", "calibrated")
+_CSV_COLUMNS = (
+    "source",
+    "duration_seconds",
+    "truncated",
+    "short",
+    "decoder",
+    "model",
+    "head_hash",
+    "calibrated",
+    "withheld",
+)
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,8 @@ class OverTime:
     window_seconds: float
     hop_seconds: float
     probabilities: Array
+    withheld: tuple[Withheld | None, ...] = ()
+    """For each window, why promises are withheld, or None; empty where it is not known."""
 
     def __repr__(self) -> str:
         return (
@@ -79,6 +93,7 @@ class OverTime:
             "labels": list(self.labels),
             "probabilities": self.probabilities.tolist(),
             "scores": self.scores.tolist(),
+            "withheld": [None if each is None else each.to_dict() for each in self.withheld],
         }
 
 
@@ -112,13 +127,22 @@ class Prediction:
     """The model's, one a tag; or empty: not calibrated."""
     explainer: Explainer | None = None
     """What finds evidence; there where features were kept."""
-    silent: bool = False
-    """Whether nothing could be heard; the tags are there all the same, but say what a model makes of silence."""
+    withheld: Withheld | None = None
+    """Why no tags are promised except those of other sounds than music, or None. There are probabilities all the same,
+    but they are those of a model of music for something else."""
+    distance: float = math.nan
+    """The distance of the sound from the music of training, about 1 for similar music; NaN where the model has no
+    familiarity."""
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The tags' labels, in the order of logits and scores."""
         return tuple(tag.label for tag in self.tags)
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing could be heard."""
+        return self.withheld is not None and self.withheld.reason == "silence"
 
     @property
     def scores(self) -> Array:
@@ -132,14 +156,15 @@ class Prediction:
 
     @property
     def probabilities(self) -> Array:
-        """(tags,) float32, 0 to 1, in the model's order of tags: each by itself, calibrated where the model is."""
+        """(tags,) float32, 0 to 1, in the model's order of tags: calibrated where the model is, and coherent: no tag is
+        above one that it implies, and tags that exclude each other are not above 1 together."""
         return probabilities(self.logits, self)
 
     def top(self, k: int = 5) -> list[Tag]:
         """Return the k most probable tags, most probable first, equal ones in the model's order; raises TagError."""
         if k < 1:
             raise TagError(f"top: found k = {k}, expected at least 1. Ask for one tag or more.")
-        return [self._tag(place) for place in self._order()[:k]]
+        return self._tags(self._order()[:k])
 
     def promised(self, precision: float) -> list[Tag]:
         """Return the tags that keep a promised precision, such as 0.9, most probable first; none where none can be
@@ -149,19 +174,21 @@ class Prediction:
         tracks could tell. Raises TagError for a precision that is not above 0 and up to 1.
         """
         kept = self._promised(precision)
-        return [self._tag(place) for place in self._order() if kept[place]]
+        return self._tags([place for place in self._order() if kept[place]])
 
     def _promised(self, precision: float) -> npt.NDArray[np.bool_]:
-        """Return which tags keep a promised precision: (tags,) bool; none of silence, whatever a model makes of it."""
-        return promised(self.probabilities, self, precision) & (not self.silent)
+        """Return which tags keep a promised precision: (tags,) bool; only other sounds where promises are withheld."""
+        return promised(self.probabilities, self, precision) & promisable(self.tags, self.withheld)
 
     def evidence(self, tag: str) -> Evidence:
-        """Why the track got a tag, or did not: which scale and level decided, and when it sounds.
+        """Return why the track got a tag or did not: which scale and level decided, and when the tag sounds.
+
+        `tag`: its label or a synonym.
 
         All tags' evidence is computed when the first is asked for: only the classifier runs again. Raises TagError for
         a tag that the model does not have, and where no features were kept (`tag(..., keep_features=True)`).
         """
-        place = place_of(tag, self.labels)
+        place = place_of(tag, self.tags)
         return self._evidence.of(place)
 
     @cached_property
@@ -178,9 +205,13 @@ class Prediction:
         order: list[int] = np.argsort(-ranks(self.logits, self), kind="stable").tolist()
         return order
 
-    def _tag(self, place: int) -> Tag:
-        tag = self.tags[place]
-        return Tag(tag.label, float(self.scores[place]), tag.group, float(self.probabilities[place]))
+    def _tags(self, places: Sequence[int]) -> list[Tag]:
+        """Return the tags at some places."""
+        scores, likely = self.scores, self.probabilities
+        return [
+            Tag(self.tags[place].label, float(scores[place]), self.tags[place].group, float(likely[place]))
+            for place in places
+        ]
 
     def to_dict(self, *, embedding: bool = False, evidence: Sequence[str] = ()) -> dict[str, object]:
         """Return plain dictionaries, lists, text and numbers, for JSON; numbers by label, in the model's order.
@@ -196,6 +227,7 @@ class Prediction:
             "duration_seconds": self.duration_seconds,
             "truncated": self.truncated,
             "silent": self.silent,
+            "withheld": None if self.withheld is None else self.withheld.to_dict(),
             "short": list(self.short),
             "decoder": self.decoder,
             "model": {
@@ -246,6 +278,7 @@ class Prediction:
             self.model.name,
             self.model.head_hash,
             "true" if self.calibrated else "false",
+            "" if self.withheld is None else self.withheld.sentence,
             *(f"{value:.6f}" if keeps else "" for value, keeps in zip(values.tolist(), kept.tolist(), strict=True)),
         )
 
@@ -255,7 +288,8 @@ class Prediction:
     def __repr__(self) -> str:
         top = ", ".join(f"{tag.label} {tag.probability:.2f}" for tag in self.top(3))
         more = ", …" if len(self.tags) > 3 else ""
-        marks = "".join([", truncated" if self.truncated else "", ", short" if self.short else ""])
+        withheld = "" if self.withheld is None else f", {self.withheld.sentence}"
+        marks = "".join([", truncated" if self.truncated else "", ", short" if self.short else "", withheld])
         return (
             f"<Prediction of {self.source!r} ({self.duration_seconds:.1f} s{marks}) "
             f"by {self.model.name!r}: {top}{more}>"

@@ -21,6 +21,7 @@ from earmark.tagging.engines.engine import Network
 from earmark.tagging.features import FeatureRecorder
 from earmark.tagging.prediction import OverTime
 from earmark.tagging.windows import OverTimeSettings, Windows, WindowVectors
+from earmark.tagging.withheld import withheld_along
 
 Array = npt.NDArray[np.float32]
 
@@ -185,14 +186,20 @@ class TagsOverTime:
         classifier: Callable[[Array], Array],
         card: Card,
         settings: OverTimeSettings,
+        distance: Callable[[Array], npt.NDArray[np.float64]],
     ) -> None:
-        """Start without windows; raises TagError where a window is shorter than the longest segment."""
+        """Start without windows; raises TagError where a window is shorter than the longest segment.
+
+        `distance`: a function from vectors to their distances from the music of training.
+        """
         extractors = [network.extractor for network in networks]
         self._settings = settings
         self._windows = Windows(extractors, settings)
         self._batches = Batches(WINDOWS_IN_BATCH, (sum(extractor.columns for extractor in extractors),))
         self._classifier = classifier
         self._card = card
+        self._distance = distance
+        self._distances: list[npt.NDArray[np.float64]] = []
         self._seconds: list[npt.NDArray[np.float64]] = []
         self._logits: list[Array] = []
 
@@ -210,13 +217,15 @@ class TagsOverTime:
     def result(self) -> OverTime:
         """Return scores, probabilities and starts of all windows, after `finish`."""
         logits = np.concatenate(self._logits)
+        likely = probabilities(logits, self._card)
         return OverTime(
             np.concatenate(self._seconds),
             activate(logits, self._card.activation),
             self._card.labels,
             self._settings.window_seconds,
             self._settings.hop_seconds,
-            probabilities(logits, self._card),
+            likely,
+            withheld_along(likely, self._card, np.concatenate(self._distances)),
         )
 
     def _take(self, windows: WindowVectors) -> None:
@@ -226,3 +235,4 @@ class TagsOverTime:
 
     def _classify(self, batch: Array) -> None:
         self._logits.append(self._classifier(batch))
+        self._distances.append(self._distance(batch))

@@ -15,15 +15,18 @@ from earmark.audio.loudness import Loudest
 from earmark.audio.stopwatch import Stopwatch
 from earmark.errors import BundleError, TagError
 from earmark.tagging.bundle.bundle import Bundle, bundled_folder, models, read_bundle
+from earmark.tagging.bundle.calibration import probabilities
 from earmark.tagging.bundle.card import Card
 from earmark.tagging.engines.engine import Engine, engine_named, networks_of
 from earmark.tagging.engines.int8 import Ranges, read_ranges
 from earmark.tagging.engines.network import Classifier
 from earmark.tagging.evidence import Explainer
+from earmark.tagging.familiarity import Distance
 from earmark.tagging.features import stored_features
 from earmark.tagging.prediction import ModelIdentity, Prediction
 from earmark.tagging.streaming import ScaleResult, StreamingPass, TagsOverTime
 from earmark.tagging.windows import OverTimeSettings
+from earmark.tagging.withheld import withheld_of
 
 Array = npt.NDArray[np.float32]
 OnBlock = Callable[[Array, float], None]
@@ -44,6 +47,12 @@ def load(model: str | os.PathLike[str] | None = None, engine: Engine = "numpy") 
         bundle = read_bundle(folder)
         ranges = read_ranges(folder) if engine == "int8" else None
     return Tagger(bundle, engine, ranges)
+
+
+def read_model(model: str | os.PathLike[str] | None = None) -> Bundle:
+    """Read a model, without what runs it, from where `load` finds it; raises BundleError as `load` does."""
+    with _folder_of(model) as folder:
+        return read_bundle(folder)
 
 
 @contextmanager
@@ -85,6 +94,7 @@ class Tagger:
         self.bundle = bundle
         self.networks = networks_of(bundle, engine, ranges)
         self.classifier = Classifier(bundle.card.head, bundle.weights)
+        self.distance = Distance(bundle)
         self.identity = ModelIdentity(
             bundle.card.name,
             tuple(extractor.hash for extractor in bundle.card.extractors),
@@ -152,7 +162,7 @@ class Tagger:
         card = self.card
         windows = None
         if over_time is not None:
-            windows = TagsOverTime(self.networks, classify, card, over_time)
+            windows = TagsOverTime(self.networks, classify, card, over_time, self.distance)
         streaming_pass = StreamingPass(self.networks, card.activation, windows, keep_features, stopwatch)
         loudest = Loudest(card.rate_hz)
         with ExitStack() as open_until_heard:
@@ -174,9 +184,11 @@ class Tagger:
                 f"{name}: found activations beyond float32, expected a sound of about -1 to 1. "
                 "Scale its samples down and try again."
             )
+        logits, distance = classify(vector[np.newaxis])[0], float(self.distance(vector[np.newaxis])[0])
+        likely = probabilities(logits, card)
         return Prediction(
             tags=card.tags,
-            logits=classify(vector[np.newaxis])[0],
+            logits=logits,
             activation=card.activation,
             embedding=vector,
             local_scores=self._local_scores(results),
@@ -190,7 +202,8 @@ class Tagger:
             features=stored_features(streaming_pass.recorders, duration_seconds) if keep_features else None,
             calibration=card.calibration,
             explainer=self._explainer if keep_features else None,
-            silent=loudest.silent,
+            withheld=withheld_of(likely, card, silent=loudest.silent, distance=distance),
+            distance=distance,
         )
 
     def embed(self, source: Source) -> Array:

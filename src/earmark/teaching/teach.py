@@ -25,8 +25,8 @@ USEFUL_AUC = 0.7
 GROUP = "taught"
 
 Floats = npt.NDArray[np.float32]
-Calibrate = Callable[[Floats, Floats, Sequence[str], Sequence[str]], tuple[TagCalibration, ...]]
-"""A function from out-of-fold logits and targets, both (tracks, tags), labels and groups to a calibration."""
+Calibrate = Callable[[Floats, Floats, Sequence[TagName], Sequence[str]], tuple[TagCalibration, ...]]
+"""A function from out-of-fold logits and targets, both (tracks, tags), tags and groups to a calibration."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,8 @@ def teach(base: Bundle, examples: Examples, lesson: Lesson, calibrate: Calibrate
     known = examples.with_words(words)
     reading = Reading(base, known.vectors)
     selected = select(reading.space, known.has, known.groups, reading.choices, lesson.seed)
-    calibration = calibrate(selected.logits.astype(np.float32), known.has.astype(np.float32), known.words, known.groups)
+    tags = tuple(TagName(word, lesson.group) for word in known.words)
+    calibration = calibrate(selected.logits.astype(np.float32), known.has.astype(np.float32), tags, known.groups)
     places = np.unique(np.array(known.groups), return_inverse=True)[1]
     reports = [_report(known, number, selected, calibration[number], places) for number in range(len(known.words))]
     reports += [_left_out(examples, word, reason) for word, reason in reasons.items()]

@@ -101,7 +101,7 @@ class ServedLibrary:
             if not query.strip():
                 return opened.found(((number, 1.0) for number in reversed(opened.vectors.ids.tolist())), n)
             try:
-                if _asks_for_paths(parse(query, opened.card.labels)):
+                if _asks_for_paths(parse(query, opened.card.tags)):
                     raise ProblemError(problems.PATH_IN_SEARCH)
                 found = opened.library.search(query, n)
             except QueryError as error:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -98,7 +98,7 @@ async def models(server: AServer) -> list[ModelAnswer]:
     return [
         ModelAnswer(
             name=card.name,
-            labels=[TagNameAnswer(label=tag.label, group=tag.group) for tag in card.tags],
+            labels=[TagNameAnswer(**asdict(tag)) for tag in card.tags],
             default=True,
             calibrated=bool(card.calibration),
             scales=[extractor.name for extractor in card.extractors],

@@ -38,10 +38,13 @@ class HealthAnswer(BaseModel):
 
 
 class TagNameAnswer(BaseModel):
-    """A tag of a model."""
+    """A tag of a model and its relations to other tags."""
 
     label: str = Field(examples=["guitar"])
     group: str = Field(examples=["instrument"])
+    synonyms: list[str] = Field(description="Other words for it, which searches accept.", examples=[[]])
+    parents: list[str] = Field(description="Labels of the tags that it implies.", examples=[[]])
+    opposites: list[str] = Field(description="Labels of the tags that it excludes.", examples=[[]])
 
 
 class ModelAnswer(BaseModel):
@@ -81,6 +84,13 @@ class MadeByAnswer(BaseModel):
     engine: str = Field(examples=["numpy"])
 
 
+class WithheldAnswer(BaseModel):
+    """Why no tags are promised except those of other sounds than music."""
+
+    reason: Literal["silence", "other sound", "unfamiliar"] = Field(examples=["other sound"])
+    sentence: str = Field(examples=["mostly speech (92 %)"])
+
+
 class OverTimeAnswer(BaseModel):
     """Tags over time: where each window starts, and its probabilities and scores in the order of the labels."""
 
@@ -90,6 +100,7 @@ class OverTimeAnswer(BaseModel):
     labels: list[str] = Field(examples=[["guitar", "drums"]])
     probabilities: list[list[float]] = Field(examples=[[[0.9, 0.1], [0.8, 0.2]]])
     scores: list[list[float]] = Field(examples=[[[0.9, 0.1], [0.8, 0.2]]])
+    withheld: list[WithheldAnswer | None] = Field(description="One entry for each window.", examples=[[None, None]])
 
 
 class PartAnswer(BaseModel):
@@ -121,6 +132,8 @@ class TagAnswer(BaseModel):
     source: str = Field(examples=["song.mp3"])
     duration_seconds: float = Field(examples=[215.4])
     truncated: bool = Field(description="Whether less sound could be decoded than the file states.")
+    silent: bool = Field(description="Whether the sound is silent.")
+    withheld: WithheldAnswer | None = Field(description="Why promises are withheld; null if they are not.")
     short: list[str] = Field(description="The scales whose segments are longer than the sound.", examples=[[]])
     decoder: str = Field(examples=["libsndfile 1.2.2"])
     model: MadeByAnswer
@@ -268,7 +281,7 @@ TRACK_EVENTS: dict[int | str, dict[str, Any]] = {
 
 _LIVE_EVENTS = (
     "event: tags\n"
-    'data: {"seconds": 12.539, "window_seconds": 10.0, "skipped_seconds": 0.0, "silent": false, '
+    'data: {"seconds": 12.539, "window_seconds": 10.0, "skipped_seconds": 0.0, "silent": false, "withheld": null, '
     '"tags": [{"label": "piano", "group": "instruments", "probability": 0.87}]}\n\n'
 )
 LIVE_EVENTS: dict[int | str, dict[str, Any]] = {

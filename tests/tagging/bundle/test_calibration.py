@@ -22,6 +22,7 @@ class Model:
 
     activation: str = "sigmoid"
     calibration: tuple = ENTRIES
+    tags: tuple = ()
 
 
 def logits(*values):

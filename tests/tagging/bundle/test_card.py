@@ -1,15 +1,16 @@
 import dataclasses
 import json
+import unicodedata
 
 import numpy as np
 import pytest
 from tagging.builders import log_mel_extractor, make_bundle, make_bundle_of, raw_extractor
 
 from earmark.errors import BundleError
-from earmark.tagging.bundle.card import Convolution, TagCalibration, TagName
+from earmark.tagging.bundle.card import Convolution, TagCalibration, TagName, find_tag, nearest_tags
 from earmark.tagging.bundle.check import check_card, layer_lengths
 from earmark.tagging.bundle.json import card_from_json, card_to_json
-from earmark.tagging.bundle.tensors import extractor_hash
+from earmark.tagging.bundle.tensors import extractor_hash, head_hash
 
 
 @pytest.fixture(scope="module")
@@ -244,3 +245,63 @@ def test_the_hash_of_a_card_from_before_is_the_same():
     weights = {name: np.zeros_like(weight) for name, weight in bundle.weights.items()}
     found = extractor_hash(bundle.card.extractors[0], weights)
     assert found == "4e603b5d26fe4d0543ee6c9c1b8070ee029de3d5ffc9c930ccb18a3d36f4b63e"
+
+
+def related(card):
+    tags = (
+        TagName("guitar", "instruments", synonyms=("git", "Gitárá"), parents=("ťažký kov",)),
+        TagName("ťažký kov", "genres", opposites=()),
+    )
+    calibration = tuple(
+        dataclasses.replace(entry, truth="listeners", tracks=12) if place else entry
+        for place, entry in enumerate(card.calibration)
+    )
+    return dataclasses.replace(card, tags=tags, calibration=calibration)
+
+
+def test_relations_and_truth_are_absent_from_a_card_without_them(card, data):
+    assert set(data["tags"][0]) == {"label", "group"}
+    assert set(data["calibration"][0]) == {"label", "slope", "intercept", "thresholds"}
+    assert "familiarity" not in data
+    newer = related(card)
+    written = json.loads(card_to_json(newer))
+    assert written["tags"][0] == {
+        "label": "guitar", "group": "instruments", "synonyms": ["git", "Gitárá"], "parents": ["ťažký kov"],
+    }  # fmt: skip
+    assert set(written["tags"][1]) == {"label", "group"}
+    assert [entry.get("truth") for entry in written["calibration"]] == [None, "listeners"]
+    assert card_from_json(card_to_json(newer), "card.json") == newer
+
+
+def test_relations_change_no_hash():
+    bundle = make_bundle_of([log_mel_extractor(18, ["a", "b"], 16)], ["a", "b"], calibrated=True)
+    tags = (TagName("a", "group of tests", ("c",), ("b",)), TagName("b", "group of tests"))
+    assert head_hash(dataclasses.replace(bundle.card, tags=tags), bundle.weights) == bundle.card.head.hash
+
+
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    [
+        ((TagName("a", "g", ("B",)), TagName("b", "g")), "labels and synonyms: found b more than once"),
+        ((TagName("a", "g", ("c",)), TagName("b", "g", ("C",))), "labels and synonyms: found c more than once"),
+        ((TagName("a", "g", ("",)), TagName("b", "g")), "labels and synonyms: found an empty one"),
+        ((TagName("a", "g", (), ("c",)), TagName("b", "g")), "tag 'a': parents: found 'c', expected labels"),
+        ((TagName("a", "g", (), ("b", "b")), TagName("b", "g")), "tag 'a': parents: found b more than once"),
+        ((TagName("a", "g", (), (), ("c",)), TagName("b", "g")), "tag 'a': opposites: found 'c', expected labels"),
+        ((TagName("a", "g", (), ("b",)), TagName("b", "g", (), ("a",))), "a circle, .* implies .*no tag that implies"),
+        ((TagName("a", "g", (), ("b",)), TagName("b", "g", (), (), ("a",))), "'a' implies what it excludes"),
+    ],
+)
+def test_relations_that_cannot_be_are_refused(card, tags, message):
+    with pytest.raises(BundleError, match=message):
+        check_card(dataclasses.replace(card, tags=tags, calibration=()), "card.json")
+
+
+def test_a_word_finds_its_tag(card):
+    tags = related(card).tags
+    assert [find_tag(word, tags) for word in ("guitar", " GUITAR ", "Git", "gitárá", "ťažký KOV")] == [0, 0, 0, 0, 1]
+    assert find_tag(unicodedata.normalize("NFD", "Gitárá"), tags) == 0
+    assert find_tag("drums", tags) is None
+    assert find_tag("b", (TagName("a", "g", ("b",)), TagName("B", "g"))) == 1, "a label goes before a synonym"
+    assert nearest_tags("gutiar", tags) == nearest_tags("gitara", tags) == ("guitar",)
+    assert nearest_tags("quite another word", tags) == ()

@@ -10,6 +10,7 @@ pytest.importorskip("lightning", reason="needs the extra train")
 import earmark
 from earmark.errors import TrainingError
 from earmark.tagging.bundle.bundle import read_bundle, write_bundle
+from earmark.tagging.bundle.card import TagName
 from earmark.training.bundling import bundle as bundling
 from earmark.training.bundling.bundle import bundle_of, model_metrics
 from earmark.training.evaluation.metrics import measure
@@ -142,9 +143,9 @@ def test_the_calibration_is_of_validation_tracks_alone(
     chosen = Workplace(recipe, tiny.folder).experiment()
     seen: dict[str, np.ndarray] = {}
 
-    def fit(logits: np.ndarray, targets: np.ndarray, labels: list[str], groups: list[str], **_: object) -> tuple:
+    def fit(logits: np.ndarray, targets: np.ndarray, tags: list[TagName], groups: list[str], **_: object) -> tuple:
         seen.update(logits=logits, targets=targets)
-        assert len(groups) == len(logits) and list(labels) == list(chosen.data.dataset.labels)
+        assert len(groups) == len(logits) and tuple(tags) == chosen.data.dataset.tags
         return ()
 
     monkeypatch.setattr(bundling, "fit_calibration", fit)
@@ -154,3 +155,18 @@ def test_the_calibration_is_of_validation_tracks_alone(
     scores = chosen.model_scores("default", 0)[valid]
     np.testing.assert_allclose(1 / (1 + np.exp(-seen["logits"])), scores, rtol=1e-5)
     np.testing.assert_array_equal(seen["targets"], data.clips.targets[valid])
+
+
+def test_familiarity_is_fitted_where_it_is_asked_for(
+    tiny: Workplace, experiment: "Experiment", no_training: Callable[[], None], tmp_path: Path
+) -> None:
+    recipe = tiny.recipe + "[bundle]\nfamiliarity = true\n"
+    chosen = Workplace(recipe, tiny.folder).experiment()
+    bundle = bundle_of(chosen, "default", 0, recipe, {})
+    familiarity = bundle.card.familiarity
+    assert familiarity is not None
+    assert 0 < familiarity.tracks <= len(chosen.data.clips_of("default", "train"))
+    assert bundle.card.head == bundle_of(experiment, "default", 0, tiny.recipe, {}).card.head
+    write_bundle(bundle, tmp_path)
+    distance = earmark.load(tmp_path).tag(chosen.data.dataset.tracks[0].path).distance
+    assert 0 < distance < 10 * familiarity.threshold

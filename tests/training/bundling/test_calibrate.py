@@ -15,7 +15,7 @@ from earmark.tagging.bundle.bundle import read_bundle, write_bundle
 from earmark.tagging.bundle.calibration import probabilities, promised, sigmoid
 from earmark.tagging.bundle.card import Activation, TagCalibration, TagName
 from earmark.training.bundling.calibrate import calibrate_bundle, shortage, with_calibration
-from earmark.training.bundling.platt import CalibrationRule, fit_calibration, wilson_lower_bound
+from earmark.training.bundling.platt import fit_calibration, wilson_lower_bound
 from earmark.training.datasets.base import Dataset, DatasetTrack, Split
 
 
@@ -25,6 +25,7 @@ class Model:
 
     calibration: tuple[TagCalibration, ...]
     activation: Activation = "sigmoid"
+    tags: tuple[TagName, ...] = ()
 
 
 def world(tracks: int, separation: float, base: float, tags: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -40,9 +41,15 @@ def names(count: int, word: str = "tag") -> list[str]:
     return [f"{word} {number}" for number in range(count)]
 
 
-def fitted(logits: np.ndarray, targets: np.ndarray, **options: object) -> tuple[TagCalibration, ...]:
-    tracks, tags = logits.shape
-    return fit_calibration(logits, targets, names(tags), names(tracks, "artist"), **options)  # type: ignore[arg-type]
+def unrelated(count: int) -> tuple[TagName, ...]:
+    return tuple(TagName(name, "tests") for name in names(count))
+
+
+def fitted(
+    logits: np.ndarray, targets: np.ndarray, tags: tuple[TagName, ...] | None = None, **options: object
+) -> tuple[TagCalibration, ...]:
+    artists = names(len(logits), "artist")
+    return fit_calibration(logits, targets, tags or unrelated(logits.shape[1]), artists, **options)  # type: ignore[arg-type]
 
 
 def test_an_overconfident_model_is_brought_to_the_truth() -> None:
@@ -111,30 +118,76 @@ def test_unknown_targets_are_left_out() -> None:
     some[:, 1] = np.nan
     found = fitted(logits, some)
     (expected,) = fit_calibration(
-        logits[~unknown, :1], targets[~unknown, :1], ["tag 0"], [f"artist {n}" for n in np.flatnonzero(~unknown)]
+        logits[~unknown, :1], targets[~unknown, :1], unrelated(1), [f"artist {n}" for n in np.flatnonzero(~unknown)]
     )
     assert found[0].slope == pytest.approx(expected.slope)
     assert found[0].intercept == pytest.approx(expected.intercept)
     assert found[1] == TagCalibration("tag 1", 1.0, 0.0, {})
 
 
-def test_soft_targets_are_weights() -> None:
-    """A track with the target 0.25 is one track in four: the same as four tracks of which one has the tag."""
-    generator = np.random.default_rng(0)
-    logits = generator.normal(0, 2, (50, 1)).astype(np.float32)
-    targets = (np.round(4 / (1 + np.exp(-logits))) / 4).astype(np.float32)
-    hard = (np.arange(4) < 4 * targets).astype(np.float32).reshape(-1, 1)
-    (soft,) = fitted(logits, targets, rule=CalibrationRule(prior_tracks=0.001))
-    (repeated,) = fitted(np.repeat(logits, 4, axis=0), hard, rule=CalibrationRule(prior_tracks=0.004))
-    assert soft.slope == pytest.approx(repeated.slope, rel=1e-3)
-    assert soft.intercept == pytest.approx(repeated.intercept, abs=1e-3)
+def test_a_probability_is_that_of_counting_as_positive() -> None:
+    """Targets that are soft are positive from the threshold on: what they say beyond that changes nothing."""
+    logits, positive = world(400, 2.0, 0.3, 3)
+    soft = np.random.default_rng(0).uniform(0, 0.25, positive.shape) + 0.25 * positive
+    (whole, counted) = fitted(logits, positive), fitted(logits, soft.astype(np.float32), positive_threshold=0.25)
+    assert whole == counted
+    shown = probabilities(logits, Model(counted))
+    np.testing.assert_allclose(shown.mean(axis=0), positive.mean(axis=0), atol=0.02)
 
 
-def test_a_promise_is_of_positives_where_targets_are_soft() -> None:
-    """The share of raters is about 0.4 where the tag counts as positive: promised although its probability is low."""
-    logits, positive = world(400, 3.0, 0.4, 1)
-    (entry,) = fitted(logits, positive * 0.4, positive_threshold=0.25)
-    assert entry.thresholds["0.9"] < 0.5
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.1, 0.3, 0.6]), st.sampled_from([0.2, 0.5]))
+def test_no_tag_is_promised_that_is_shown_below_one_half(seed: int, base: float, threshold: float) -> None:
+    logits, positive = world(150, 3.0, base, 4, seed)
+    tags = related(4)
+    targets = (positive * np.random.default_rng(seed).uniform(threshold, 1, positive.shape)).astype(np.float32)
+    model = Model(fitted(logits, targets, tags, positive_threshold=threshold), tags=tags)
+    assert all(least >= 0.5 for entry in model.calibration for least in entry.thresholds.values())
+    shown = probabilities(logits, model)
+    assert (shown[promised(shown, model, 0.7)] >= 0.5).all()
+
+
+def related(count: int) -> tuple[TagName, ...]:
+    """Tag 1 and those after it are children of tag 0; the last excludes it instead."""
+    tags = unrelated(count)
+    children = tuple(dataclasses.replace(tag, parents=("tag 0",)) for tag in tags[1:-1])
+    return (tags[0], *children, dataclasses.replace(tags[-1], opposites=("tag 0",)))
+
+
+def test_a_promise_is_of_the_probability_after_coherence() -> None:
+    """The parent is told badly and alone would be promised nothing; its child is told well, and implies it."""
+    generator = np.random.default_rng(2)
+    parent = generator.random(2000) < 0.6
+    child = parent & (generator.random(2000) < 0.5)
+    targets = np.stack([parent, child], axis=1).astype(np.float32)
+    heard = np.stack([0.1 * parent, 2.4 * (2.0 * child - 1)], axis=1) + generator.normal(0, 1, (2000, 2))
+    logits, tags = heard.astype(np.float32), related(3)[:2]
+    alone, together = (fitted(logits, targets, each) for each in (unrelated(2), tags))
+    assert [(entry.slope, entry.intercept) for entry in alone] == [(entry.slope, entry.intercept) for entry in together]
+    assert alone[0].thresholds.keys() <= {"0.7"}
+    model = Model(together, tags=tags)
+    shown = probabilities(logits, model)
+    kept = promised(shown, model, 0.9)[:, 0]
+    assert kept.sum() > 200
+    assert targets[kept, 0].mean() > 0.9
+
+
+def test_people_are_believed_where_they_said_enough() -> None:
+    logits, positive = world(300, 2.0, 0.3, 3)
+    said = np.full_like(positive, np.nan)
+    said[:100, 0] = positive[:100, 0]  # enough of either kind
+    said[:12, 1] = positive[:12, 1]  # too few
+    titles = np.full_like(positive, np.nan)
+    titles[:, 1:] = positive[:, 1:]
+    wrong = 1 - positive  # the teachers are wrong about everything
+    found = fitted(logits, wrong, truth="teachers", people={"listeners": said, "titles": titles})
+    assert [(entry.truth, entry.tracks) for entry in found] == [("listeners", 100), ("titles", 300), ("titles", 300)]
+    (alone,) = fitted(logits[:100, :1], positive[:100, :1])
+    assert (found[0].slope, found[0].intercept) == (alone.slope, alone.intercept)
+    assert found[2].thresholds.keys() >= {"0.9"}
+    taught = fitted(logits, wrong, truth="teachers")
+    assert [(entry.truth, entry.slope) for entry in taught] == [("teachers", 0.0)] * 3
+    assert [entry.truth for entry in fitted(logits, positive)] == [None] * 3
 
 
 def test_softmax_is_calibrated_on_log_odds() -> None:
@@ -156,10 +209,10 @@ def test_an_artist_stays_in_one_fold() -> None:
     targets = np.repeat((generator.random(12) < 0.5).astype(np.float32), 25)[:, None]
     logits = np.repeat(generator.normal(0, 3, 12), 25).astype(np.float32)[:, None]
     artists = [f"artist {number // 25}" for number in range(300)]
-    (together,) = fit_calibration(logits, targets, ["tag 0"], ["one"] * 300)
+    (together,) = fit_calibration(logits, targets, unrelated(1), ["one"] * 300)
     assert together.thresholds == {}, "one group cannot be divided"
-    (apart,) = fit_calibration(logits, targets, ["tag 0"], artists)
-    (alone,) = fit_calibration(logits, targets, ["tag 0"], names(300, "artist"))
+    (apart,) = fit_calibration(logits, targets, unrelated(1), artists)
+    (alone,) = fit_calibration(logits, targets, unrelated(1), names(300, "artist"))
     assert (apart.slope, apart.intercept) == (alone.slope, alone.intercept)
 
 
@@ -186,7 +239,7 @@ def test_the_bound() -> None:
 def test_a_calibrated_model_is_written_and_says_the_same_logits(tmp_path: object) -> None:
     bundle = make_bundle(tags=3)
     logits, targets = world(100, 2.0, 0.3, 3)
-    calibration = fit_calibration(logits, targets, bundle.card.labels, names(100, "artist"))
+    calibration = fit_calibration(logits, targets, bundle.card.tags, names(100, "artist"))
     calibrated = with_calibration(bundle, calibration)
     write_bundle(calibrated, tmp_path)  # type: ignore[arg-type]
     found = read_bundle(tmp_path)  # type: ignore[arg-type]
@@ -197,9 +250,9 @@ def test_a_calibrated_model_is_written_and_says_the_same_logits(tmp_path: object
 def test_shapes_that_do_not_fit_are_refused() -> None:
     logits, targets = world(10, 1.0, 0.5, 2)
     with pytest.raises(TrainingError, match=r"expected \(tracks, tags\) of 9 tracks and 2 tags"):
-        fit_calibration(logits, targets, names(2), names(9))
+        fit_calibration(logits, targets, unrelated(2), names(9))
     with pytest.raises(TrainingError, match="at least one"):
-        fit_calibration(logits[:0], targets[:0], names(2), [])
+        fit_calibration(logits[:0], targets[:0], unrelated(2), [])
 
 
 def dataset_of(targets: list[tuple[float, ...]], tags: int) -> Dataset:
@@ -207,7 +260,7 @@ def dataset_of(targets: list[tuple[float, ...]], tags: int) -> Dataset:
     tracks = [DatasetTrack("train", Path("train.flac"), (0.0,) * tags, "train")]
     tracks += [DatasetTrack(f"{number}", Path("x.flac"), row, f"{number}") for number, row in enumerate(targets)]
     split = Split("default", ("train",), tuple(track.identifier for track in tracks[1:]), ())
-    labels = tuple(TagName(name, "tests") for name in names(tags))
+    labels = unrelated(tags)
     return Dataset("made up", "CC0-1.0", "none", "none", "multi-label", labels, tuple(tracks), {"default": split})
 
 

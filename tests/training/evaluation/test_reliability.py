@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("pydantic", reason="needs the extra train")
 
 from earmark.errors import TrainingError
-from earmark.tagging.bundle.card import Activation, TagCalibration
+from earmark.tagging.bundle.card import Activation, TagCalibration, TagName
 from earmark.training.evaluation.reliability import (
     Bin,
     ScoredTracks,
@@ -23,6 +23,7 @@ class Model:
 
     calibration: tuple[TagCalibration, ...]
     activation: Activation = "sigmoid"
+    tags: tuple[TagName, ...] = ()
 
 
 def single(*values: float) -> np.ndarray:
@@ -85,11 +86,11 @@ def test_folds_keep_their_own_thresholds() -> None:
     assert promise.recall == 0.5, "of the positives of the folds that could promise"
 
 
-def test_a_promise_is_of_positives_and_an_error_of_targets() -> None:
+def test_promises_and_errors_are_both_of_positives() -> None:
     model = Model((TagCalibration("a", 1.0, 0.0, {"0.9": 0.3}),))
     probabilities, targets = np.full((20, 1), 0.4, np.float32), np.full((20, 1), 0.4, np.float32)
     found = measure_reliability([ScoredTracks(probabilities, targets, model)], ("a",), positive_threshold=0.25)
-    assert found.error == pytest.approx(0.0, abs=1e-7)
+    assert found.error == pytest.approx(0.6)
     assert found.promises[0].achieved == 1.0
 
 

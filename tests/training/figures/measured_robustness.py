@@ -21,6 +21,7 @@ class Model:
 
     calibration: tuple[TagCalibration, ...]
     activation: Activation = "sigmoid"
+    tags: tuple[TagName, ...] = ()
 
 
 def make_robustness(*, calibrated: bool = True, threshold: float = 0.85, worse: bool = True) -> Robustness:

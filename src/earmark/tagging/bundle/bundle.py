@@ -21,7 +21,7 @@ from earmark.errors import BundleError
 from earmark.tagging.bundle.card import Card, Head, Weights
 from earmark.tagging.bundle.check import check_card
 from earmark.tagging.bundle.json import card_from_json, card_to_json
-from earmark.tagging.bundle.tensors import expected_shapes, extractor_hash, head_hash
+from earmark.tagging.bundle.tensors import expected_shapes, extractor_hash, familiarity_hash, head_hash
 
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "weights.safetensors"
@@ -47,6 +47,9 @@ def seal(card: Card, weights: Weights) -> Bundle:
     )
     card = dataclasses.replace(card, extractors=extractors)
     card = dataclasses.replace(card, head=Head(card.head.hidden_units, head_hash(card, weights)))
+    if card.familiarity is not None:
+        familiarity = dataclasses.replace(card.familiarity, hash=familiarity_hash(card, weights))
+        card = dataclasses.replace(card, familiarity=familiarity)
     bundle = Bundle(card, weights)
     _verify(bundle, "the card", "the weights")
     return bundle
@@ -118,6 +121,10 @@ def _verify(bundle: Bundle, card_place: str, weights_place: str) -> None:
     for extractor in card.extractors:
         _compare_hash(f"extractor {extractor.name!r}", extractor.hash, extractor_hash(extractor, weights), card_place)
     _compare_hash("the head", card.head.hash, head_hash(card, weights), card_place)
+    if card.familiarity is not None:
+        if not (weights["familiarity.scale"] > 0).all():
+            raise BundleError(f"{weights_place}: familiarity.scale: found zero or less, expected above 0. {again}")
+        _compare_hash("familiarity", card.familiarity.hash, familiarity_hash(card, weights), card_place)
 
 
 def _compare_hash(what: str, found: str, expected: str, place: str) -> None:

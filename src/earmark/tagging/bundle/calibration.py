@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark.errors import TagError
-from earmark.tagging.bundle.card import Activation, TagCalibration
+from earmark.tagging.bundle.card import Activation, TagCalibration, TagName
+from earmark.tagging.bundle.coherence import relations_of
 
 Array = npt.NDArray[np.float32]
 
@@ -67,20 +68,31 @@ class Calibrated(Protocol):
     def calibration(self) -> tuple[TagCalibration, ...]:
         """One a tag, in the order of the logits; or empty: not calibrated."""
 
+    @property
+    def tags(self) -> tuple[TagName, ...]:
+        """The tags and their relations, in the order of the logits; or empty: they are not related."""
+
 
 def probabilities(logits: Array, card: Calibrated) -> Array:
     """Logits (..., tags) to probabilities of the same shape, 0 to 1: float32.
 
     The sigmoid of slope times log odds plus intercept, each tag by itself, so that probabilities of a softmax
-    model do not add up to 1. The log odds are the logit itself, but for softmax (`activation.log_odds`). Without a
-    calibration the probabilities are the scores, and no tag can be promised.
+    model do not add up to 1; then those of related tags are made coherent (`coherence`). The log odds are the logit
+    itself, but for softmax (`log_odds`). Without a calibration the probabilities are the scores, those of related tags
+    made coherent as well, and no tag can be promised.
     """
-    return sigmoid(_calibrated(logits, card)) if card.calibration else activate(logits, card.activation)
+    relations = relations_of(card.tags)
+    if not card.calibration and not len(relations.places):
+        return activate(logits, card.activation)
+    return sigmoid(relations.coherent(_calibrated(logits, card)))
 
 
 def ranks(logits: Array, card: Calibrated) -> npt.NDArray[np.float64]:
     """Return numbers (..., tags) that order tags as their probabilities do, also where these are all but 0 or 1."""
-    return _calibrated(logits, card) if card.calibration else logits.astype(np.float64)
+    relations = relations_of(card.tags)
+    if not card.calibration and not len(relations.places):
+        return logits.astype(np.float64)
+    return relations.coherent(_calibrated(logits, card))
 
 
 def promised(probabilities: Array, card: Calibrated, precision: float) -> npt.NDArray[np.bool_]:
@@ -128,6 +140,8 @@ def _thresholds(card: Calibrated, precision: float, tags: int) -> npt.NDArray[np
 
 
 def _calibrated(logits: Array, card: Calibrated) -> npt.NDArray[np.float64]:
+    if not card.calibration:
+        return log_odds(logits, card.activation)
     slopes = np.array([entry.slope for entry in card.calibration], dtype=np.float64)
     intercepts = np.array([entry.intercept for entry in card.calibration], dtype=np.float64)
     return np.asarray(slopes * log_odds(logits, card.activation) + intercepts)

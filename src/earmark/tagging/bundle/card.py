@@ -4,6 +4,7 @@
 level and statistic. Training, export and evidence share it.
 """
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark.audio.logmel import LogMelSettings
+from earmark.file_name import folded
 
 TrackStatistic = Literal["mean", "max", "mean+deviation"]
 
@@ -155,27 +157,92 @@ class Head:
     """sha256 of its weights, tags and activation; see `tensors.head_hash`."""
 
 
+OTHER_SOUND = "other sound"
+"""The group of tags of sounds that are not music: speech, applause, noise, silence."""
+
+
 @dataclass(frozen=True)
 class TagName:
-    """A tag and the group it belongs to, such as "guitar" of "instrument"."""
+    """A tag, the group it belongs to, such as "guitar" of "instruments", and how it is related to other tags.
+
+    Older cards have no relations; card.json leaves out those that are empty. The head's hash does not include them,
+    because logits do not depend on them.
+    """
 
     label: str
     group: str
+    synonyms: tuple[str, ...] = field(default=(), metadata={"optional": True})
+    """Other words that a person may use for it."""
+    parents: tuple[str, ...] = field(default=(), metadata={"optional": True})
+    """Labels of the tags that it implies, such as vocals of opera."""
+    opposites: tuple[str, ...] = field(default=(), metadata={"optional": True})
+    """Labels of the tags that it excludes, such as vocals of instrumental; named by one of the two, or by both."""
+
+
+def find_tag(word: str, tags: Sequence[TagName]) -> int | None:
+    """Return the place of the tag that a word names, itself or as a synonym, whatever its case; None for no tag's.
+
+    A label takes precedence over a synonym.
+    """
+    wanted = folded(word.strip())
+    labels = [place for place, tag in enumerate(tags) if folded(tag.label) == wanted]
+    synonyms = [place for place, tag in enumerate(tags) if wanted in map(folded, tag.synonyms)]
+    return next(iter(labels + synonyms), None)
+
+
+def nearest_tags(word: str, tags: Sequence[TagName], most: int = 3, likeness: float = 0.6) -> tuple[str, ...]:
+    """Return the labels of the tags whose label or synonym is most like a word, the most alike first.
+
+    `likeness`, 0 to 1: what is less alike is left out.
+    """
+    places = {folded(name): place for place, tag in enumerate(tags) for name in (*tag.synonyms, tag.label)}
+    near = difflib.get_close_matches(folded(word.strip()), places, n=most, cutoff=likeness)
+    return tuple(dict.fromkeys(tags[places[name]].label for name in near))
+
+
+Truth = Literal["listeners", "titles", "teachers"]
+"""Who judges a tag: people who listened, titles that name it, or the consensus of other taggers."""
 
 
 @dataclass(frozen=True)
 class TagCalibration:
     """What turns a tag's logit into a probability, and the thresholds that keep a promised precision.
 
-    The probability is the sigmoid of `slope` times the tag's log odds plus `intercept`; its log odds are its logit, or
-    those of its share where tags exclude each other (`activation.log_odds`). `thresholds` maps a promised precision,
-    written as text ("0.9"), to the least probability that keeps it.
+    The probability is the sigmoid of `slope` times the tag's log odds plus `intercept`, made coherent with those of
+    related tags (`coherence`); its log odds are its logit, or those of its share where tags exclude each other
+    (`calibration.log_odds`). `thresholds` maps a promised precision, written as text ("0.9"), to the least probability
+    that keeps it.
     """
 
     label: str
     slope: float
     intercept: float
     thresholds: Mapping[str, float]
+    truth: Truth | None = field(default=None, metadata={"optional": True})
+    """Who judged the tracks on which slope and thresholds were fitted; null: not recorded."""
+    tracks: int = field(default=0, metadata={"optional": True})
+    """How many tracks they were fitted on; 0: not recorded."""
+
+
+@dataclass(frozen=True)
+class Familiarity:
+    """How far a sound may be from the music of training for a model to make promises (`familiarity`).
+
+    The distance is computed from the tensors `familiarity.mean`, `familiarity.axes` and `familiarity.scale`.
+    """
+
+    axes: int
+    """How many directions have a variance of their own; all others share one."""
+    threshold: float
+    """The distance beyond which a track counts as unlike that music."""
+    window_threshold: float | None
+    """The same for a window of a track, since windows are farther away than tracks; null: windows are not judged."""
+    quantile: float
+    """The share of validation tracks within the threshold, such as 0.995."""
+    tracks: int
+    """How many tracks the distance was fitted on."""
+    hash: str
+    """sha256 of its tensors and of everything above; see `tensors.familiarity_hash`."""
 
 
 @dataclass(frozen=True)
@@ -210,6 +277,8 @@ class Card:
     licence: str
     format: str = FORMAT
     version: int = VERSION
+    familiarity: Familiarity | None = field(default=None, metadata={"optional": True})
+    """null: every sound counts as familiar."""
 
     @property
     def labels(self) -> tuple[str, ...]:

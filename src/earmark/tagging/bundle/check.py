@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from graphlib import CycleError, TopologicalSorter
 
 from earmark.audio.logmel import mel_filters
 from earmark.errors import BundleError, WaveformError
-from earmark.tagging.bundle.card import Card, Extractor, TagCalibration, layout_of
+from earmark.file_name import folded
+from earmark.tagging.bundle.card import Card, Extractor, TagCalibration, TagName, layout_of
+from earmark.tagging.bundle.coherence import self_excluding
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -29,6 +32,7 @@ def check_card(card: Card, place: str) -> None:
     if not card.tags:
         raise _refusal(place, "tags", "none", "at least one")
     _refuse_repeats(card.labels, place, "tags: labels")
+    _check_relations(card.tags, place)
     for units in card.head.hidden_units:
         _refuse_below(1, units, place, "head.hidden_units")
     expected = layout_of(card.extractors)
@@ -51,6 +55,14 @@ def check_card(card: Card, place: str) -> None:
         )
     for entry in card.calibration:
         _check_calibration(entry, f"{place}: calibration of {entry.label!r}")
+    if card.familiarity is not None:
+        _refuse_below(0, card.familiarity.axes, place, "familiarity.axes")
+        _refuse_below(1, card.familiarity.tracks, place, "familiarity.tracks")
+        for threshold in (card.familiarity.threshold, card.familiarity.window_threshold):
+            if threshold is not None and not threshold > 0:
+                raise _refusal(place, "familiarity: thresholds", threshold, "distances above 0")
+        if not 0 < card.familiarity.quantile <= 1:
+            raise _refusal(place, "familiarity.quantile", card.familiarity.quantile, "a share above 0 and up to 1")
 
 
 def layer_lengths(extractor: Extractor, place: str = "the card") -> tuple[int, ...]:
@@ -122,6 +134,26 @@ def _check_extractor(extractor: Extractor, card_place: str) -> None:
         raise _refusal(place, "hidden_units", extractor.hidden_units, "0, since there are no output_tags")
 
 
+def _check_relations(tags: Sequence[TagName], place: str) -> None:
+    words = [(folded(word), tag.label) for tag in tags for word in tag.synonyms]
+    words += [(folded(tag.label), tag.label) for tag in tags if any(tag.synonyms for tag in tags)]
+    _refuse_repeats([word for word, _ in words], place, "tags: labels and synonyms")
+    labels = {tag.label for tag in tags}
+    for tag in tags:
+        for kind, others in (("parents", tag.parents), ("opposites", tag.opposites)):
+            _refuse_repeats(others, place, f"tag {tag.label!r}: {kind}")
+            for other in others:
+                if other not in labels:
+                    raise _refusal(place, f"tag {tag.label!r}: {kind}", repr(other), "labels of the card's tags")
+    try:
+        TopologicalSorter({tag.label: tag.parents for tag in tags}).prepare()
+    except CycleError as error:
+        circle = " implies ".join(error.args[1][::-1])
+        raise _refusal(place, "tags: parents", f"a circle, {circle}", "no tag that implies itself") from error
+    if excluded := self_excluding(tags):
+        raise _refusal(place, "tags: opposites", f"that {excluded[0]!r} implies what it excludes", "no tag that does")
+
+
 def _check_calibration(entry: TagCalibration, place: str) -> None:
     for precision, threshold in entry.thresholds.items():
         try:
@@ -132,6 +164,7 @@ def _check_calibration(entry: TagCalibration, place: str) -> None:
             raise _refusal(place, "thresholds", f"the key {precision!r}", 'a precision above 0 and up to 1, as "0.9"')
         if not 0 <= threshold <= 1:
             raise _refusal(place, f"thresholds.{precision}", threshold, "a probability from 0 to 1")
+    _refuse_below(0, entry.tracks, place, "tracks")
 
 
 def _refuse_below(least: int, value: int, place: str, name: str) -> None:

@@ -30,7 +30,7 @@ def expected_shapes(card: Card) -> dict[str, tuple[int, ...]]:
         shapes[f"head.layer.{number}.weight"] = (units, width)
         shapes[f"head.layer.{number}.bias"] = (units,)
         width = units
-    return shapes
+    return shapes | _familiarity_shapes(card)
 
 
 def extractor_hash(extractor: Extractor, weights: Weights) -> str:
@@ -47,16 +47,36 @@ def extractor_hash(extractor: Extractor, weights: Weights) -> str:
 def head_hash(card: Card, weights: Weights) -> str:
     """Return the SHA-256, in hexadecimal, of the classifier: its layers, tags, activation and weights.
 
-    Extractors and calibration are not part of it: a new head does not change vectors, and a new calibration does not
-    change logits.
+    Extractors, calibration, relations of tags and familiarity are not part of it: a new head does not change vectors,
+    and the others do not change logits.
     """
     description = {
         "hidden_units": list(card.head.hidden_units),
         "activation": card.activation,
-        "tags": [to_plain(tag, "tags") for tag in card.tags],
+        "tags": [{"label": tag.label, "group": tag.group} for tag in card.tags],
     }
-    names = [name for name in expected_shapes(card) if not name.startswith("extractor.")]
+    names = [name for name in expected_shapes(card) if not name.startswith(("extractor.", "familiarity."))]
     return _hash(description, {name: _of(weights, name) for name in names})
+
+
+def familiarity_hash(card: Card, weights: Weights) -> str:
+    """Return sha256, in hex, of a card's familiarity (its hash left out) and its tensors; empty where it has none."""
+    if card.familiarity is None:
+        return ""
+    description = to_plain(card.familiarity, "familiarity")
+    del description["hash"]
+    return _hash(description, {name: _of(weights, name) for name in _familiarity_shapes(card)})
+
+
+def _familiarity_shapes(card: Card) -> dict[str, tuple[int, ...]]:
+    if card.familiarity is None:
+        return {}
+    width = card.vector_width
+    return {
+        "familiarity.mean": (width,),
+        "familiarity.axes": (card.familiarity.axes, width),
+        "familiarity.scale": (1,),
+    }
 
 
 def _extractor_shapes(extractor: Extractor) -> dict[str, tuple[int, ...]]:

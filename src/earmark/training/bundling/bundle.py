@@ -9,8 +9,19 @@ import numpy.typing as npt
 
 from earmark.errors import TrainingError
 from earmark.tagging.bundle.bundle import Bundle, seal
-from earmark.tagging.bundle.card import Card, Extractor, Provenance, TagCalibration, TagName, layout_of
+from earmark.tagging.bundle.card import (
+    OTHER_SOUND,
+    Card,
+    Extractor,
+    Provenance,
+    TagCalibration,
+    TagName,
+    Truth,
+    layout_of,
+)
+from earmark.tagging.bundle.coherence import restricted
 from earmark.training.bundling.calibrate import shortage
+from earmark.training.bundling.familiarity import with_familiarity
 from earmark.training.bundling.platt import fit_calibration
 from earmark.training.datasets.base import Dataset
 from earmark.training.evaluation.metrics import measure
@@ -21,6 +32,7 @@ from earmark.training.steps.experiment import Experiment
 from earmark.training.steps.features import with_levels
 
 _REPORTED_SIDES: tuple[Side, ...] = ("valid", "test")
+_FITTED_SIDES: tuple[Side, ...] = ("train", "valid")
 
 
 def bundle_of(experiment: Experiment, split: str, seed: int, recipe_text: str, metrics: Mapping[str, float]) -> Bundle:
@@ -76,11 +88,24 @@ def bundle_of(experiment: Experiment, split: str, seed: int, recipe_text: str, m
         metrics=metrics,
         licence=recipe.licence,
     )
-    return seal(card, arrays)
+    bundle = seal(card, arrays)
+    return _familiar(experiment, split, seed, bundle) if recipe.bundle.familiarity else bundle
+
+
+def _familiar(experiment: Experiment, split: str, seed: int, bundle: Bundle) -> Bundle:
+    """Fit the familiarity of a model on the clips of its split that have any tag of music."""
+    data = experiment.data
+    dataset, vectors = data.dataset, experiment.model_vectors(split, seed)
+    columns = [dataset.labels.index(tag.label) for tag in bundle.card.tags if tag.group != OTHER_SOUND]
+    is_music = np.any(data.clips.targets[:, columns] >= dataset.positive_threshold, axis=1).tolist()
+    training, validation = (
+        vectors[[clip for clip in data.clips_of(split, side) if is_music[clip]]] for side in _FITTED_SIDES
+    )
+    return with_familiarity(bundle, training, validation)
 
 
 def kept_tags(dataset: Dataset, groups: tuple[str, ...]) -> tuple[TagName, ...]:
-    """Return the tags of some groups (none named: of all), in the dataset's order.
+    """Return the tags of some groups (none named: of all), in the dataset's order, related as they are among all.
 
     Raises TrainingError for unknown groups.
     """
@@ -88,7 +113,8 @@ def kept_tags(dataset: Dataset, groups: tuple[str, ...]) -> tuple[TagName, ...]:
     if unknown:
         known = ", ".join(dict.fromkeys(tag.group for tag in dataset.tags))
         raise TrainingError(f"bundle.groups names {', '.join(unknown)}; the groups of {dataset.name} are {known}.")
-    return tuple(tag for tag in dataset.tags if not groups or tag.group in groups)
+    places = [place for place, tag in enumerate(dataset.tags) if not groups or tag.group in groups]
+    return restricted(dataset.tags, places)
 
 
 def _with_outputs(extractor: Extractor, arrays: Arrays, kept: tuple[TagName, ...]) -> Extractor:
@@ -109,16 +135,22 @@ def calibration_of(experiment: Experiment, split: str, seed: int, columns: Seque
     dataset = data.dataset
     group_of = {track.identifier: track.group for track in dataset.tracks}
     odds, targets, groups = [], [], []
+    people: dict[Truth, list[npt.NDArray[np.float32]]] = {truth: [] for truth in dataset.people}
     for fold in _calibration_splits(experiment.recipe.data.splits, split):
         odds.append(log_odds_of(data.by_track(experiment.model_scores(fold, seed), fold, "valid")[:, columns]))
         targets.append(data.by_track(data.clips.targets, fold, "valid")[:, columns])
-        groups += [group_of[track] for track in data.tracks_of(fold, "valid")]
+        tracks = data.tracks_of(fold, "valid")
+        groups += [group_of[track] for track in tracks]
+        for truth, said in people.items():
+            said.append(dataset.said_by(truth, tracks)[:, columns])
     return fit_calibration(
         np.concatenate(odds),
         np.concatenate(targets),
-        [dataset.labels[column] for column in columns],
+        restricted(dataset.tags, columns),
         groups,
         positive_threshold=dataset.positive_threshold,
+        truth=dataset.truth,
+        people={truth: np.concatenate(said) for truth, said in people.items()},
     )
 
 

@@ -80,12 +80,15 @@ def calibrate_bundle(
     shortage(dataset, identifiers, dataset.labels)  # refuses what could not be calibrated, before any work
     tracks = dataset.select(identifiers)
     heard = track_logits(Tagger(bundle), tracks, progress, threads=threads)
+    names = [track.identifier for track in heard.tracks]
     calibration = fit_calibration(
         heard.logits[0],
-        dataset.targets([track.identifier for track in heard.tracks]),
-        card.labels,
+        dataset.targets(names),
+        card.tags,
         [track.group for track in heard.tracks],
         activation=card.activation,
         positive_threshold=dataset.positive_threshold,
+        truth=dataset.truth,
+        people={truth: dataset.said_by(truth, names) for truth in dataset.people},
     )
     return with_calibration(bundle, calibration), heard

@@ -26,7 +26,8 @@ def experiment_reliability(experiment: Experiment, seed: int) -> FoldReliability
     """
     data, splits = experiment.data, experiment.recipe.data.splits
     dataset = data.dataset
-    labels = [tag.label for tag in kept_tags(dataset, experiment.recipe.bundle.groups)]
+    kept = kept_tags(dataset, experiment.recipe.bundle.groups)
+    labels = [tag.label for tag in kept]
     columns = [dataset.labels.index(label) for label in labels]
     raw: list[ScoredTracks] = []
     calibrated: list[ScoredTracks] = []
@@ -34,7 +35,7 @@ def experiment_reliability(experiment: Experiment, seed: int) -> FoldReliability
         scores = data.by_track(experiment.model_scores(split, seed), split, "test")[:, columns]
         targets = data.by_track(data.clips.targets, split, "test")[:, columns]
         # Log odds are logits of a sigmoid, whatever function made the scores.
-        model = ScoreCalibration("sigmoid", calibration_of(experiment, split, seed, columns))
+        model = ScoreCalibration("sigmoid", calibration_of(experiment, split, seed, columns), kept)
         raw.append(ScoredTracks(scores, targets, ScoreCalibration("sigmoid")))
         calibrated.append(ScoredTracks(probabilities(log_odds_of(scores), model), targets, model))
     return FoldReliability(

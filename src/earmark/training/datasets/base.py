@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark.errors import DatasetError
-from earmark.tagging.bundle.card import TagName
+from earmark.tagging.bundle.card import TagName, Truth
 from earmark.training.datasets.options import did_you_mean, listed
 
 
@@ -178,6 +178,9 @@ class Dataset:
         positive_threshold: targets at or above it count as positive in evaluation.
         left_out: a sentence for each part of the original that is left out, and for each caveat of results; they are
             shown wherever the dataset is used.
+        truth: who judged the targets, where the card states it.
+        people: what people said, by kind of judge and by track, one value a tag as in `DatasetTrack.targets`.
+            Calibration uses it where there is enough of it, the first kind first.
 
     Raises:
         DatasetError: identifiers or tags repeat, a track has a wrong number of targets, a one-label track does not have
@@ -194,6 +197,8 @@ class Dataset:
     splits: Mapping[str, Split]
     positive_threshold: float = 0.5
     left_out: tuple[str, ...] = ()
+    truth: Truth | None = None
+    people: Mapping[Truth, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.task not in ("multi-label", "one-label"):
@@ -215,6 +220,7 @@ class Dataset:
         self._refuse_repeated("tag", self.labels)
         self._refuse_repeated("track", [track.identifier for track in self.tracks])
         self._check_targets()
+        self._check_people()
         for key, split in self.splits.items():
             self._check_split(key, split)
 
@@ -235,6 +241,16 @@ class Dataset:
                     f"Track {track.identifier!r} has the targets {track.targets}; "
                     "in a one-label dataset exactly one is 1 and the others are 0."
                 )
+
+    def _check_people(self) -> None:
+        for truth, said in self.people.items():
+            for identifier, values in said.items():
+                whole = len(values) == len(self.tags) and identifier in self._by_identifier
+                if not (whole and all(math.isnan(value) or 0.0 <= value <= 1.0 for value in values)):
+                    raise DatasetError(
+                        f"Dataset {self.name!r} has the word of {truth} on {identifier!r} as {values}; expected one of "
+                        f"its tracks with a value for each of its {len(self.tags)} tags, 0..1 or NaN for unknown."
+                    )
 
     def _check_split(self, key: str, split: Split) -> None:
         if key != split.name:
@@ -274,6 +290,10 @@ class Dataset:
             # Adding 0 turns -0 into 0.
             values = "\t".join(repr(float(target) + 0.0) for target in track.targets)
             digest.update(f"{identifier}\t{values}\n".encode())
+        for truth, said in self.people.items():
+            for identifier, row in sorted(said.items()):
+                values = "\t".join(repr(float(value) + 0.0) for value in row)
+                digest.update(f"{truth}\t{identifier}\t{values}\n".encode())
         return digest.hexdigest()
 
     def select(self, identifiers: Iterable[str]) -> tuple[DatasetTrack, ...]:
@@ -295,6 +315,13 @@ class Dataset:
     def targets(self, identifiers: Iterable[str]) -> npt.NDArray[np.float32]:
         """Return the targets of tracks: (tracks, tags) float32 in 0..1, NaN where unknown."""
         rows = [track.targets for track in self.select(identifiers)]
+        return np.array(rows, dtype=np.float32).reshape(len(rows), len(self.tags))
+
+    def said_by(self, truth: Truth, identifiers: Iterable[str]) -> npt.NDArray[np.float32]:
+        """Return what people said of these tracks, (tracks, tags), in 0..1 with NaN for unknown; see `people`."""
+        unknown = (math.nan,) * len(self.tags)
+        said = self.people.get(truth, {})
+        rows = [said.get(track.identifier, unknown) for track in self.select(identifiers)]
         return np.array(rows, dtype=np.float32).reshape(len(rows), len(self.tags))
 
     def split(self, name: str) -> Split:

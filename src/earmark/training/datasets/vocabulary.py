@@ -79,7 +79,7 @@ class Vocabulary(_Part):
     @property
     def names(self) -> tuple[TagName, ...]:
         """The tags as a card names them."""
-        return tuple(TagName(tag.label, tag.group) for tag in self.tags)
+        return tuple(TagName(tag.label, tag.group, tag.synonyms, tag.parents, tag.opposites) for tag in self.tags)
 
     @cached_property
     def _by_word(self) -> dict[str, str]:

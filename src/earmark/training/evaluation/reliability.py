@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from earmark.errors import TrainingError
 from earmark.tagging.bundle.calibration import Calibrated, promised, promises
-from earmark.tagging.bundle.card import Activation, TagCalibration
+from earmark.tagging.bundle.card import Activation, TagCalibration, TagName
 
 Probabilities = npt.NDArray[np.float32]
 
@@ -28,6 +28,7 @@ class ScoreCalibration:
 
     activation: Activation
     calibration: tuple[TagCalibration, ...] = ()
+    tags: tuple[TagName, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Bin:
 
     Attributes:
         probability: their mean probability.
-        share: the mean of their targets.
+        share: the share of positives among them.
         count: the number of pairs.
     """
 
@@ -107,8 +108,7 @@ def measure_reliability(
 ) -> Reliability:
     """Measure the reliability of one model, or of several models that each score other tracks (folds).
 
-    Probabilities are compared with the targets themselves, promises with positives: targets at or above
-    `positive_threshold`.
+    Probabilities and promises are both compared with positives: targets at or above `positive_threshold`.
 
     Raises:
         TrainingError: no target is known.
@@ -120,10 +120,11 @@ def measure_reliability(
         raise TrainingError(
             f"None of {targets.size} targets is known; expected some. Measure on tracks with known labels."
         )
-    curve = reliability_curve(probabilities[known], targets[known], POOLED_BINS)
+    positive = (targets >= positive_threshold).astype(np.float32)
+    curve = reliability_curve(probabilities[known], positive[known], POOLED_BINS)
     tag_errors = {
         label: calibration_error(
-            reliability_curve(probabilities[known[:, tag], tag], targets[known[:, tag], tag], TAG_BINS)
+            reliability_curve(probabilities[known[:, tag], tag], positive[known[:, tag], tag], TAG_BINS)
         )
         for tag, label in enumerate(labels)
         if known[:, tag].any()
@@ -138,14 +139,14 @@ def measure_reliability(
     )
 
 
-def reliability_curve(probabilities: Probabilities, targets: Probabilities, bins: int) -> tuple[Bin, ...]:
-    """Sort probabilities (n,) and known targets (n,) into bins of equal count, ascending; n is at least 1."""
+def reliability_curve(probabilities: Probabilities, positive: Probabilities, bins: int) -> tuple[Bin, ...]:
+    """Sort probabilities (n,) and positives (n,), 1 or 0, into bins of equal count, ascending; n is at least 1."""
     order = np.argsort(probabilities, kind="stable")
     parts = np.array_split(order, min(bins, len(order)))
     return tuple(
         Bin(
             float(probabilities[part].mean(dtype=np.float64)),
-            float(targets[part].mean(dtype=np.float64)),
+            float(positive[part].mean(dtype=np.float64)),
             len(part),
         )
         for part in parts

@@ -296,12 +296,14 @@ class BundleSection(Section):
 
     name: the name of the bundle; without it the name of the recipe. split: the split to train it on, where that is not
     one of `data.splits`. groups: the groups of tags that it keeps; none named means all. calibrate: fit probabilities
-    and thresholds on the validation sides of the recipe's splits. half_precision: round weights to float16, which
-    halves the size.
+    and thresholds on the validation sides of the recipe's splits. familiarity: also fit, on the validation side, how
+    far a sound may be from the music of the training side for promises to be made. half_precision: round weights to
+    float16, which halves the size.
     """
 
     name: str | None = Field(None, pattern=r"^[a-z0-9][a-z0-9.-]*$")
     split: str | None = None
     groups: tuple[str, ...] = ()
     calibrate: bool = False
+    familiarity: bool = False
     half_precision: bool = False

@@ -200,6 +200,12 @@ class Experiment:
         selection = self.selection()
         return self._scores(self.classifier(split, selection, seed), self.vectors(split, selection))
 
+    def model_vectors(self, split: str, seed: int) -> npt.NDArray[np.float32]:
+        """Return the vectors of every clip by the model that the recipe makes a bundle of: (clips, columns) float32."""
+        if self.recipe.model == "joint":
+            return self._joint_vectors(self.joint(split, seed))
+        return self.vectors(split, self.selection())
+
     def _train_classifier(self, split: str, selection: Selection, seed: int) -> TrainedClassifier:
         section, levels = self.recipe.global_, selection.levels
         features = [self.features(split, scale) for scale in selection.scales]

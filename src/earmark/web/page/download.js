@@ -29,9 +29,11 @@ function csv({ prediction }) {
     decoder,
     model,
     calibrated,
+    withheld,
     probabilities,
   } = prediction;
-  const head = ["source", "duration_seconds", "truncated", "short", "decoder", "model", "head_hash", "calibrated"];
+  const ofModel = ["decoder", "model", "head_hash", "calibrated"];
+  const head = ["source", "duration_seconds", "truncated", "short", ...ofModel, "withheld"];
   const told = [
     source,
     duration.toFixed(3),
@@ -41,6 +43,7 @@ function csv({ prediction }) {
     model.name,
     model.head_hash,
     calibrated,
+    withheld?.sentence ?? "",
   ];
   const tags = Object.entries(probabilities);
   return table([

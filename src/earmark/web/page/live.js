@@ -55,9 +55,9 @@ export class Live {
     this._told.textContent = detail;
   }
 
-  _show({ seconds, window_seconds: window, silent, tags }) {
+  _show({ seconds, window_seconds: window, withheld, tags }) {
     const last = `the last ${Math.round(window)} s`;
-    this._told.textContent = `${clock(seconds)}, ${silent ? "silence" : last}`;
+    this._told.textContent = `${clock(seconds)}, ${withheld ? withheld.sentence : last}`;
     this._keepPlaces(tags.slice(0, SHOWN));
   }
 

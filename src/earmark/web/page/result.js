@@ -122,12 +122,13 @@ function key() {
   );
 }
 
-/** Return notes about a file that is truncated or very short. */
+/** Return notes about a file that is truncated or very short, or whose promises are withheld. */
 function notes({ prediction, duration }) {
   const texts = [];
   if (prediction.truncated)
     texts.push(`The file is incomplete: it should be longer than the ${clockEnd(duration)} that could be read.`);
   if (prediction.short.length)
     texts.push("The sound is so short that it was repeated for the analysis. Its tags are less reliable.");
+  if (prediction.withheld) texts.push(`No tag of music is promised: ${prediction.withheld.sentence}.`);
   return texts.map((text) => element("p", { class: "note" }, icon("wrong"), text));
 }
