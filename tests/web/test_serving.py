@@ -125,7 +125,7 @@ def test_the_token_may_come_from_the_environment(model: Path, tmp_path: Path) ->
 def test_who_opens_it_to_others_is_told_what_that_means(model: Path, tmp_path: Path) -> None:
     with serving(model, tmp_path, "--host", "0.0.0.0", EARMARK_TOKEN="") as command:
         assert command.process.stderr is not None
-        assert "Set a token" in command.process.stderr.readline()
+        assert "set a token" in command.process.stderr.readline()
         assert httpx.get(f"{command.url}health", trust_env=False).status_code == 200
 
 
