@@ -24,7 +24,7 @@ from earmark.audio.logmel import LogMelSettings, log_mel
 from earmark.plots import style
 from earmark.tagging.bundle.card import VectorBlock
 from earmark.teaching.quality import roc_auc
-from earmark.teaching.regression import Columns, Space, choices_of, fit
+from earmark.teaching.regression import Columns, RegressionData, choices_of, fit_regression
 from earmark.teaching.selection import USUAL_STRENGTH
 from earmark.training.datasets import emotify
 from earmark.training.datasets.base import Dataset
@@ -100,7 +100,7 @@ def _curve(dataset: Dataset, kind: Kind, numbers: list[int], draws: int) -> Curv
         split = dataset.split(name)
         known, test = ([place[track] for track in side] for side in ((*split.train, *split.valid), split.test))
         mean, deviation = every[known].mean(axis=0), np.maximum(every[known].std(axis=0), 1e-6)
-        space = Space((every[[*known, *test]] - mean) / deviation, layout)
+        regression_data = RegressionData((every[[*known, *test]] - mean) / deviation, layout)
         rest = len(known) + np.arange(len(test))
         for number in numbers:
             areas = []
@@ -112,8 +112,8 @@ def _curve(dataset: Dataset, kind: Kind, numbers: list[int], draws: int) -> Curv
                 for _ in range(draws):
                     drawn = [generator.permutation(np.flatnonzero(side))[:number] for side in (has, ~has)]
                     rows = np.sort(np.concatenate(drawn))
-                    features, others = space.fold(rows, rest, columns)
-                    weights, intercept = fit(features, has[rows], USUAL_STRENGTH)
+                    features, others = regression_data.fold(rows, rest, columns)
+                    weights, intercept = fit_regression(features, has[rows], USUAL_STRENGTH)
                     areas.append(roc_auc(others @ weights + intercept, there))
             curve[number].append(float(np.mean(areas)))
     return curve

@@ -15,7 +15,7 @@ from earmark.tagging.tagger import Tagger
 from earmark.teaching.examples import Examples, examples_of
 from earmark.teaching.quality import roc_auc
 from earmark.teaching.reading import HIDDEN
-from earmark.teaching.regression import fit
+from earmark.teaching.regression import fit_regression
 from earmark.teaching.teach import Lesson, Taught, teach
 from earmark.training.bundling.platt import fit_calibration
 
@@ -77,7 +77,7 @@ def test_words_that_stand_in_the_hidden_layer_are_read_there() -> None:
         np.testing.assert_array_equal(weights[f"head.layer.1.{part}"], own.weights[f"head.layer.1.{part}"])
     standardised = (hidden - hidden.mean(axis=0)) / hidden.std() / np.sqrt(hidden.shape[1])
     for number, word in enumerate(card.labels):
-        fitted, intercept = fit(
+        fitted, intercept = fit_regression(
             standardised.astype(np.float64), np.array([word in each for each in words]), found.strength
         )
         logits = Classifier(card.head, weights)(vectors)[:, number]

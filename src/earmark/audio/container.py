@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from earmark.audio.source import Opened
+from earmark.audio.source import SourceFile
 
 Kind = Literal["WAV", "AIFF", "Ogg Vorbis", "other"]
 
@@ -37,7 +37,7 @@ class Container:
     mp3_samples: int
 
 
-def read_container(file: Opened) -> Container:
+def read_container(file: SourceFile) -> Container:
     """Return what a file's header says. The file is read from its start and left at its start."""
     total = file.seek(0, io.SEEK_END)
     file.seek(0)
@@ -68,7 +68,7 @@ def read_container(file: Opened) -> Container:
     return Container(kind, cut, mp3_samples)
 
 
-def _chunk_is_cut(file: Opened, total: int, wanted: bytes, order: Literal["little", "big"]) -> bool:
+def _chunk_is_cut(file: SourceFile, total: int, wanted: bytes, order: Literal["little", "big"]) -> bool:
     """Return whether the chunk that holds the samples ends after the file does."""
     long_size = 0
     for chunk in chunks(file, order):
@@ -81,7 +81,7 @@ def _chunk_is_cut(file: Opened, total: int, wanted: bytes, order: Literal["littl
     return False
 
 
-def _ogg_is_cut(file: Opened, total: int) -> bool:
+def _ogg_is_cut(file: SourceFile, total: int) -> bool:
     """Return whether the last page is incomplete, or not marked as the end of its stream."""
     file.seek(max(0, total - 2 * OGG_PAGE_BYTES))
     tail = file.read()
@@ -102,7 +102,7 @@ def _is_one_vorbis_stream(head: bytes) -> bool:
     return head[second_page : second_page + 5] == b"OggS\0" and not head[second_page + 5] & 2
 
 
-def _mp4_is_cut(file: Opened, total: int) -> bool:
+def _mp4_is_cut(file: SourceFile, total: int) -> bool:
     """Return whether one of the outermost boxes ends after the file does."""
     position = 0
     for _ in range(MOST_CHUNKS):
@@ -137,7 +137,7 @@ def _asf_is_cut(head: bytes, total: int) -> bool:
     return not broadcast and int.from_bytes(fields[0], "little") > total
 
 
-def _counted_mp3_samples(file: Opened) -> int:
+def _counted_mp3_samples(file: SourceFile) -> int:
     """Return how many samples the Xing or Info header of an MP3's first frame promises; 0 where there is none."""
     position = 0
     while True:
@@ -190,14 +190,17 @@ Repair = tuple[int, bytes]
 
 
 class Chunk(NamedTuple):
-    """A chunk of a file: its name, where its content begins, and the number of bytes in its header."""
+    """A chunk of a file: its name, the position of its content, and the length of its content, as its header states it.
+
+    Both are in bytes.
+    """
 
     name: bytes
     start: int
     size: int
 
 
-def with_true_sizes(file: Opened) -> Opened:
+def with_true_sizes(file: SourceFile) -> SourceFile:
     """Return the file with the true number of bytes in its header where the header holds a placeholder.
 
     That is WAV, RF64, BW64, W64, AIFF, CAF and AU with a size of 0, about 2 or 4 GiB, or about the largest 64-bit
@@ -222,7 +225,7 @@ def with_true_sizes(file: Opened) -> Opened:
     return file.repaired(repairs) if repairs else file
 
 
-def chunks(file: Opened, order: Literal["little", "big"], start: int = 12) -> Iterator[Chunk]:
+def chunks(file: SourceFile, order: Literal["little", "big"], start: int = 12) -> Iterator[Chunk]:
     """Yield the chunks of RIFF (little-endian) or IFF (big-endian) from a position on."""
     total = file.size()
     for _ in range(MOST_CHUNKS):
@@ -245,7 +248,7 @@ def _fitting(size: int) -> int:
     return min(max(0, size), (1 << 32) - 1)
 
 
-def _of_wav(file: Opened, total: int) -> list[Repair]:
+def _of_wav(file: SourceFile, total: int) -> list[Repair]:
     long_sizes = None
     for chunk in chunks(file, "little"):
         if chunk.name == b"ds64" and chunk.size >= 24:
@@ -268,13 +271,13 @@ def _of_wav(file: Opened, total: int) -> list[Repair]:
     return []
 
 
-def is_empty_wav(file: Opened) -> bool:
+def is_empty_wav(file: SourceFile) -> bool:
     """Return whether a WAV holds no samples, although other chunks follow their chunk."""
     data = next((chunk for chunk in chunks(file, "little") if chunk.name == b"data"), None)
     return data is not None and _is_really_empty(file, data, file.size())
 
 
-def _is_really_empty(file: Opened, data: Chunk, total: int) -> bool:
+def _is_really_empty(file: SourceFile, data: Chunk, total: int) -> bool:
     """Return whether the chunk of samples is empty because other chunks follow it to the end of the file."""
     if data.size:
         return False
@@ -286,7 +289,7 @@ def _is_really_empty(file: Opened, data: Chunk, total: int) -> bool:
     return last is not data and last.start + last.size + last.size % 2 == total
 
 
-def _of_aiff(file: Opened, total: int) -> list[Repair]:
+def _of_aiff(file: SourceFile, total: int) -> list[Repair]:
     common = None
     for chunk in chunks(file, "big"):
         if chunk.name == b"COMM":
@@ -310,7 +313,7 @@ def _of_aiff(file: Opened, total: int) -> list[Repair]:
     return []
 
 
-def _of_w64(file: Opened, total: int) -> list[Repair]:
+def _of_w64(file: SourceFile, total: int) -> list[Repair]:
     start = 40
     for _ in range(MOST_CHUNKS):
         file.seek(start)
@@ -326,7 +329,7 @@ def _of_w64(file: Opened, total: int) -> list[Repair]:
     return []
 
 
-def _of_caf(file: Opened, total: int) -> list[Repair]:
+def _of_caf(file: SourceFile, total: int) -> list[Repair]:
     start = 8
     for _ in range(MOST_CHUNKS):
         file.seek(start)

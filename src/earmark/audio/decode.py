@@ -34,7 +34,7 @@ import numpy.typing as npt
 from earmark.audio.bitstream import BitstreamCheck
 from earmark.audio.links import Links, Reader
 from earmark.audio.resample import Resampler
-from earmark.audio.source import Opened, decode_errors, open_source
+from earmark.audio.source import SourceFile, decode_errors, open_source
 from earmark.audio.stopwatch import Stopwatch
 from earmark.audio.waveform import Waveform, whole_rate
 from earmark.errors import DecodeError, WaveformError
@@ -82,7 +82,7 @@ def decode(source: Source, rate_hz: int = 22_050, stopwatch: Stopwatch | None = 
     return Sound(opened.short_name, opened.label, links, rate_hz, opened=opened, stopwatch=stopwatch)
 
 
-def _open(source: object) -> tuple[Opened, Links]:
+def _open(source: object) -> tuple[SourceFile, Links]:
     """Open a file and its first link."""
     opened = open_source(source)
     with ExitStack() as failing:
@@ -119,7 +119,7 @@ class Sound:
         readers: Readers,
         rate_hz: int,
         *,
-        opened: Opened | None = None,
+        opened: SourceFile | None = None,
         stopwatch: Stopwatch | None = None,
     ) -> None:
         self.name = name

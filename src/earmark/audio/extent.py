@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from earmark.audio.source import Opened
+from earmark.audio.source import SourceFile
 
 SCAN_BYTES = 1 << 20
 PASSED_BYTES = 1 << 19
@@ -13,7 +13,7 @@ SEARCHED_BYTES = 1 << 25
 ID3V2_HEADER_BYTES = 10
 ID3V1_BYTES = 128
 APE_HEADER_BYTES = 32
-"""Of a header, and as many of a footer."""
+"""The length of an APEv2 header, and of its footer."""
 FEWEST_ZEROS = 16
 """The fewest zeros at the start of a file that are passed over; fewer may belong to its format, as in MPEG or MP4."""
 
@@ -38,7 +38,7 @@ KILOBITS = {
 """The bit rates of MPEG audio, by version (2 and 2.5 are alike) and layer."""
 
 
-def without_tags_around(file: Opened) -> Opened:
+def without_tags_around(file: SourceFile) -> SourceFile:
     """Return a file from where its sound begins, without the ID3v1 behind WavPack and the APE tag behind MPEG audio.
 
     libav takes an ID3v1 tag there for a broken block, and a long APE tag for a second file of unknown length.
@@ -58,7 +58,7 @@ def without_tags_around(file: Opened) -> Opened:
     return sound.stretch(0, end) if end < total else sound
 
 
-def leading_bytes(file: Opened) -> int:
+def leading_bytes(file: SourceFile) -> int:
     """Return how many bytes of ID3v2 tags and zeros stand before the sound.
 
     A single tag of ordinary size before MPEG audio counts as 0, because libav passes over it and learns the format from
@@ -79,7 +79,7 @@ def leading_bytes(file: Opened) -> int:
     return 0 if not first or passed_by_libav else position
 
 
-def link_starts(file: Opened) -> list[int]:
+def link_starts(file: SourceFile) -> list[int]:
     """Return the position at which each link begins.
 
     Links are files joined end to end, as Ogg allows and people do with FLAC. Streams that are multiplexed in Ogg begin
@@ -99,7 +99,7 @@ def link_starts(file: Opened) -> list[int]:
     return starts
 
 
-def first_sound(file: Opened) -> tuple[int, str] | None:
+def first_sound(file: SourceFile) -> tuple[int, str] | None:
     """Return where sound begins in a file that begins with something else, and libav's name of its format.
 
     FLAC and Ogg are recognised by their first marks, MPEG audio by several frames in a row. Returns None where there
@@ -124,12 +124,12 @@ def first_sound(file: Opened) -> tuple[int, str] | None:
     return None
 
 
-def _bytes_at(file: Opened, position: int, count: int) -> bytes:
+def _bytes_at(file: SourceFile, position: int, count: int) -> bytes:
     file.seek(position)
     return file.read(count)
 
 
-def _ape_tag_bytes(file: Opened, end: int) -> int:
+def _ape_tag_bytes(file: SourceFile, end: int) -> int:
     """Return the length of the APE tag before a position, 0 where there is none."""
     footer = _bytes_at(file, max(0, end - APE_HEADER_BYTES), APE_HEADER_BYTES)
     if not footer.startswith(b"APETAGEX") or len(footer) < APE_HEADER_BYTES:
@@ -139,7 +139,7 @@ def _ape_tag_bytes(file: Opened, end: int) -> int:
     return length if length < end else 0
 
 
-def _id3v2_bytes(file: Opened, position: int) -> int:
+def _id3v2_bytes(file: SourceFile, position: int) -> int:
     """Return the length of the ID3v2 tag at a position; 0 where there is none."""
     file.seek(position)
     tag = file.read(ID3V2_HEADER_BYTES)
@@ -149,7 +149,7 @@ def _id3v2_bytes(file: Opened, position: int) -> int:
     return ID3V2_HEADER_BYTES + size + (ID3V2_HEADER_BYTES if tag[5] & 0x10 else 0)
 
 
-def _zero_bytes(file: Opened, position: int) -> int:
+def _zero_bytes(file: SourceFile, position: int) -> int:
     """Return how many zeros stand at a position; 0 where they are few, and without those that belong to MP4."""
     file.seek(position)
     start = position
@@ -166,7 +166,7 @@ def _zero_bytes(file: Opened, position: int) -> int:
     return position - start
 
 
-def _marks(file: Opened, mark: re.Pattern[bytes]) -> list[int]:
+def _marks(file: SourceFile, mark: re.Pattern[bytes]) -> list[int]:
     """Return every position at which a mark stands, in order."""
     found: list[int] = []
     kept, position = b"", 0
@@ -183,7 +183,7 @@ def _marks(file: Opened, mark: re.Pattern[bytes]) -> list[int]:
     return sorted(set(found))
 
 
-def _ogg_page_bytes(file: Opened, position: int) -> int:
+def _ogg_page_bytes(file: SourceFile, position: int) -> int:
     """Return the length of the Ogg page at a position."""
     file.seek(position + 26)
     segments = file.read(1)
@@ -191,7 +191,7 @@ def _ogg_page_bytes(file: Opened, position: int) -> int:
     return 27 + len(lengths) + sum(lengths)
 
 
-def _mpeg_frames(file: Opened, position: int) -> bool:
+def _mpeg_frames(file: SourceFile, position: int) -> bool:
     """Return whether enough frames of one kind of MPEG audio follow each other from a position."""
     kind = None
     for _ in range(MPEG_FRAMES):

@@ -1,4 +1,4 @@
-"""What a recording is: a hash of its sound as it lies in the file, undecoded, so that tags and names do not matter."""
+"""The identity of a recording: a hash of its undecoded sound, which does not depend on tags and names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Literal, cast
 
 from earmark.audio.container import read_container, with_true_sizes
 from earmark.audio.extent import ID3V1_BYTES, link_starts, without_tags_around
-from earmark.audio.source import Opened, decode_errors, open_source
+from earmark.audio.source import SourceFile, decode_errors, open_source
 from earmark.errors import DecodeError, StorageError
 
 DIGEST_BYTES = 16
@@ -19,15 +19,15 @@ READ_BYTES = 1 << 16
 MOST_TRIMMED_SAMPLES = 2 * 4095 + 529
 """The encoder's delay and padding, of 12 bits each, and the decoder's own delay."""
 STREAMINFO_BYTES = 18
-"""Of FLAC's STREAMINFO, all but the hash of what was encoded, which decides nothing."""
+"""The bytes of STREAMINFO that count: all but the hash of the audio."""
 MARK = "-"
-"""Between the hash of the packets and that of how they are decoded."""
+"""The separator of the hash of the packets and the hash of how they are decoded."""
 TRIMMED: Literal["skip_samples"] = "skip_samples"
-"""libav's name of what it says of samples that are taken off a packet."""
+"""libav's name of the side data that state how many samples are removed from a packet."""
 WRITES_ITS_SIZE = "asf"
-"""The container whose header holds the size of the file, tags included; a program that writes tags corrects it."""
+"""The container whose header states the size of the file with its tags, so that writing tags changes the header."""
 IN_BLOCKS = ("adpcm", "wma")
-"""How the names of codecs begin whose blocks are as long as a header says."""
+"""The beginnings of the names of codecs whose block lengths are stated in a header."""
 
 
 def identity(source: str | os.PathLike[str] | bytes | BinaryIO) -> str:
@@ -35,18 +35,18 @@ def identity(source: str | os.PathLike[str] | bytes | BinaryIO) -> str:
 
     source: a path, a file's bytes, or a binary file object, read from its current position.
 
-    Where libav can take the file apart, the first hash is of the undecoded packets of its best sound stream, with the
-    codec, the rate and the number of channels, and the second of what else decides how they are decoded: the samples
-    that are taken off both ends (by LAME's header, edit lists, iTunes's comment, Opus's pre-skip, positions in Ogg),
-    Opus's gain, Vorbis's codebooks, and the lengths by which a file is known to be cut. So a copy whose header is
-    damaged is another recording. Titles, cover pictures, and where in the file they stand, change nothing. Nothing
-    is decoded. Where libav finds no packets, or breaks off, the hash is of all the file's bytes.
+    Where libav can read the packets of the file, the first hash covers the undecoded packets of its best sound stream,
+    the codec, the rate and the number of channels. The second hash covers everything else that determines how the
+    packets are decoded: the samples that are removed at both ends (by LAME's header, edit lists, iTunes's comment,
+    Opus's pre-skip, positions in Ogg), Opus's gain, Vorbis's codebooks, and whether the file is known to be cut. So a
+    copy with a damaged header is another recording. Titles, cover pictures and their positions change nothing. Where
+    libav finds no packets, or fails while reading them, the hash covers all bytes of the file.
 
-    Choice: the first 128 bits of SHA-256, which processors compute twice as fast as BLAKE2b, and 32 for how packets are
-    decoded, which only has to tell copies apart; PCM is one run of bytes, however cut. FLAC, whose frames are most of
-    its file, is read without libav, with the same result, four times as fast.
+    Choice: the first 128 bits of SHA-256, which processors compute twice as fast as BLAKE2b, and 32 bits of the second
+    hash, which only has to distinguish copies. How PCM is split into packets does not count. FLAC files,
+    which are mostly frames, are read without libav, with the same result, four times as fast.
 
-    Raises DecodeError for what cannot be read.
+    Raises DecodeError where the source cannot be read.
     """
     with open_source(source) as opened, decode_errors(opened):
         sound = with_true_sizes(without_tags_around(opened))
@@ -55,8 +55,8 @@ def identity(source: str | os.PathLike[str] | bytes | BinaryIO) -> str:
     return found
 
 
-def _of_flac(opened: Opened) -> str:
-    """Return the identity of a FLAC by all that follows its header; empty where the file is no plain FLAC."""
+def _of_flac(opened: SourceFile) -> str:
+    """Return the identity of a FLAC file by the bytes after its header; empty where the file is not a plain FLAC."""
     opened.seek(0)
     if opened.read(4) != b"fLaC":
         return ""
@@ -85,9 +85,9 @@ def _of_flac(opened: Opened) -> str:
     return _text("packets", digest, decoding)
 
 
-def _of_packets(opened: Opened) -> str:
-    """Return the identity by packets; empty where libav does not give all of them."""
-    from earmark.audio.libav import Failure, open_file, sound_stream  # here: who needs no packets does not wait for it
+def _of_packets(opened: SourceFile) -> str:
+    """Return the identity by packets; empty where libav cannot read all of them."""
+    from earmark.audio.libav import Failure, open_file, sound_stream  # imported here, as it is slow to load
 
     digest, decoding = hashlib.sha256(), hashlib.sha256()
     kind, form, count = "", "", 0
@@ -108,7 +108,7 @@ def _of_packets(opened: Opened) -> str:
                 decoding.update(_configuration(context))
                 in_blocks = context.codec.canonical_name.startswith(IN_BLOCKS)
                 for packet in container.demux(stream):
-                    if packet.size:  # the last one is empty: the end
+                    if packet.size:  # the last packet is empty
                         digest.update(cast(Any, packet))
                         count += 1
                         if packet.has_sidedata(TRIMMED):
@@ -129,22 +129,24 @@ def _of_packets(opened: Opened) -> str:
 
 
 def same_sound(kept: str, found: str) -> bool:
-    """Whether two identities are of the same sound, one of them perhaps made before how packets are decoded counted."""
+    """Return whether two identities are of the same sound; one may lack the second hash, as in older libraries."""
     return kept == found or (packets_of(kept) == packets_of(found) and (MARK in kept) != (MARK in found))
 
 
 def packets_of(identity: str) -> str:
-    """Return the identity that a sound had before how its packets are decoded counted."""
+    """Return an identity without its second hash, as in older libraries."""
     return identity.partition(MARK)[0]
 
 
 def _configuration(context: Any) -> bytes:
-    """Return what a decoder is told besides packets, without titles, so that containers and tags change little."""
+    """Return the configuration that a decoder gets besides packets, without titles and without the container."""
     codec, told = context.codec.canonical_name, context.extradata or b""
     if codec == "vorbis":
         told = _without_comments(told)
     elif codec == "flac":
-        told = (told[8:] if told.startswith(b"fLaC") else told)[:STREAMINFO_BYTES]  # Matroska has the mark and a head
+        told = (told[8:] if told.startswith(b"fLaC") else told)[
+            :STREAMINFO_BYTES
+        ]  # Matroska adds the mark and a block header
     elif codec.startswith("wma"):
         told += b"%d bits a second" % (context.bit_rate or 0)
     return _told(told)
@@ -155,7 +157,7 @@ def _told(told: bytes) -> bytes:
 
 
 def _without_comments(headers: bytes) -> bytes:
-    """Return Vorbis's first and third header of the three that libav puts behind their number and two lengths."""
+    """Return the first and third of Vorbis's three headers, which libav stores after their number and two lengths."""
     lengths, place = [], 1
     for _ in range(2):
         length = 0
@@ -167,11 +169,11 @@ def _without_comments(headers: bytes) -> bytes:
     return headers[place : place + first] + headers[place + first + comments :]
 
 
-def _disagreement(opened: Opened, frames: int, rate_hz: int) -> bytes:
-    """Return what an MP3's Xing header promises where its frames hold something else, or nothing is taken off them.
+def _disagreement(opened: SourceFile, frames: int, rate_hz: int) -> bytes:
+    """Return the number of samples that an MP3's Xing header states, unless it fits the number of its frames.
 
-    The header says how many samples are taken off both ends, and whether the file is cut. A copy whose header is
-    damaged is decoded otherwise, and must not stand for the whole ones.
+    It fits where the frames hold some more samples, which are removed at both ends. A copy with a damaged header is
+    decoded differently, and must not have the identity of intact copies.
     """
     promised = read_container(opened).mp3_samples
     samples = frames * (1152 if rate_hz >= 32_000 else 576)
@@ -179,12 +181,12 @@ def _disagreement(opened: Opened, frames: int, rate_hz: int) -> bytes:
     return b"" if fits else b"%d samples promised\n" % promised
 
 
-def _is_ogg(opened: Opened) -> bool:
+def _is_ogg(opened: SourceFile) -> bool:
     opened.seek(0)
     return opened.read(4) == b"OggS"
 
 
-def _of_bytes(opened: Opened) -> str:
+def _of_bytes(opened: SourceFile) -> str:
     digest = hashlib.sha256()
     opened.seek(0)
     while part := opened.read(READ_BYTES):

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from earmark.audio.bitstream import BitstreamCheck
 from earmark.audio.extent import first_sound
 from earmark.audio.formats import FORMATS
-from earmark.audio.source import Opened
+from earmark.audio.source import SourceFile
 from earmark.errors import DecodeError
 from earmark.file_errors import reason_of
 
@@ -49,7 +49,7 @@ def open_container(
     return av.open(source, mode="r", format=form, options=given, **settings)
 
 
-def open_file(opened: Opened) -> Any:
+def open_file(opened: SourceFile) -> Any:
     """Open a file from its start, or from where sound begins in it where libav finds no format, and return the
     container.
 
@@ -120,7 +120,7 @@ class AvReader:
     Raises DecodeError where libav cannot open the file, where it holds no sound, or where none of it can be decoded.
     """
 
-    def __init__(self, opened: Opened, *, mp3_samples: int = 0) -> None:
+    def __init__(self, opened: SourceFile, *, mp3_samples: int = 0) -> None:
         version = ".".join(str(part) for part in av.library_versions["libavcodec"])
         self.decoder = f"PyAV {av.__version__} (libavcodec {version})"
         self.rate_hz = 0

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from earmark.audio.container import is_empty_wav, read_container, with_true_sizes
 from earmark.audio.extent import link_starts, without_tags_around
-from earmark.audio.source import Opened, decode_errors
+from earmark.audio.source import SourceFile, decode_errors
 from earmark.errors import DecodeError, StorageError
 
 LOWEST_HZ, HIGHEST_HZ = 1_000, 10_000_000  # a header that claims another rate is wrong
@@ -41,7 +41,7 @@ class Links:
     Raises DecodeError where no link can be decoded.
     """
 
-    def __init__(self, opened: Opened) -> None:
+    def __init__(self, opened: SourceFile) -> None:
         with decode_errors(opened):
             sound = with_true_sizes(without_tags_around(opened))
             opened.check()
@@ -88,7 +88,7 @@ class Links:
         return None
 
 
-def _open_reader(link: Opened) -> tuple[Reader, bool]:
+def _open_reader(link: SourceFile) -> tuple[Reader, bool]:
     """Return the reader for the link's format, and whether the header says that the end is missing."""
     container = read_container(link)
     link.check()

@@ -326,7 +326,10 @@ def log_mel(
 
 
 def check_samples(samples: npt.NDArray[np.float32]) -> None:
-    """Raise WaveformError unless `samples` is a (samples,) float32 array of finite values; may be empty."""
+    """Raise WaveformError unless `samples` is a (samples,) float32 array of finite values; it may be empty.
+
+    The values lie between -LARGEST_SAMPLE and LARGEST_SAMPLE.
+    """
     if not isinstance(samples, np.ndarray):
         raise WaveformError(f"Samples came as {type(samples).__name__}; a numpy float32 array is needed.")
     if samples.ndim != 1:

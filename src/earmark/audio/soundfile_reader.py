@@ -9,7 +9,7 @@ import numpy.typing as npt
 import soundfile
 
 from earmark.audio.bitstream import BitstreamCheck
-from earmark.audio.source import Opened
+from earmark.audio.source import SourceFile
 from earmark.errors import DecodeError
 
 BLOCK_SECONDS = 2
@@ -31,7 +31,7 @@ class SoundFileReader:
     last block, whether fewer samples came than the header counts.
     """
 
-    def __init__(self, opened: Opened) -> None:
+    def __init__(self, opened: SourceFile) -> None:
         self.decoder = f"libsndfile {soundfile.__libsndfile_version__}"
         self._decoded = 0
         self._ended_by_error = False

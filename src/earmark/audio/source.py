@@ -35,7 +35,7 @@ OF_THE_FILE = frozenset(
 """The system's errors for a path that is wrong or forbidden; all others, such as EIO, are failures of the storage."""
 
 
-class Opened(io.RawIOBase):
+class SourceFile(io.RawIOBase):
     """A seekable file, or a part of one, without the name by which a library might judge it.
 
     Its methods raise nothing while a library uses it, because an exception in the callback of a C library would be lost
@@ -43,8 +43,8 @@ class Opened(io.RawIOBase):
     afterwards. Seeking to an impossible position returns -1, as C libraries expect.
 
     short_name: the file's name without its folder, or <bytes>, <stream>. label: the name with the folder, for messages.
-    owned: whether close() closes the file too; a file object of the caller's stays open. start, stop: the part of the
-    file that is visible, from the first byte to before the last (None: to the file's end).
+    owned: whether close() closes the file too; a file object of the caller's stays open. start, stop: the
+    visible part of the file, from byte `start` up to, but not including, byte `stop` (None: to the end of the file).
     """
 
     def __init__(self, file: BinaryIO, label: str, *, owned: bool, start: int, stop: int | None = None) -> None:
@@ -57,14 +57,14 @@ class Opened(io.RawIOBase):
         self._repairs: list[tuple[int, bytes]] = []
         self._failures: list[Exception] = []  # shared by a file and its stretches
 
-    def stretch(self, start: int, stop: int | None = None) -> Opened:
+    def stretch(self, start: int, stop: int | None = None) -> SourceFile:
         """Return the bytes from `start` to before `stop` as a file of their own, which leaves this one open."""
         behind = self._stop if stop is None else self._start + stop
-        stretch = Opened(self._file, self.label, owned=False, start=self._start + start, stop=behind)
+        stretch = SourceFile(self._file, self.label, owned=False, start=self._start + start, stop=behind)
         stretch._failures = self._failures
         return stretch
 
-    def repaired(self, repairs: list[tuple[int, bytes]]) -> Opened:
+    def repaired(self, repairs: list[tuple[int, bytes]]) -> SourceFile:
         """Return the same file with other bytes in some positions when it is read. Nothing is written."""
         repaired = self.stretch(0)
         repaired._repairs = repairs
@@ -155,7 +155,7 @@ class Opened(io.RawIOBase):
 
 
 @contextmanager
-def decode_errors(opened: Opened) -> Iterator[None]:
+def decode_errors(opened: SourceFile) -> Iterator[None]:
     """Raise DecodeError in place of whatever a library raises while it works on a file.
 
     Where reading the file failed, the error is that of check(), whatever the library made of it.
@@ -173,7 +173,7 @@ def decode_errors(opened: Opened) -> Iterator[None]:
         raise
 
 
-def open_source(source: object) -> Opened:
+def open_source(source: object) -> SourceFile:
     """Open a path, bytes or a binary file object.
 
     A file object that cannot seek is first copied to a temporary file, in memory up to 32 MB.
@@ -181,7 +181,7 @@ def open_source(source: object) -> Opened:
     Raises DecodeError for what cannot be read, and StorageError where that is the fault of the storage.
     """
     if isinstance(source, bytes | bytearray | memoryview):
-        return Opened(io.BytesIO(source), "<bytes>", owned=True, start=0)
+        return SourceFile(io.BytesIO(source), "<bytes>", owned=True, start=0)
     if isinstance(source, str | os.PathLike):
         return _open_path(os.fsdecode(source))
     read = getattr(source, "read", None)
@@ -200,7 +200,7 @@ def open_source(source: object) -> Opened:
         raise _refusal(label, "the file object cannot be read", error) from error
 
 
-def _open_path(path: str) -> Opened:
+def _open_path(path: str) -> SourceFile:
     """Open a path, or raise DecodeError."""
     try:
         mode = Path(path).stat().st_mode
@@ -221,12 +221,12 @@ def _refusal(label: str, what: str, error: Exception) -> DecodeError:
     return kind(label, f"{what}: {getattr(error, 'strerror', None) or str(error) or type(error).__name__}")
 
 
-def _seekable(file: BinaryIO, label: str, *, owned: bool) -> Opened:
+def _seekable(file: BinaryIO, label: str, *, owned: bool) -> SourceFile:
     """Return a file that can seek, copied to a temporary file where it cannot."""
     seekable = getattr(file, "seekable", None)
     if seekable is not None and seekable():
-        return Opened(file, label, owned=owned, start=file.tell())
-    spool = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES))  # noqa: SIM115 (Opened closes it)
+        return SourceFile(file, label, owned=owned, start=file.tell())
+    spool = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES))  # noqa: SIM115 (SourceFile closes it)
     with ExitStack() as failing:
         failing.callback(spool.close)
         try:
@@ -235,4 +235,4 @@ def _seekable(file: BinaryIO, label: str, *, owned: bool) -> Opened:
             if owned:
                 file.close()
         failing.pop_all()
-    return Opened(spool, label, owned=True, start=0)
+    return SourceFile(spool, label, owned=True, start=0)

@@ -179,13 +179,13 @@ def calibrate(
         if lacking:
             say(lacking)
     with progress("tagging") as done:
-        bundle, heard = calibrate_bundle(tagger.bundle, dataset, chosen, side, done, threads)
-    for reason in heard.unreadable:
+        bundle, scored = calibrate_bundle(tagger.bundle, dataset, chosen, side, done, threads)
+    for reason in scored.unreadable:
         say(f"left out: {reason}")
     write_bundle(bundle, output)
     calibration = bundle.card.calibration
     promising = sum(bool(entry.thresholds) for entry in calibration)
-    say(f"calibrated {len(calibration)} tags on {len(heard.tracks)} tracks; {promising} of them promise a precision")
+    say(f"calibrated {len(calibration)} tags on {len(scored.tracks)} tracks; {promising} of them promise a precision")
     typer.echo(output)
 
 

@@ -89,7 +89,11 @@ class RayEngine:
         self._assign()
 
     def wait(self) -> tuple[Job, Outcome]:
-        """Wait for the next job that is done, and return it with its outcome."""
+        """Wait for the next job that is done, and return it with its outcome.
+
+        Raises:
+            LibraryError: no job was submitted.
+        """
         if not self._waiting and not self._busy:
             raise LibraryError("wait: found no submitted job, expected at least one. Submit one first.")
         while True:

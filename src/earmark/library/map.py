@@ -31,7 +31,7 @@ class CollectionMap:
 def map_of(vectors: Vectors, labels: tuple[str, ...]) -> CollectionMap:
     """Lay tracks out along the first two principal components of their vectors.
 
-    Decision: no neighbour embedding. Principal components are the same for the same library, take seconds for 100 000
+    Choice: no neighbour embedding. Principal components are the same for the same library, take seconds for 100 000
     tracks, and distances mean the same everywhere. The sign of each axis makes its third moment positive, so it does
     not depend on chance.
     """

@@ -47,8 +47,9 @@ class Presence:
     def mark(self, back: Sequence[str], addresses: Sequence[str]) -> tuple[int, list[str]]:
         """Mark files that exist again, and files that are missing from folders that were read completely.
 
-        addresses: the named addresses whose files could all be listed. Returns the number of missing files, and notes
-        for the user.
+        addresses: the named addresses whose files could all be listed. Returns the number of files that are newly
+        marked as missing in folders and at addresses (not those that were named themselves), and notes for the user.
+        Failures of files that are gone, and paths through second links, are removed.
         """
         walk, database = self._walk, self._database
         missing, notes = 0, []

@@ -1,6 +1,6 @@
 """Change a file safely: change a copy, compare its sound, and replace the file by the copy in one step.
 
-Decision: a copy, although editing in place would read and write less. Whatever happens, even a power failure, the path
+Choice: a copy, although editing in place would read and write less. Whatever happens, even a power failure, the path
 leads either to the old file or to the new one, and never to a damaged one.
 """
 
@@ -120,7 +120,7 @@ def _refuse_another_sound(path: Path, file: Path, sound: str) -> None:
             "its sound cannot be separated from its tags, so it cannot be checked that the sound stays the same; "
             "nothing was written",
         )
-    if not same_sound(sound, _heard(path, file)):
+    if not same_sound(sound, _identity_of(path, file)):
         raise TrackFileError(
             str(path),
             "it contains another recording than the library knows; nothing was written. Add it to the library again.",
@@ -128,13 +128,13 @@ def _refuse_another_sound(path: Path, file: Path, sound: str) -> None:
 
 
 def _refuse_changed_sound(path: Path, copy: Path, sound: str) -> None:
-    if not same_sound(sound, _heard(path, copy)):
+    if not same_sound(sound, _identity_of(path, copy)):
         raise TrackFileError(
             str(path), "writing tags would have changed its sound, as in a damaged file; nothing was written"
         )
 
 
-def _heard(path: Path, file: Path) -> str:
+def _identity_of(path: Path, file: Path) -> str:
     try:
         return identity(file)
     except DecodeError as error:

@@ -32,7 +32,7 @@ def fitting(query: Query, vectors: Vectors, database: Database, threshold: float
 
     threshold: the least probability of a tag that the query names without a comparison.
 
-    Decision: the score is the probability that the query is true if tags are independent. AND multiplies, OR is 1 minus
+    Choice: the score is the probability that the query is true if tags are independent. AND multiplies, OR is 1 minus
     the product of 1 - score, NOT and "less than" are 1 - score, and paths are 0 or 1.
     """
     match query:

@@ -244,7 +244,7 @@ class ChunkTags:
                 tags = int.from_bytes(file.read(8), "little")
                 end = file.seek(0, 2)
             return [digest(self._path, [Span(0, 28), Span(tags or end, end)]), self._rest]
-        return [*chunks(self._path, self._kind), self._rest]
+        return [*chunk_hashes(self._path, self._kind), self._rest]
 
 
 def id3_spans(file: BinaryIO) -> list[Span]:
@@ -279,7 +279,7 @@ def digest(path: Path, without: Sequence[Span]) -> bytes:
     return hashed.digest()
 
 
-def chunks(path: Path, kind: str) -> list[bytes]:
+def chunk_hashes(path: Path, kind: str) -> list[bytes]:
     """Return the names and hashes of a RIFF or IFF file's chunks, except ID3v2, and a hash of the bytes after them."""
     order: Any = "little" if kind == "WAV" else "big"
     size_bytes = 8 if kind == "DSDIFF" else 4

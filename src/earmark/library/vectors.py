@@ -4,7 +4,7 @@ The file contains nothing that the library does not contain, and is written agai
 block of a vector (one level of one scale) is standardised column by column and scaled to length 1. The product of two
 vectors over any blocks is therefore proportional to the mean cosine of these blocks, and every block counts equally.
 
-Decision: 8-bit integers with one scale for all. On 100 000 vectors of 1792 columns they take half the bytes and half
+Choice: 8-bit integers with one scale for all. On 100 000 vectors of 1792 columns they take half the bytes and half
 the time of 16-bit floats. To correct for rounding, the best candidates are compared again with the library's own
 vectors. See docs/how-to/library.md.
 """

@@ -158,6 +158,7 @@ class LocalEngine:
         """Wait for the next job that is done, and return it with its outcome.
 
         Raises:
+            LibraryError: no job was submitted.
             WorkerError: no worker can be started.
         """
         if not self._under_way:

@@ -65,7 +65,7 @@ def read_labels(file: Path) -> tuple[Label, ...]:
             raise TeachingError(f"{place}: found {label.path} a second time, expected it once. Put its words together.")
         labels[label.path] = label
     if not labels:
-        raise TeachingError(f"{file}: found no rows, expected a header with path,tags and a row a track.")
+        raise TeachingError(f"{file}: found no rows, expected a header with path,tags and a row for each track.")
     return tuple(labels.values())
 
 

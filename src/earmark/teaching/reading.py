@@ -12,7 +12,7 @@ import numpy.typing as npt
 from earmark.tagging.bundle.bundle import Bundle
 from earmark.tagging.bundle.card import Head
 from earmark.tagging.engines.network import Classifier
-from earmark.teaching.regression import Columns, Numbers, Space, choices_of
+from earmark.teaching.regression import Columns, Numbers, RegressionData, choices_of
 
 HIDDEN = "the classifier's hidden layer"
 
@@ -37,9 +37,9 @@ class Reading:
         self._standardised = standardised
 
     @cached_property
-    def space(self) -> Space:
-        """The space in which regressions are fitted."""
-        return Space(self._standardised, self._base.card.layout)
+    def space(self) -> RegressionData:
+        """The data on which regressions are fitted."""
+        return RegressionData(self._standardised, self._base.card.layout)
 
     @property
     def choices(self) -> tuple[Columns, ...]:
@@ -51,7 +51,7 @@ class Reading:
     def head(self, columns: Columns, weights: Numbers, intercepts: Numbers) -> tuple[Head, dict[str, Floats]]:
         """Return the head with these weights, and the tensors of its layers by their names in a bundle.
 
-        `weights`: (words, columns of the space), zero outside `columns`; `intercepts`: (words,).
+        `weights`: (words, columns of the vectors), zero outside `columns`; `intercepts`: (words,).
         """
         if columns.name != HIDDEN:
             return Head((), ""), _layer(1, weights[:, : self._width], intercepts)

@@ -56,7 +56,7 @@ NEWTON_FEATURES = 600
 _TINY = 1e-10
 
 
-class Space:
+class RegressionData:
     """Standardised vectors (tracks, columns) on which regressions are fitted for any choice of columns."""
 
     def __init__(self, standardised: npt.NDArray[np.float32], layout: Sequence[VectorBlock]) -> None:
@@ -89,7 +89,7 @@ class Space:
         return directions[:, kept] * lengths, products[np.ix_(rest, train)] @ (directions[:, kept] / lengths)
 
     def weights(self, columns: Columns, has: npt.NDArray[np.bool_], strength: float) -> tuple[Numbers, float]:
-        """Fit a regression on all tracks and return the weights of the space's columns and the intercept.
+        """Fit a regression on all tracks and return the weights of all columns and the intercept.
 
         The weights are (columns,) float64, 0 where a column is not chosen. `has`: (tracks,) bool. `strength`:
         scikit-learn's C.
@@ -98,11 +98,11 @@ class Space:
         part = self._vectors[:, columns.numbers] / math.sqrt(width)
         weights = np.zeros(self._vectors.shape[1])
         if len(part) >= width:
-            fitted = fit(part, has, strength)
+            fitted = fit_regression(part, has, strength)
             own = fitted[0]
         else:
             left, lengths, right = np.linalg.svd(part, full_matrices=False)
-            fitted = fit(left * lengths, has, strength)
+            fitted = fit_regression(left * lengths, has, strength)
             own = fitted[0] @ right
         weights[columns.numbers] = own / math.sqrt(width)
         return weights, fitted[1]
@@ -116,7 +116,7 @@ class Space:
         return self._products[key]
 
 
-def fit(features: Numbers, has: npt.NDArray[np.bool_], strength: float) -> tuple[Numbers, float]:
+def fit_regression(features: Numbers, has: npt.NDArray[np.bool_], strength: float) -> tuple[Numbers, float]:
     """Fit a regularised logistic regression and return its weights, (features,), and its intercept.
 
     `features`: (tracks, features) float64. `has`: (tracks,) bool, with both values. `strength`: scikit-learn's C.

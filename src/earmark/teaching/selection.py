@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark.teaching.quality import roc_auc
-from earmark.teaching.regression import Columns, Numbers, Rows, Space, fit
+from earmark.teaching.regression import Columns, Numbers, RegressionData, Rows, fit_regression
 
 
 def fold_numbers(groups: Sequence[str], has: npt.NDArray[np.bool_], folds: int, seed: int) -> npt.NDArray[np.int64]:
@@ -16,8 +16,8 @@ def fold_numbers(groups: Sequence[str], has: npt.NDArray[np.bool_], folds: int, 
 
     All tracks of a group are in one fold, and every word is spread over the folds. `has`: (tracks, words) bool.
 
-    Choice: groups are assigned in the order of how rare their rarest word is, each to the fold that lacks its words
-    most, so that words with few examples are spread first.
+    Choice: groups are assigned in descending order of the largest share that they hold of any word or of all tracks,
+    each to the fold that has least of their words so far, so that rare words are spread first.
     """
     names, places = np.unique(np.array(groups), return_inverse=True)
     counts = np.zeros((len(names), has.shape[1]))
@@ -78,7 +78,7 @@ class Selected:
 
 
 def select(
-    space: Space, has: npt.NDArray[np.bool_], groups: Sequence[str], choices: Sequence[Columns], seed: int
+    data: RegressionData, has: npt.NDArray[np.bool_], groups: Sequence[str], choices: Sequence[Columns], seed: int
 ) -> Selected:
     """Choose one setting for all words by cross-validation, and return it with out-of-fold logits.
 
@@ -86,20 +86,20 @@ def select(
 
     Choice: all words share one setting, because ten examples of one word are too few to choose by.
     """
-    everything = np.arange(space.tracks)
-    setting, searched = _best(space, has, groups, choices, everything, FOLDS, seed)
+    everything = np.arange(data.tracks)
+    setting, searched = _best(data, has, groups, choices, everything, FOLDS, seed)
     logits = np.empty(has.shape)
     numbers = fold_numbers(groups, has, FOLDS, seed)
     for train, rest in parts(numbers):
         own = setting
-        if space.tracks <= CAREFUL_TRACKS:
-            own, _ = _best(space, has, groups, choices, train, INNER_FOLDS, seed + 1)
-        logits[rest] = _logits(space, has, train, rest, own)
+        if data.tracks <= CAREFUL_TRACKS:
+            own, _ = _best(data, has, groups, choices, train, INNER_FOLDS, seed + 1)
+        logits[rest] = _logits(data, has, train, rest, own)
     return Selected(setting, logits, searched)
 
 
 def _best(
-    space: Space,
+    data: RegressionData,
     has: npt.NDArray[np.bool_],
     groups: Sequence[str],
     choices: Sequence[Columns],
@@ -114,19 +114,18 @@ def _best(
     if len(rows) > LARGEST_SEARCH:
         rows = np.sort(np.random.default_rng(seed).permutation(rows)[:LARGEST_SEARCH])
     searched = [
-        (_score(space, has, groups, rows, Setting(columns, USUAL_STRENGTH), folds, seed), columns)
-        for columns in choices
+        (_score(data, has, groups, rows, Setting(columns, USUAL_STRENGTH), folds, seed), columns) for columns in choices
     ]
     best = max(searched, key=lambda pair: pair[0])[1]  # the first of equal ones reads the most columns
     strengths = [
-        (_score(space, has, groups, rows, Setting(best, strength), folds, seed), strength) for strength in STRENGTHS
+        (_score(data, has, groups, rows, Setting(best, strength), folds, seed), strength) for strength in STRENGTHS
     ]
     chosen = max(strengths, key=lambda pair: (pair[0], pair[1] == USUAL_STRENGTH))[1]
     return Setting(best, chosen), tuple((columns.name, score) for score, columns in searched)
 
 
 def _score(
-    space: Space,
+    data: RegressionData,
     has: npt.NDArray[np.bool_],
     groups: Sequence[str],
     rows: Rows,
@@ -139,15 +138,15 @@ def _score(
     numbers = fold_numbers([groups[row] for row in rows.tolist()], own_has, folds, seed)
     logits = np.empty(own_has.shape)
     for train, rest in parts(numbers):
-        logits[rest] = _logits(space, has, rows[train], rows[rest], setting)
+        logits[rest] = _logits(data, has, rows[train], rows[rest], setting)
     found = [roc_auc(logits[:, word], own_has[:, word]) for word in range(has.shape[1])]
     known = [auc for auc in found if not math.isnan(auc)]
     return float(np.mean(known)) if known else 0.5
 
 
-def _logits(space: Space, has: npt.NDArray[np.bool_], train: Rows, rest: Rows, setting: Setting) -> Numbers:
+def _logits(data: RegressionData, has: npt.NDArray[np.bool_], train: Rows, rest: Rows, setting: Setting) -> Numbers:
     """Fit a head on the tracks `train` and return its logits for the tracks `rest`: (tracks, words)."""
-    features, others = space.fold(train, rest, setting.columns)
+    features, others = data.fold(train, rest, setting.columns)
     logits = np.empty((len(rest), has.shape[1]))
     for word in range(has.shape[1]):
         own = has[train, word]
@@ -155,6 +154,6 @@ def _logits(space: Space, has: npt.NDArray[np.bool_], train: Rows, rest: Rows, s
             share = (float(own.sum()) + 0.5) / (len(own) + 1.0)
             logits[:, word] = math.log(share / (1.0 - share))
             continue
-        weights, intercept = fit(features, own, setting.strength)
+        weights, intercept = fit_regression(features, own, setting.strength)
         logits[:, word] = others @ weights + intercept
     return logits

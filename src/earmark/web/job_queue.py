@@ -52,7 +52,7 @@ def ignore_messages(message: JobWaiting | JobProgress) -> None:
 
 
 class JobProcess:
-    """A worker process that does one job at a time, and is replaced when it has ended."""
+    """The server's worker process: it sends jobs and reads messages as JSON lines."""
 
     def __init__(self, setup: bytes) -> None:
         """`setup`: a pickled JobSetup."""

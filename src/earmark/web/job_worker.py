@@ -46,7 +46,7 @@ class TooLongError(EarmarkError):
 
 
 class WaveformPeaks:
-    """Collects the largest sample of each short stretch of a sound, for drawing its waveform."""
+    """Collects the largest magnitude of the samples in each short stretch of a sound, for drawing its waveform."""
 
     def __init__(self, rate_hz: int) -> None:
         self._rate_hz = rate_hz

@@ -21,7 +21,7 @@ What happens when a process ends:
 - The caller ends: a thread in each worker reads the job pipe, reaches its end, and ends the worker. If a decoder keeps
   that thread from running, the system's alarm ends the worker GRACE_SECONDS after the time that its job was allowed.
 
-Decision: asyncio subprocesses instead of a library's process pool. Pebble 5.2 was tested. Its multiprocessing writes
+Choice: asyncio subprocesses instead of a library's process pool. Pebble 5.2 was tested. Its multiprocessing writes
 the worker's setup to a pipe and also holds the other end of that pipe open, so a worker that dies while it starts
 blocks the pool forever. Its time limits follow the system's time. Its workers share one pipe, and a killed worker
 leaves half a message in it. loky has no time limits, and concurrent.futures abandons all jobs when one worker dies.

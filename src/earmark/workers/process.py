@@ -79,7 +79,10 @@ KILLED_BY = ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGPWR")
 
 
 class WorkerProcess:
-    """A process that does one job at a time and is replaced when it has ended. It belongs to one event loop."""
+    """A process that does one job at a time.
+
+    It is replaced when it has ended or has done JOBS_A_PROCESS jobs. It belongs to one event loop.
+    """
 
     def __init__(
         self,
@@ -158,7 +161,7 @@ class WorkerProcess:
                 self._process.kill()
 
     async def end(self) -> None:
-        """Kill the process and wait for its end."""
+        """Kill the process and wait up to ENDING_SECONDS for its end."""
         self.kill()
         process, self._process = self._process, None
         said, self._said = self._said, None

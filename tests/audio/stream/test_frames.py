@@ -54,3 +54,23 @@ def test_what_is_held_does_not_grow() -> None:
 def test_no_sound_has_no_frames() -> None:
     with pytest.raises(WaveformError):
         FrameStream(LogMelSettings()).finish()
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        np.zeros((10, 2), np.float32),
+        np.zeros((0, 2), np.float32),
+        np.zeros(10, np.float64),
+        np.array([0.0, np.nan], np.float32),
+        np.full(10, np.inf, np.float32),
+    ],
+)
+def test_wrong_samples_are_refused_even_where_they_complete_no_frame(samples: np.ndarray) -> None:
+    frames = FrameStream(LogMelSettings())
+    with pytest.raises(WaveformError):
+        frames.push(samples)
+    # The samples that were refused leave no trace.
+    sound = noise(5_000)
+    together = np.concatenate([frames.push(sound), frames.finish()])
+    np.testing.assert_allclose(together, log_mel(sound, LogMelSettings()), atol=1e-6)

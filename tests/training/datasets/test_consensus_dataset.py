@@ -28,6 +28,7 @@ sources = { one = ["vocals"] }
 label = "opera"
 group = "genres"
 parents = ["vocals"]
+opposites = ["jazz"]
 sources = { one = ["opera"] }
 [[tags]]
 label = "jazz"
@@ -115,12 +116,13 @@ def test_people_draw_the_targets_and_denials_are_theirs(root: Path) -> None:
     assert by_label(dataset, "e3")["jazz"] == by_label(dataset, "e3")["jazz (consensus)"]
 
 
-def test_what_is_certain_replaces_the_targets_and_brings_its_parents(root: Path) -> None:
+def test_certain_tags_replace_the_targets_with_their_parents_and_opposites(root: Path) -> None:
     dataset = load(root)
     spoken, sung = by_label(dataset, "s0"), by_label(dataset, "s1")
     assert spoken["speech"] == pytest.approx(1 - LEAST_CERTAIN)
     np.testing.assert_allclose([spoken[label] for label in ("guitar", "vocals", "opera", "jazz")], LEAST_CERTAIN)
     assert sung["opera"] == sung["vocals"] == pytest.approx(1 - LEAST_CERTAIN)
+    assert sung["jazz"] == pytest.approx(LEAST_CERTAIN)
     assert 0.1 < sung["guitar"] < 0.9
 
 
@@ -160,7 +162,7 @@ def test_wrong_tables_are_refused(root: Path) -> None:
     table = root / "speech" / "tracks.csv"
     text = table.read_text(encoding="utf-8")
     table.write_text(text.replace("talking", "whispers"), encoding="utf-8")
-    with pytest.raises(DatasetError, match="'whispers'"):
+    with pytest.raises(DatasetError, match=r"Line 2 of .*'whispers'"):
         load(root)
     table.write_text(text.replace(",0,CC0", ",7,CC0"), encoding="utf-8")
     with pytest.raises(DatasetError, match="expected 0 to 4"):

@@ -77,8 +77,8 @@ def test_an_ensemble_plays_what_it_is_said_to_and_nothing_contradicts(ensemble: 
     midi = draw_piece(ensemble, 12.0, np.random.default_rng(3))
     assert midi == draw_piece(ensemble, 12.0, np.random.default_rng(3))
     played, drums = notes_by_program(midi)
-    assert set(played) == {part.program for part in ensemble.parts if part.role != "drums"}
-    assert bool(drums) == any(part.role == "drums" for part in ensemble.parts)
+    assert set(played) == {player.program for player in ensemble.players if player.role != "drums"}
+    assert bool(drums) == any(player.role == "drums" for player in ensemble.players)
     tags = soundfont._tags(ensemble, midi)
     targets = targets_of(tags.present, tags.absent, read_vocabulary(VOCABULARY))
     assert {0.0, 1.0} <= set(targets)

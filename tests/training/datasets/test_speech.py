@@ -37,19 +37,19 @@ def share_of_power(sound: np.ndarray, low_hz: float, high_hz: float) -> float:
 
 @pytest.mark.parametrize("seed", (0, 1, 999))
 def test_plans_are_drawn_by_their_seed_and_a_voice_is_in_one_fold(seed: int) -> None:
-    takes = speech.draw_takes(300, seed, music=True)
-    assert takes == speech.draw_takes(300, seed, music=True)
-    assert len({take.track for take in takes}) == len(takes)
-    assert {take.kind for take in takes} == set(speech.KIND_SHARES)
+    plans = speech.draw_plans(300, seed, music=True)
+    assert plans == speech.draw_plans(300, seed, music=True)
+    assert len({plan.track for plan in plans}) == len(plans)
+    assert {plan.kind for plan in plans} == set(speech.KIND_SHARES)
     folds = defaultdict(set)
-    for take in takes:
-        folds["voice" if take.kind.startswith("speech") else take.kind, take.place].add(take.fold)
+    for plan in plans:
+        folds["voice" if plan.kind.startswith("speech") else plan.kind, plan.place].add(plan.fold)
     assert all(len(each) == 1 for each in folds.values())
 
 
 def test_without_music_the_other_plans_are_the_same() -> None:
-    takes = speech.draw_takes(100, 0, music=True)
-    assert speech.draw_takes(100, 0, music=False) == tuple(t for t in takes if t.kind != "speech over music")
+    plans = speech.draw_plans(100, 0, music=True)
+    assert speech.draw_plans(100, 0, music=False) == tuple(t for t in plans if t.kind != "speech over music")
 
 
 def test_every_voice_has_sentences_to_read() -> None:
@@ -87,14 +87,14 @@ def test_speech_lies_over_music_of_its_fold(tmp_path: Path) -> None:
     write_flac(music / "audio" / "m.flac", tone, RATE_HZ)
     row = ("ensemble", "s", "g", "MIT", 0, 1.0, ("harp",), ("metal",))
     write_tracks(music, [AnnotatedTrack("m", "audio/m.flac", *row)])
-    takes = [take for take in speech.draw_takes(60, 0, music=True) if take.kind == "speech over music"]
+    plans = [plan for plan in speech.draw_plans(60, 0, music=True) if plan.kind == "speech over music"]
     maker = speech.SpeechMaker(tmp_path, music, silent, silent)
-    (track,) = maker.make(tmp_path / "made", [takes[0]])
+    (track,) = maker.make(tmp_path / "made", [plans[0]])
     assert (track.present, track.absent) == (("speech",), ("metal",))
     with decode(tmp_path / "made" / track.file, RATE_HZ) as blocks:
         assert share_of_power(np.concatenate(list(blocks)), 8_900, 9_100) > 0.005
     with pytest.raises(DatasetError, match="no music of fold 1"):
-        maker.make(tmp_path / "made", [takes[1]])
+        maker.make(tmp_path / "made", [plans[1]])
 
 
 def test_a_voice_that_is_not_installed_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

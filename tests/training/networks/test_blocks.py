@@ -20,7 +20,7 @@ from earmark.training.networks.blocks import (
     ConvolutionBlock,
     ResidualBlock,
     SameConvolution,
-    block_of,
+    make_block,
 )
 from earmark.training.networks.export import check_local, local_arrays
 from earmark.training.networks.networks import LocalCNN
@@ -119,9 +119,9 @@ def test_other_channels_go_through_a_shortcut() -> None:
 
 
 def test_a_card_names_the_block() -> None:
-    assert isinstance(block_of(2, Convolution(3, 4, 3)), ConvolutionBlock)
-    assert isinstance(block_of(2, Convolution(3, 4, 3, residual_convolutions=1)), ResidualBlock)
-    scaled = block_of(2, Convolution(3, 4, 3, squeeze_units=64))
+    assert isinstance(make_block(2, Convolution(3, 4, 3)), ConvolutionBlock)
+    assert isinstance(make_block(2, Convolution(3, 4, 3, residual_convolutions=1)), ResidualBlock)
+    scaled = make_block(2, Convolution(3, 4, 3, squeeze_units=64))
     assert isinstance(scaled.scaling, ChannelScaling)
     assert scaled.scaling.squeeze.weight.shape == (64, 4)
 

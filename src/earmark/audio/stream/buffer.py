@@ -19,7 +19,10 @@ Array = npt.NDArray[np.float32]
 WAITING_SECONDS = 4.0
 """The most sound in the buffer; when it is full, the source has to wait."""
 PIECE_SECONDS = 0.5
-"""The most sound in one piece."""
+"""The length of sound after which a piece is complete.
+
+A piece consists of whole blocks, so it may be longer, or shorter where less is waiting.
+"""
 LATE_SECONDS = 2.0
 """The delay after which a consumer skips to the newest sound."""
 DRY_SECONDS = 0.1
@@ -43,7 +46,8 @@ class AudioBuffer:
     `LATE_SECONDS` after it arrived, everything that waits is skipped. A source that is faster than its consumer has to
     wait, and nothing is lost.
 
-    clock: returns seconds that pass. Iterating raises what reading the stream raised, after the pieces before it.
+    clock: returns the time in seconds. Iterating raises the error of the stream after the pieces before it, and
+    AudioError if the reading thread ended without one.
     """
 
     def __init__(self, stream: AudioStream, rate_hz: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -63,7 +67,7 @@ class AudioBuffer:
         self._origin = 0.0
         """The moment at which playing would have begun if the next sample arrived exactly when it is due."""
         # A daemon thread, because nothing can interrupt a read from a silent source, and Python must be able to end.
-        self._reader = threading.Thread(target=self._read, name="earmark-listens", daemon=True)
+        self._reader = threading.Thread(target=self._read, name="earmark-stream-reader", daemon=True)
 
     def __enter__(self) -> AudioBuffer:
         self._reader.start()
@@ -92,7 +96,9 @@ class AudioBuffer:
         if self._failure is not None:
             raise self._failure
         if self._ended and not self._whole:
-            raise AudioError(f"{self._stream.name}: what reads it stopped without a reason; listen again")
+            raise AudioError(
+                f"{self._stream.name}: the thread that reads it ended without an error; start the command again"
+            )
 
     def _catch_up(self) -> None:
         """Count the next sample as due now."""

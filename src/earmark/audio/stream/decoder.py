@@ -36,7 +36,10 @@ class ByteSource(Protocol):
 
 @dataclass(frozen=True)
 class RawSamples:
-    """The format of samples without a header; raises DecodeError where there is no such format."""
+    """The format of samples without a header.
+
+    Raises DecodeError for an unknown format, a rate below 1, or too many or no channels.
+    """
 
     form: str
     """ffmpeg's name, such as "s16le"."""
@@ -68,8 +71,9 @@ class StreamDecoder:
     Packets that libav cannot decode are skipped; channels are mixed to their plain mean; where the rate changes, the
     rest is resampled to the first rate. The sound is that of `decode` for the same bytes, to rounding.
 
-    source: an address, or a source of bytes. label: the name in messages. raw: the format of the samples, where there
-    is no header. endless: whether the source has no known end, as a radio station.
+    source: an address, or a source of bytes. label: the name in messages. rate_hz: the rate of the blocks. raw: the
+    format of the samples where there is no header. options: further options of libav, by name. waits: the timeouts of a
+    connection; None for none. endless: whether the source has no known end, as a radio station.
 
     Raises DecodeError where there is no sound that can be decoded.
     """

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from earmark.audio.logmel import Compression, LogMelSettings, log_mel
+from earmark.audio.logmel import Compression, LogMelSettings, check_samples, log_mel
 
 Array = npt.NDArray[np.float32]
 
@@ -32,6 +32,7 @@ class FrameStream:
 
         Raises WaveformError for samples that `log_mel` refuses.
         """
+        check_samples(samples)
         self._held = np.concatenate([self._held, samples])
         complete = self._held_from + (len(self._held) - self._half) // self._settings.hop_samples + 1
         if complete <= self._done:

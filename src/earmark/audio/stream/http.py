@@ -66,7 +66,10 @@ class HttpStream:
         self._patience = patience
 
     def blocks(self) -> Iterator[Array]:
-        """Yield (samples,) float32 as they arrive; raises DecodeError where a stream cannot be connected again."""
+        """Yield (samples,) float32 as they arrive.
+
+        Raises DecodeError where the first connection fails, a file breaks off, or a station cannot be connected again.
+        """
         decoder = self._connect()
         tries = 0
         while True:

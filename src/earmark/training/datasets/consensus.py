@@ -1,9 +1,9 @@
-"""What several teachers say together: one target a tag and window, and how far they disagree.
+"""Merge the scores of several teachers: one target for each tag and window, and the disagreement.
 
-Teachers are sure to different degrees of the same thing: one says .9 of a guitar where another says .3. So their log
-odds are averaged, as they are or standardised a teacher and tag, and the average is moved, a tag, until its mean
-probability is that of the surest teacher. Where teachers disagree, it lies in the middle. A track that only some
-teachers have scored is averaged as if the others had agreed with these.
+The levels of teachers differ: one scores a guitar 0.9 where another scores it 0.3. So their log odds are averaged,
+either plain or standardised for each teacher and tag. The average of each tag is then shifted until its mean
+probability is that of the teacher with the highest mean. Where teachers disagree, the average lies between them. A
+track that only some teachers have scored is averaged as if the others agreed with them.
 """
 
 from __future__ import annotations
@@ -26,22 +26,23 @@ Values = npt.NDArray[np.float64]
 Average = Literal["probabilities", "log odds", "standardised log odds"]
 
 MUSICNN_SECONDS = 187 * 256 / 16_000
-"""Of a window in files of musicnn's scores that do not say it."""
+"""The length of a window in files of musicnn's scores that do not state it."""
 WINDOW_SECONDS = 3.0
-"""Choice: of a target's window, as the shortest of the teachers hear it well."""
+"""The length of a target's window. Choice: that of the shortest windows of the teachers."""
 LEAST = 1e-4
-"""Choice: scores below it, and above 1 less it, count as it; half-precision files hold no finer ones near 1."""
+"""Choice: scores are clipped to LEAST..1 - LEAST, because half-precision files hold no finer scores near 1."""
 FARTHEST, HALVINGS = 20.0, 40
-"""How far log odds are moved at most, and how often the interval of what is sought is halved: to 1e-10 or better."""
+"""The largest shift of log odds, and the number of bisections that find it, to 1e-10 or better."""
 SAME = 1e-3
-"""A deviation of log odds below it is none: the teacher says the same of everything."""
+"""A smaller deviation of log odds counts as none: the teacher gives all windows the same score."""
 
 
 @dataclass(frozen=True)
 class TeacherScores:
-    """What a teacher says of tracks, window by window.
+    """The scores of a teacher, window by window.
 
-    scores: by track (windows, labels) in 0..1. starts: by track where its windows start, (windows,) in seconds.
+    scores: (windows, labels) in 0..1 for each track. starts: the starts of the windows, (windows,) in seconds, for each
+    track.
     """
 
     labels: tuple[str, ...]
@@ -52,11 +53,11 @@ class TeacherScores:
 
 @dataclass(frozen=True)
 class ConsensusTargets:
-    """What the teachers say of a track together.
+    """The merged scores of the teachers for a track.
 
-    probabilities: (windows, tags) in 0..1, windows of `WINDOW_SECONDS` one after the other; NaN for a tag of no
-    teacher. disagreement: (windows, tags), the standard deviation over teachers of standardised log odds; NaN where
-    fewer than two know the tag.
+    probabilities: (windows, tags) in 0..1, for consecutive windows of `WINDOW_SECONDS`; NaN for a tag of no teacher.
+    disagreement: (windows, tags), the standard deviation over teachers of standardised log odds; NaN where fewer than
+    two teachers have the tag.
     """
 
     probabilities: npt.NDArray[np.float32]
@@ -69,15 +70,16 @@ def read_teacher(
     window_seconds: float = MUSICNN_SECONDS,
     only: Collection[str] | None = None,
 ) -> TeacherScores:
-    """Read what `benchmarks/peers/score_tracks.py --pack` wrote of a teacher, for some tracks or all it has.
+    """Read the scores of a teacher that `benchmarks/peers/score_tracks.py --pack` wrote.
 
-    only: leave out all other tracks; one that the file lacks is no error, unlike one of `tracks`.
-    window_seconds: of a file that does not say it, whose windows then follow one another.
+    tracks: the tracks to read, all of which the file must contain; None for all of its tracks. only: the tracks to
+    which reading is restricted; the file may lack some. window_seconds: the length of the windows where the file does
+    not state it; they are then consecutive.
 
-    Raises DatasetError for a file that is no such archive, and for tracks that it lacks.
+    Raises DatasetError for a file that is not such an archive, and for missing tracks.
     """
     try:
-        # numpy gives an array, not an archive, where it finds one alone.
+        # numpy returns an array, not an archive, for a file of a single array.
         if not zipfile.is_zipfile(path):
             raise ValueError("no archive of arrays")
         with np.load(path, allow_pickle=False) as archive:
@@ -107,13 +109,13 @@ def read_teacher(
 
 
 class Consensus:
-    """Teachers, put on one scale and one grid of windows."""
+    """The scores of several teachers, on one scale and one grid of windows."""
 
     def __init__(self, vocabulary: Vocabulary, teachers: Mapping[str, TeacherScores], tracks: Iterable[str]) -> None:
-        """Hear what the teachers say of some tracks, to know how sure each of them is; others can be asked for later.
+        """Measure the level of each teacher on some tracks. Targets of further tracks can be requested later.
 
-        Raises DatasetError where the vocabulary takes labels from a teacher that it does not have, no tag is known to
-        any teacher, or a teacher lacks a track.
+        Raises DatasetError where the vocabulary names a label that its teacher lacks, no teacher has any of the tags,
+        or a teacher lacks a track.
         """
         self._teachers = dict(teachers)
         self._members = {name: _members(vocabulary, name, teacher.labels) for name, teacher in teachers.items()}
@@ -128,7 +130,7 @@ class Consensus:
         self.means = everything.mean(axis=1)
         deviations = everything.std(axis=1)
         self.deviations: Values = np.where(deviations < SAME, np.nan, deviations)
-        """Of log odds, (teachers, tags); NaN where a teacher does not have a tag, or says the same of everything."""
+        """The deviations of log odds: (teachers, tags), NaN where a teacher lacks a tag, or its scores are constant."""
         level = np.nan_to_num(_probability(everything).mean(axis=1)).max(axis=0)
         self._moves = {
             "log odds": _move_to(_mean(everything), level),
@@ -136,9 +138,9 @@ class Consensus:
         }
 
     def targets(self, track: str, way: Average = "log odds") -> ConsensusTargets:
-        """Return what the teachers say of a track together.
+        """Return the merged scores of a track.
 
-        Choice: plain log odds; `benchmarks/consensus.py` finds them level with the other ways or a little better.
+        Choice: plain log odds, which `benchmarks/consensus.py` finds as good as the other averages or slightly better.
         Raises DatasetError for a track that no teacher has scored.
         """
         standard = self._standardised(self._heard(track))
@@ -151,7 +153,7 @@ class Consensus:
         )
 
     def averaged(self, track: str, way: Average) -> Values:
-        """Return the teachers' average by one of the ways, (windows, tags) in 0..1, NaN for a tag of no teacher."""
+        """Return one of the averages of the teachers: (windows, tags) in 0..1, NaN for a tag of no teacher."""
         if way not in get_args(Average):
             raise DatasetError(f"There is no average of {way!r}; expected {listed(get_args(Average))}.")
         odds = self._completed(self._heard(track))
@@ -168,9 +170,10 @@ class Consensus:
         return _mean(self.means, scale) + _mean(self.deviations, scale) * mean
 
     def _completed(self, odds: Values) -> Values:
-        """Log odds (teachers, windows, tags) in which teachers that did not score a track agree with the others.
+        """Fill in the log odds of teachers that did not score a track as if they agreed with the others.
 
-        Teachers are sure to different degrees, so that an average without some of them would lie elsewhere.
+        `odds` and the result: (teachers, windows, tags). Because the levels of teachers differ, an average without some
+        of them would be shifted.
         """
         absent = np.isnan(odds) & ~np.isnan(self.means)[:, None]
         agreed = self.means[:, None] + np.nan_to_num(self.deviations)[:, None] * _mean(self._standardised(odds))
@@ -183,9 +186,10 @@ class Consensus:
                 raise DatasetError(f"Track {track!r} has no scores by {listed(missing)}; score it, or leave them out.")
 
     def windows(self, track: str) -> int:
-        """Count the windows of `WINDOW_SECONDS` of a track, by the teacher with short windows that hears most of it.
+        """Return the number of windows of `WINDOW_SECONDS` of a track.
 
-        A teacher with longer windows hears a short track several times over, and so past its end.
+        It follows the teacher with short windows whose windows reach furthest. Teachers with longer windows repeat a
+        short track, and so their windows reach past its end.
         """
         known = [teacher for teacher in self._teachers.values() if track in teacher.scores]
         short = [teacher for teacher in known if teacher.window_seconds <= WINDOW_SECONDS]
@@ -193,7 +197,7 @@ class Consensus:
         return max(1, int((max(ends) if short else min(ends)) / WINDOW_SECONDS + 1e-6))
 
     def _heard(self, track: str) -> Values:
-        """Log odds of a track, (teachers, windows, tags), NaN where a teacher does not have a tag or the track."""
+        """Return the log odds of a track: (teachers, windows, tags), NaN where a teacher lacks the tag or the track."""
         if not any(track in teacher.scores for teacher in self._teachers.values()):
             raise DatasetError(f"Track {track!r} has no scores by any of {listed(self._teachers)}; score it.")
         windows = self.windows(track)
@@ -202,7 +206,7 @@ class Consensus:
             if track not in teacher.scores:
                 odds.append(np.full((windows, self._members[name].shape[1]), np.nan))
                 continue
-            # The chance that at least one of a tag's labels is said, 1 - Π(1 - p), of all tags at once.
+            # The probability that at least one label of each tag applies is 1 - Π(1 - p).
             none = np.log1p(-np.clip(teacher.scores[track].astype(np.float64), 0, 1 - LEAST)) @ self._members[name]
             share = shares_on_grid(teacher.starts[track], teacher.window_seconds, windows)
             odds.append(share @ _log_odds(-np.expm1(none)))
@@ -210,7 +214,7 @@ class Consensus:
 
 
 def _members(vocabulary: Vocabulary, name: str, labels: Sequence[str]) -> Values:
-    """Which labels of a teacher are one with each tag, (labels, tags), 1 or 0; NaN for a tag that it does not have."""
+    """Return which labels of a teacher belong to each tag: (labels, tags), 1 or 0; NaN for a tag that it lacks."""
     members = np.full((len(labels), len(vocabulary.tags)), np.nan)
     for column, tag in enumerate(vocabulary.tags):
         if name in vocabulary.sources_of(tag):
@@ -220,14 +224,14 @@ def _members(vocabulary: Vocabulary, name: str, labels: Sequence[str]) -> Values
 
 
 def shares_on_grid(starts: npt.NDArray[np.float64], seconds: float, windows: int) -> Values:
-    """Return how much each window of a teacher counts in each of a target: (windows, its windows), rows sum to 1.
+    """Return the weight of each window of a teacher in each target window: (windows, teacher's windows), rows sum to 1.
 
-    starts: of its windows, in seconds. seconds: their length. By the time that they share; where none shares any, the
-    nearest counts alone.
+    starts: the starts of the teacher's windows, in seconds. seconds: their length. Weights are proportional to the
+    shared time; where no window shares any, the nearest one has the whole weight.
     """
     left = WINDOW_SECONDS * np.arange(windows)[:, None]
     shared = np.minimum(left + WINDOW_SECONDS, starts + seconds) - np.maximum(left, starts)
-    # The nearest has the largest, though negative, time in common.
+    # The nearest window has the largest shared time, which may be negative.
     nearest = np.arange(len(starts)) == shared.argmax(axis=1)[:, None]
     shared = np.where((shared > 0).any(axis=1, keepdims=True), np.maximum(shared, 0), nearest)
     return np.asarray(shared / shared.sum(axis=1, keepdims=True), np.float64)
@@ -243,7 +247,7 @@ def _probability(odds: Values) -> Values:
 
 
 def _move_to(odds: Values, level: Values) -> Values:
-    """By how much to move log odds, (windows, tags), so that the mean probability of each tag is its level, (tags,)."""
+    """Return the shift of log odds (windows, tags) that gives each tag the mean probability `level`: both (tags,)."""
     low, high = np.full(level.shape, -FARTHEST), np.full(level.shape, FARTHEST)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
@@ -253,7 +257,7 @@ def _move_to(odds: Values, level: Values) -> Values:
 
 
 def _mean(values: Values, known: npt.NDArray[np.bool_] | None = None) -> Values:
-    """The mean over the first axis of what is known (by default, of what is not NaN); NaN where nothing is."""
+    """Return the mean of known values over the first axis, NaN where none is; by default all but NaN are known."""
     known = ~np.isnan(values) if known is None else known
     count = known.sum(axis=0)
     total = np.where(known, values, 0).sum(axis=0)

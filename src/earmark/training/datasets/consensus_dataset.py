@@ -1,4 +1,4 @@
-"""Tracks that a vocabulary is taught on by several teachers together, and by people where these said something."""
+"""Tracks whose targets are the merged scores of several teachers, and the annotations of people where there are any."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import numpy.typing as npt
 from earmark.errors import DatasetError
 from earmark.tagging.bundle.card import TagName
 from earmark.training.datasets import emotify, taught
+from earmark.training.datasets.annotated import targets_of_row
 from earmark.training.datasets.base import Dataset, DatasetTrack, Report, WindowTargets
 from earmark.training.datasets.catalogue import inspect_files
 from earmark.training.datasets.consensus import WINDOW_SECONDS, Consensus, TeacherScores, read_teacher, shares_on_grid
-from earmark.training.datasets.csv_file import CsvRow, read_csv
+from earmark.training.datasets.csv_file import read_csv
 from earmark.training.datasets.options import check_counts, check_switches, folder_below, listed
 from earmark.training.datasets.splits import fold_splits
 from earmark.training.datasets.vocabulary import Vocabulary, read_vocabulary
@@ -24,31 +25,32 @@ NAME = "consensus"
 LICENCE = "Each track's own: see tracks.csv of each folder. Scores of teachers under MIT, ISC and Apache-2.0."
 CITATION = f"{taught.CITATION} M. Won and others, 'Evaluation of CNN-based automatic music tagging models', 2020."
 LAYOUT = """\
-FOLDER/tracks.csv  UTF-8, a row a track: track, file, fold (0 to 4), and artist (of a folder emotify) or source;
-                   where it is there, may_ship, and present and absent: tags that are certain, separated by ";"
+FOLDER/tracks.csv  UTF-8, a row for each track: track, file, fold (0 to 4), and artist (in a folder emotify) or source;
+                   optionally may_ship, and present and absent: tags that are certain, separated by ";"
 FOLDER/*           the files that the column `file` names, relative to FOLDER
 SCORES/NAME.npz    a teacher's scores, as `benchmarks/peers/score_tracks.py --pack` writes them"""
 
 FOLDERS: Mapping[str, str] = {"emotify": "emotify", "free": "free"}
-PEOPLE, CERTAIN = "people", "certain"
-"""The groups of the columns that hold what people said in a tag's words, and what is known by how a sound was made."""
-OTHER_SOUND = "other sound"
-"""The group of tags that are no music's: `*` in a table stands for every tag but these."""
+PEOPLE = "people"
+"""The group of the columns that hold the annotations of people."""
 TOGETHER = "consensus"
-"""The group of the columns that hold what the teachers say together, without people."""
+"""The group of the columns that hold the merged scores of the teachers, without annotations of people."""
 PEOPLE_WEIGHT = 2 / 3
-"""Choice: what people said of a track counts twice as much as its teachers do: it is one word for a whole track."""
+"""Choice: the annotation of a track by people counts twice as much as the scores of its teachers."""
 LEAST_CERTAIN = 0.02
-"""Choice: what is certain of a track still need not hold in each of its windows."""
+"""Choice: how far certain targets lie from 0 and 1, because a tag of a track need not hold in every window."""
 POSITIVE_THRESHOLD = 0.2
-"""Choice: as for single teachers, whose scores are low throughout."""
+"""Choice: the same threshold as for single teachers, because all of their scores are low."""
 
 Values = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class _Row:
-    """A line of a tracks.csv, and what people and the making of it say of the vocabulary's tags: (tags,) or NaN."""
+    """A row of a tracks.csv with its targets by people, and those that are certain.
+
+    Both are (tags,) in 0..1, NaN where unknown.
+    """
 
     cells: Mapping[str, str]
     folder: Path
@@ -72,15 +74,15 @@ def load(
 ) -> Dataset:
     """Return the tracks of folders with the tags of a vocabulary (a path) as targets, in windows of three seconds.
 
-    `folders` are paths, relative to the root or absolute, by the name that a group of tracks gets. `scores` is the
-    folder of the teachers' files; a track has to be scored by at least one of the `teachers`. A tag is what the
-    teachers say together (`consensus`), drawn towards what people said of the track, and replaced by what is certain.
-    With `freely_licensed_only` tracks are left out whose column `may_ship` does not say yes. `blanks` sounds without
-    music are added, as in the dataset `taught`.
+    `folders` maps the name of each group of tracks to a path, relative to the root or absolute. `scores` is the folder
+    of the teachers' files. Each track must be scored by at least one of the `teachers`. A target is the merged score of
+    the teachers (`consensus`), moved towards the annotations of people, and replaced where it is certain.
+    `freely_licensed_only` leaves out tracks whose column `may_ship` is not yes. `blanks` is the number of added sounds
+    without music, as in the dataset `taught`.
 
-    Behind the tags of the vocabulary follow columns to learn from and to compare with: what people said and what the
-    teachers say in the same words, such as "guitar (people)" and "guitar (consensus)"; with `listeners` what listeners
-    said in their own words, such as "sadness (emotify-emotions)"; and all labels of the teachers in `sources`.
+    The tags of the vocabulary are followed by columns to learn from and to compare with: the annotations of people and
+    the merged scores of the teachers, such as "guitar (people)" and "guitar (consensus)"; with `listeners` the
+    listeners' own labels, such as "sadness (emotify-emotions)"; and all labels of the teachers in `sources`.
 
     The splits are those of the dataset `taught`.
 
@@ -138,7 +140,7 @@ def load(
 
 
 def check(root: Path, folders: Mapping[str, str] = FOLDERS) -> Report:
-    """Return which audio files of the folders' tracks.csv are found, missing, corrupt, and which audio is not in it."""
+    """Return which audio files of the folders' tables are found, missing or corrupt, and which they do not list."""
     files = [
         (name, folder, row.cells["file"])
         for name, folder in folders.items()
@@ -173,14 +175,15 @@ def _rows(root: Path, folders: Mapping[str, str], words: Vocabulary, freely_lice
             group = f"{name}/{cells['artist'] if is_emotify else cells.get('group', cells['source'])}"
             licence = taught.EMOTIFY_LICENCE if is_emotify else cells.get("licence", "")
             people = said_by_people(words, cells if is_emotify else None)
-            found.append(_Row(cells, place, group, licence, people, _certain(words, row, place)))
+            certain = np.array(targets_of_row(row, place / "tracks.csv", words), np.float32)
+            found.append(_Row(cells, place, group, licence, people, certain))
     return found
 
 
 def said_by_people(words: Vocabulary, cells: Mapping[str, str] | None) -> Values:
-    """Merge what listeners and publishers said of a track of Emotify into a vocabulary's tags: (tags,), NaN if unknown.
+    """Merge the annotations of a track of Emotify by listeners and publishers: (tags,) in 0..1, NaN where unknown.
 
-    A tag that several sources know has the mean of them; a tag that the genre denies is absent.
+    A tag that several sources annotate gets their mean. A tag that the genre denies is absent.
     """
     said = taught.heard_by_listeners(cells)
     scores = {source: np.array([values], np.float32) for source, values in said.items()}
@@ -202,30 +205,8 @@ def said_by_people(words: Vocabulary, cells: Mapping[str, str] | None) -> Values
     return merged
 
 
-def _certain(words: Vocabulary, row: CsvRow, place: Path) -> Values:
-    """Read the tags that are certain of a track, and everything that follows from them: (tags,) 1, 0 or NaN."""
-    certain = np.full(len(words.tags), np.nan, np.float32)
-    labels = [tag.label for tag in words.tags]
-    for column, value in (("absent", 0.0), ("present", 1.0)):
-        named = [word.strip() for word in row.cells.get(column, "").split(";") if word.strip()]
-        if "*" in named:
-            certain[[tag.group != OTHER_SOUND for tag in words.tags]] = value
-        for word in named:
-            if word == "*":
-                continue
-            label = words.label_of(word)
-            if label is None:
-                raise DatasetError(
-                    f"Line {row.line} of {place / 'tracks.csv'} names {word!r} as {column}, which is no tag of the "
-                    f"vocabulary {words.name}."
-                )
-            for each in (label, *(words.ancestors(label) if value else ())):
-                certain[labels.index(each)] = value
-    return certain
-
-
 def _read_known(path: Path, wanted: Mapping[str, object]) -> TeacherScores:
-    """Read those tracks of a teacher's file that are wanted."""
+    """Read the scores of the wanted tracks from the file of a teacher."""
     return read_teacher(path, only=frozenset(wanted))
 
 
@@ -237,7 +218,7 @@ def _targets(
     sources: Sequence[str],
     listeners: bool,
 ) -> WindowTargets:
-    """Put the targets of a track together, in the order of the dataset's columns."""
+    """Join the targets of a track in the order of the dataset's columns."""
     track = row.cells["track"]
     said = together.averaged(track, "log odds").astype(np.float32)
     windows = len(said)

@@ -1,7 +1,7 @@
-"""Scores that sampled instruments play, so that instruments and style are known exactly.
+"""Scores played by sampled instruments, so that instruments and style are known exactly.
 
-Ensembles from a solo violin to an orchestra play pieces that are composed here; MMA's grooves play accompaniments in
-many styles. fluidsynth renders them with two free soundfonts.
+Ensembles from a solo violin to an orchestra play generated pieces, and MMA's grooves play accompaniments in many
+styles. fluidsynth renders them with two free soundfonts.
 """
 
 from __future__ import annotations
@@ -43,19 +43,20 @@ SOUNDFONTS: Mapping[str, Path] = {
     "fluid-soundfont-gm": Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"),
     "musescore-general-soundfont": Path("/usr/share/sounds/sf3/MuseScore_General_Full.sf3"),
 }
-"""Where Debian's packages put them; both are under the MIT licence."""
+"""The soundfonts of Debian's packages, by package; both have the MIT licence."""
 LICENCE = "made by earmark; soundfont {soundfont} (MIT)"
 TELL_TRACKS = 20
-"""After so many tracks tracks.csv is written, so that what is there can be used."""
+"""The number of tracks after which tracks.csv is written again, so that finished tracks can be used."""
 FAR_OF_ENSEMBLES: Mapping[str, tuple[str, ...]] = {"rock": ("metal", "punk"), "electronic": FAR_GENRES}
-"""By a tag of an ensemble the genres that are not absent for it."""
+"""The genres that are not certainly absent, by a tag of the ensemble."""
 
 
 @dataclass(frozen=True)
 class PlannedTrack:
-    """A track as planned: an ensemble, or a family of grooves and one of them; the soundfont; the seed of all else.
+    """The plan of a track: an ensemble, or a family of grooves and one of its grooves; the soundfont and the seed.
 
-    group: what may never be in two sides of a split: a groove with its variants, or an ensemble's pieces of one fold.
+    group: a name shared by all tracks that must be on the same side of a split: those of a groove and its variants, or
+    the pieces of an ensemble in one fold.
     """
 
     track: str
@@ -68,7 +69,7 @@ class PlannedTrack:
 
 
 def draw_tracks(count: int, seed: int) -> tuple[PlannedTrack, ...]:
-    """Return the plans of so many tracks; ensembles and families, and the grooves of a family, take turns.
+    """Return the plans of `count` tracks. Ensembles, families, and the grooves of a family take turns.
 
     Raises DatasetError where MMA is missing.
     """
@@ -92,7 +93,7 @@ def draw_tracks(count: int, seed: int) -> tuple[PlannedTrack, ...]:
 
 
 def make(root: Path, count: int, seed: int, say: Say) -> tuple[AnnotatedTrack, ...]:
-    """Render so many tracks of `SECONDS` under a root, and write their tracks.csv; audio that is there is kept.
+    """Render `count` tracks of `SECONDS` under a root, and write tracks.csv. Existing audio is kept.
 
     Raises DatasetError where MMA, fluidsynth or a soundfont is missing.
     """
@@ -135,7 +136,7 @@ def _tags(music: Ensemble | GrooveFamily, midi: bytes) -> Tags:
         absent = music.absent
     else:
         spared = {genre for tag in music.tags for genre in FAR_OF_ENSEMBLES.get(tag, ("classical",))}
-        # What an ensemble of classical instruments plays may be heard as classical, jazz, folk or ambient music.
+        # Listeners may take what classical instruments play for classical, jazz, folk or ambient music.
         absent = tuple(genre for genre in FAR_GENRES if genre not in spared and genre not in NEAR_ENSEMBLES)
     present = tuple(sorted({*instruments.present, *music.tags}))
     return Tags(
@@ -146,11 +147,11 @@ def _tags(music: Ensemble | GrooveFamily, midi: bytes) -> Tags:
 
 NOT_IN_MUSIC = ("speech", "applause", "nature sounds", "noise", "silence")
 NEAR_ENSEMBLES = ("classical", "jazz", "swing", "ambient", "country", "bluegrass", "indian", "flamenco", "opera")
-"""Genres of which nothing is known where an ensemble plays."""
+"""The genres that are neither certainly present nor certainly absent where an ensemble plays."""
 
 
 def _synthesised(midi: bytes, soundfont: str, folder: Path, generator: np.random.Generator) -> Sound:
-    """Render a MIDI file: (samples,) float32, `SECONDS` long at `RATE_HZ`, with a room and a level drawn."""
+    """Render a MIDI file in a random room at a random level: (samples,) float32, `SECONDS` long at `RATE_HZ`."""
     font = SOUNDFONTS[soundfont]
     if not font.is_file():
         raise DatasetError(f"There is no {font}; install the package {soundfont}.")

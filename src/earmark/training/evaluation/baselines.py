@@ -66,7 +66,7 @@ def machine_scores(
     """
     if np.isnan(data.clips.targets).any():
         raise TrainingError(
-            f"{data.dataset.name} has unknown targets; machines on vectors need every target known. "
+            f"{data.dataset.name} has unknown targets; classifiers on vectors need every target known. "
             'Leave "baselines", "vectors" and "hidden" out of evaluation.compare.'
         )
     # In float32 the line search of the logistic regression can fail on tiny sets.

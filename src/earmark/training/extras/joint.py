@@ -171,8 +171,9 @@ def train_joint(
     for local in trained:
         if local.extractor.output_tags != data.dataset.labels:
             raise TrainingError(
-                f"The local CNN of scale {local.extractor.name} tells {', '.join(local.extractor.output_tags)}; "
-                f"joint training needs those of {data.dataset.name}, in its order. Leave out [local.data]."
+                f"The local CNN of scale {local.extractor.name} has outputs for "
+                f"{', '.join(local.extractor.output_tags)}; joint training needs those of "
+                f"{data.dataset.name}, in its order. Leave out [local.data]."
             )
     network = JointNetwork([read_local_network(local, recipe.local.dropout) for local in trained], classifier.network)
     training, validation = (

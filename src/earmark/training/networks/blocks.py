@@ -217,7 +217,7 @@ def first_outputs(layer: nn.Linear, outputs: int) -> nn.Linear:
     return kept
 
 
-def block_of(inputs: int, shape: Convolution) -> ConvolutionBlock | ResidualBlock:
+def make_block(inputs: int, shape: Convolution) -> ConvolutionBlock | ResidualBlock:
     """Make the block that a bundle's card describes; `inputs` is the number of its input channels."""
     return ResidualBlock(inputs, shape) if shape.residual_convolutions else ConvolutionBlock(inputs, shape)
 

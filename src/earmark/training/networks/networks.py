@@ -15,9 +15,9 @@ from earmark.training.networks.blocks import (
     ConvolutionBlock,
     DenseBlock,
     ResidualBlock,
-    block_of,
     first_outputs,
     initialise,
+    make_block,
 )
 
 
@@ -47,7 +47,7 @@ class LocalCNN(nn.Module):
         channels = extractor.input_columns
         blocks: list[ConvolutionBlock | ResidualBlock] = []
         for shape in extractor.convolutions:
-            blocks.append(block_of(channels, shape))
+            blocks.append(make_block(channels, shape))
             channels = shape.channels
         self.blocks = nn.ModuleList(blocks)
         inputs = channels * output_length(extractor)

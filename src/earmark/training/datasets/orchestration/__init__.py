@@ -1,1 +1,1 @@
-"""Scores for General MIDI: ensembles and grooves, what they play, and how it is written."""
+"""Scores for General MIDI: ensembles, grooves, their music and the files that hold it."""

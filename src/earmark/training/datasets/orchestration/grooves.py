@@ -1,4 +1,4 @@
-"""Accompaniments of MMA (Musical MIDI Accompaniment): families of grooves, and what is certain of their style."""
+"""Accompaniments of MMA (Musical MIDI Accompaniment): families of grooves, and the certain tags of their style."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from earmark.training.datasets.debian_package import run
 LIBRARY = Path("/usr/share/mma/lib")
 _DEFINITION = re.compile(r"^\s*DefGroove\s+(\S+)", re.IGNORECASE | re.MULTILINE)
 _NO_BODY = re.compile(r"Intro|End|Fill", re.IGNORECASE)
-"""Grooves that last a bar or two, at the start or the end."""
+"""The names of grooves of a bar or two for a start, a fill or an end."""
 _VARIANT = re.compile(r"(Sus|Plus|Walk|Clap|Bottle|Root|Triple)+$", re.IGNORECASE)
-"""How the names of grooves end that are another with sustained strings, more instruments or a walking bass."""
+"""The endings of the names of variants: a groove with sustained strings, more instruments or a walking bass."""
 
 FAR_GENRES = (
     *("classical", "opera", "techno", "house", "trance", "dubstep", "drum and bass", "metal", "punk", "hip-hop"),
     *("reggae", "ska", "bluegrass", "country", "jazz", "swing", "flamenco", "indian", "ambient"),
 )
-"""Genres that are absent from every family of grooves that is not theirs or near them."""
+"""Genres that are absent from every family of grooves, except those tagged with them or near them."""
 
 
 @dataclass(frozen=True)
 class GrooveFamily:
-    """Files of grooves that are of one style.
+    """The files of grooves of one style.
 
-    files: of MMA's library, without their ending. bpm: the lowest and highest tempo. tags: are present. near: genres
-    that a listener may hear in it.
+    files: paths in MMA's library, without their ending. bpm: the lowest and highest tempo. tags: the tags that are
+    certainly present. near: the genres that a listener may assign too.
     """
 
     name: str
@@ -119,7 +119,7 @@ FAMILIES: tuple[GrooveFamily, ...] = (
     _family("ragtime", "ragtime", (80, 110), [], ["jazz", "swing", "classical"]),
 )
 SHORTEST_BAR_BEATS = 3
-"""Of all families: waltzes have the shortest bars."""
+"""The length of the shortest bars of all families, those of waltzes."""
 PROGRESSIONS = (
     ("I", "vi", "IV", "V"),
     ("I", "V", "vi", "IV"),
@@ -150,12 +150,12 @@ def grooves(family: GrooveFamily) -> tuple[str, ...]:
 
 
 def basic_groove(groove: str) -> str:
-    """Return the groove that another is a variant of, such as "stdlib/swing:Swing" of "stdlib/swing:SwingWalkSus"."""
+    """Return the groove of which a groove is a variant: "stdlib/swing:Swing" for "stdlib/swing:SwingWalkSus"."""
     return _VARIANT.sub("", groove)
 
 
 def draw_script(family: GrooveFamily, groove: str, seconds: float, generator: np.random.Generator) -> str:
-    """Return a script for MMA that plays chords in a groove, a drawn key and a drawn tempo, for at least so long."""
+    """Return a script for MMA: chords in a groove, a random key and a random tempo, for at least `seconds`."""
     bpm = int(generator.integers(family.bpm[0], family.bpm[1] + 1))
     key = int(generator.integers(12))
     progression = BLUES if family.name == "blues" else PROGRESSIONS[int(generator.integers(len(PROGRESSIONS)))]
@@ -167,7 +167,10 @@ def draw_script(family: GrooveFamily, groove: str, seconds: float, generator: np
 
 
 def play(script: str, folder: Path) -> bytes:
-    """Return the MIDI file that MMA makes of a script; DatasetError where it is missing or refuses it."""
+    """Return the MIDI file that MMA makes from a script.
+
+    Raises DatasetError where MMA is missing or refuses the script.
+    """
     written, midi = folder / "piece.mma", folder / "piece.mid"
     written.write_text(script, encoding="utf-8")
     run(["mma", str(written), "-f", str(midi)])
@@ -175,7 +178,7 @@ def play(script: str, folder: Path) -> bytes:
 
 
 def _chord(numeral: str, key: int, sevenths: bool) -> str:
-    """Return the name of a chord such as "Am" for a numeral in a key; sevenths are added as jazz does."""
+    """Return the name of a chord such as "Am" for a numeral in a key, with a seventh where wanted."""
     plain = numeral.removesuffix("7")
     name = _KEYS[(key + _STEPS[plain]) % 12] + ("m" if plain.islower() else "")
     if numeral.endswith("7"):

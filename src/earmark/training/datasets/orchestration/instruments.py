@@ -34,7 +34,7 @@ PRESENT: Mapping[tuple[int, ...], tuple[str, ...]] = {
     (104,): ("sitar",),
     (105,): ("banjo",),
 }
-"""By programs, counted from 0, the tags that are certain where they play."""
+"""The tags that are certain where a program plays, by the programs, counted from 0."""
 POSSIBLE: Mapping[tuple[int, ...], tuple[str, ...]] = {
     (3, 7): ("piano", "harpsichord"),
     (4, 5): ("piano",),
@@ -59,10 +59,10 @@ POSSIBLE: Mapping[tuple[int, ...], tuple[str, ...]] = {
     (106, 107): ("banjo", "guitar", "harp"),
     (112, 113, 115, 116, 117, 118, 119): ("drums", "percussion", "bells"),
 }
-"""By programs the tags that a listener may give them or not."""
+"""The tags that a listener may or may not assign where a program plays, by the programs."""
 KICKS_AND_SNARES = frozenset({35, 36, 38, 40})
 LEAST_NOTES = 6
-"""Choice: of fewer notes nobody can tell the instrument; whether it is present is then unknown."""
+"""Choice: with fewer notes an instrument cannot be recognised, and whether it is present is unknown."""
 
 VOICES = ("vocals", "female vocals", "male vocals", "choir", "opera", "chant", "a cappella", "rap")
 INSTRUMENTS = (*dict.fromkeys(tag for tags in PRESENT.values() for tag in tags if tag not in VOICES), "drums")
@@ -70,14 +70,17 @@ INSTRUMENTS = (*dict.fromkeys(tag for tags in PRESENT.values() for tag in tags i
 
 @dataclass(frozen=True)
 class Tags:
-    """What is certain of a track."""
+    """The tags that are certainly present in a track, and those certainly absent."""
 
     present: tuple[str, ...]
     absent: tuple[str, ...]
 
 
 def heard(played: Mapping[int, int], drums: Mapping[int, int]) -> Tags:
-    """Return which instruments and voices are certainly present and absent where programs play so many notes."""
+    """Return the instruments and voices that are certainly present, and those certainly absent.
+
+    `played`: the number of notes of each program. `drums`: the number of notes of each drum, by its pitch.
+    """
     present, possible = set[str](), set[str]()
     for program, notes in played.items():
         own = _tags_of(PRESENT, program)
@@ -100,8 +103,8 @@ def _tags_of(table: Mapping[tuple[int, ...], tuple[str, ...]], program: int) -> 
 
 
 @dataclass(frozen=True)
-class Part:
-    """One player of an ensemble: its program, its lowest and highest pitch, and what it plays."""
+class Player:
+    """A player of an ensemble: its program, its lowest and highest pitch, and its role."""
 
     program: int
     lowest: int
@@ -111,10 +114,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Players that make a piece together; `tags` are certain of it besides its instruments."""
+    """Players that play a piece together; `tags` are the certain tags besides those of the instruments."""
 
     name: str
-    parts: tuple[Part, ...]
+    players: tuple[Player, ...]
     tags: tuple[str, ...] = ()
 
 
@@ -168,72 +171,76 @@ CHORDAL: Mapping[str, int] = {
 
 def _soloists() -> Iterable[Ensemble]:
     for name, (program, lowest, highest) in LEADS.items():
-        yield Ensemble(f"solo {name}", (Part(program, lowest, highest, "melody"),), ("solo",))
+        yield Ensemble(f"solo {name}", (Player(program, lowest, highest, "melody"),), ("solo",))
     for name, program in CHORDAL.items():
-        parts = (Part(program, 64, 86, "melody"), Part(program, 43, 65, "arpeggio"))
-        yield Ensemble(f"solo {name}", parts, ("solo",))
-        yield Ensemble(f"solo {name} in chords", (Part(program, 45, 79, "chords"), parts[0]), ("solo",))
+        players = (Player(program, 64, 86, "melody"), Player(program, 43, 65, "arpeggio"))
+        yield Ensemble(f"solo {name}", players, ("solo",))
+        yield Ensemble(f"solo {name} in chords", (Player(program, 45, 79, "chords"), players[0]), ("solo",))
 
 
 def _duos() -> Iterable[Ensemble]:
     for name, (program, lowest, highest) in LEADS.items():
-        lead = Part(program, lowest, highest, "melody")
-        yield Ensemble(f"{name} and piano", (lead, Part(0, 40, 72, "arpeggio"), Part(0, 33, 50, "bass")))
-        yield Ensemble(f"{name} and guitar", (lead, Part(24, 43, 67, "arpeggio")))
-    yield Ensemble("flute and harp", (Part(73, 65, 91, "melody"), Part(46, 40, 74, "arpeggio")))
-    yield Ensemble("violin and cello", (Part(40, 57, 90, "melody"), Part(42, 38, 62, "counter melody")))
+        lead = Player(program, lowest, highest, "melody")
+        yield Ensemble(f"{name} and piano", (lead, Player(0, 40, 72, "arpeggio"), Player(0, 33, 50, "bass")))
+        yield Ensemble(f"{name} and guitar", (lead, Player(24, 43, 67, "arpeggio")))
+    yield Ensemble("flute and harp", (Player(73, 65, 91, "melody"), Player(46, 40, 74, "arpeggio")))
+    yield Ensemble("violin and cello", (Player(40, 57, 90, "melody"), Player(42, 38, 62, "counter melody")))
 
 
-QUARTET_OF_SAXOPHONES: tuple[Part, ...] = (
-    Part(64, 60, 84, "melody"),
-    Part(65, 53, 77, "counter melody"),
-    Part(66, 47, 70, "chords"),
-    Part(67, 38, 58, "bass"),
+QUARTET_OF_SAXOPHONES: tuple[Player, ...] = (
+    Player(64, 60, 84, "melody"),
+    Player(65, 53, 77, "counter melody"),
+    Player(66, 47, 70, "chords"),
+    Player(67, 38, 58, "bass"),
 )
 
 
 def _groups() -> Iterable[Ensemble]:
-    strings = (Part(40, 62, 90, "melody"), Part(40, 57, 79, "counter melody"), Part(41, 50, 74, "chords"))
-    yield Ensemble("string quartet", (*strings, Part(42, 36, 60, "bass")))
+    strings = (Player(40, 62, 90, "melody"), Player(40, 57, 79, "counter melody"), Player(41, 50, 74, "chords"))
+    yield Ensemble("string quartet", (*strings, Player(42, 36, 60, "bass")))
     yield Ensemble(
-        "string orchestra", (Part(48, 43, 84, "chords"), Part(48, 67, 91, "melody"), Part(43, 28, 48, "bass"))
+        "string orchestra", (Player(48, 43, 84, "chords"), Player(48, 67, 91, "melody"), Player(43, 28, 48, "bass"))
     )
-    choir = (Part(52, 43, 79, "chords"),)
+    choir = (Player(52, 43, 79, "chords"),)
     yield Ensemble("choir", choir, ("a cappella",))
-    yield Ensemble("choir of low voices", (Part(52, 41, 64, "chords"),), ("a cappella",))
-    yield Ensemble("humming choir", (Part(53, 45, 79, "chords"), Part(53, 62, 81, "melody")), ("a cappella",))
-    yield Ensemble("choir and organ", (*choir, Part(19, 40, 76, "chords"), Part(19, 28, 48, "bass")))
-    yield Ensemble("choir and strings", (*choir, Part(48, 48, 84, "chords"), Part(48, 67, 88, "melody")))
-    brass = (Part(56, 58, 82, "melody"), Part(60, 48, 72, "chords"), Part(57, 43, 65, "counter melody"))
-    yield Ensemble("brass quintet", (*brass, Part(58, 29, 50, "bass")))
-    yield Ensemble("brass section", (Part(61, 45, 77, "chords"), Part(56, 60, 82, "melody")))
-    winds = (Part(73, 65, 91, "melody"), Part(68, 60, 84, "counter melody"), Part(71, 52, 76, "chords"))
-    yield Ensemble("wind quintet", (*winds, Part(60, 45, 69, "chords"), Part(70, 34, 55, "bass")))
+    yield Ensemble("choir of low voices", (Player(52, 41, 64, "chords"),), ("a cappella",))
+    yield Ensemble("humming choir", (Player(53, 45, 79, "chords"), Player(53, 62, 81, "melody")), ("a cappella",))
+    yield Ensemble("choir and organ", (*choir, Player(19, 40, 76, "chords"), Player(19, 28, 48, "bass")))
+    yield Ensemble("choir and strings", (*choir, Player(48, 48, 84, "chords"), Player(48, 67, 88, "melody")))
+    brass = (Player(56, 58, 82, "melody"), Player(60, 48, 72, "chords"), Player(57, 43, 65, "counter melody"))
+    yield Ensemble("brass quintet", (*brass, Player(58, 29, 50, "bass")))
+    yield Ensemble("brass section", (Player(61, 45, 77, "chords"), Player(56, 60, 82, "melody")))
+    winds = (Player(73, 65, 91, "melody"), Player(68, 60, 84, "counter melody"), Player(71, 52, 76, "chords"))
+    yield Ensemble("wind quintet", (*winds, Player(60, 45, 69, "chords"), Player(70, 34, 55, "bass")))
     yield Ensemble("saxophone quartet", QUARTET_OF_SAXOPHONES)
     orchestra = (
-        Part(48, 55, 84, "chords"),
-        Part(73, 72, 96, "melody"),
-        Part(40, 62, 91, "melody"),
-        Part(60, 45, 70, "chords"),
-        Part(56, 60, 82, "counter melody"),
-        Part(43, 28, 48, "bass"),
-        Part(47, 40, 53, "bass"),
+        Player(48, 55, 84, "chords"),
+        Player(73, 72, 96, "melody"),
+        Player(40, 62, 91, "melody"),
+        Player(60, 45, 70, "chords"),
+        Player(56, 60, 82, "counter melody"),
+        Player(43, 28, 48, "bass"),
+        Player(47, 40, 53, "bass"),
     )
     yield Ensemble("orchestra", orchestra, ("orchestra",))
-    yield Ensemble("orchestra with harp", (*orchestra[:4], Part(46, 43, 79, "arpeggio"), orchestra[5]), ("orchestra",))
     yield Ensemble(
-        "piano trio", (Part(40, 60, 88, "melody"), Part(42, 40, 64, "counter melody"), Part(0, 36, 76, "arpeggio"))
+        "orchestra with harp", (*orchestra[:4], Player(46, 43, 79, "arpeggio"), orchestra[5]), ("orchestra",)
     )
     yield Ensemble(
-        "harpsichord and strings", (Part(6, 48, 79, "arpeggio"), Part(48, 48, 84, "chords"), Part(42, 36, 57, "bass"))
+        "piano trio",
+        (Player(40, 60, 88, "melody"), Player(42, 40, 64, "counter melody"), Player(0, 36, 76, "arpeggio")),
     )
-    rhythm = Part(0, 0, 0, "drums")
-    bass = Part(33, 28, 48, "bass")
-    yield Ensemble("rock band", (Part(29, 40, 64, "chords"), Part(30, 59, 83, "melody"), bass, rhythm), ("rock",))
-    yield Ensemble("rock trio", (Part(30, 40, 64, "chords"), bass, rhythm), ("rock",))
-    yield Ensemble("organ and band", (Part(16, 48, 76, "chords"), Part(27, 55, 79, "melody"), bass, rhythm))
+    yield Ensemble(
+        "harpsichord and strings",
+        (Player(6, 48, 79, "arpeggio"), Player(48, 48, 84, "chords"), Player(42, 36, 57, "bass")),
+    )
+    rhythm = Player(0, 0, 0, "drums")
+    bass = Player(33, 28, 48, "bass")
+    yield Ensemble("rock band", (Player(29, 40, 64, "chords"), Player(30, 59, 83, "melody"), bass, rhythm), ("rock",))
+    yield Ensemble("rock trio", (Player(30, 40, 64, "chords"), bass, rhythm), ("rock",))
+    yield Ensemble("organ and band", (Player(16, 48, 76, "chords"), Player(27, 55, 79, "melody"), bass, rhythm))
     yield Ensemble(
         "synthesizers",
-        (Part(90, 48, 76, "chords"), Part(81, 60, 86, "melody"), Part(80, 40, 72, "arpeggio")),
+        (Player(90, 48, 76, "chords"), Player(81, 60, 86, "melody"), Player(80, 40, 72, "arpeggio")),
         ("electronic",),
     )

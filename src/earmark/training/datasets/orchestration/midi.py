@@ -1,4 +1,4 @@
-"""Standard MIDI files: notes written to one, and which programs one plays."""
+"""Write notes to standard MIDI files, and count the notes of the programs in them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from earmark.errors import DatasetError
 TICKS_A_BEAT = 480
 DRUM_CHANNEL = 9
 _DATA_BYTES: Mapping[int, int] = {0x80: 2, 0x90: 2, 0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2}
-"""By the kind of an event, how many bytes follow it."""
+"""The number of bytes that follow an event, by the kind of the event."""
 
 
 @dataclass(frozen=True)
 class MidiNote:
-    """A note: where it starts and how long it is in beats, its MIDI pitch, its velocity in 1..127 and its channel."""
+    """A note: its start and its length in beats, its MIDI pitch, its velocity in 1..127 and its channel."""
 
     beat: float
     beats: float
@@ -27,13 +27,13 @@ class MidiNote:
 
 
 def midi_file(notes: Iterable[MidiNote], programs: Mapping[int, int], bpm: float) -> bytes:
-    """Return a file of one track that plays notes with programs (0 to 127) by channel at a tempo."""
+    """Return a MIDI file of one track. `programs`: the program (0 to 127) of each channel."""
     events = [(0, 1, bytes((0xC0 | channel, program))) for channel, program in sorted(programs.items())]
     events.append((0, 0, b"\xff\x51\x03" + round(60e6 / bpm).to_bytes(3, "big")))
     for note in notes:
         start = max(0, round(note.beat * TICKS_A_BEAT))
         end = start + max(1, round(note.beats * TICKS_A_BEAT))
-        # At the same tick notes end before others start, so that a repeated note sounds again.
+        # At the same tick, notes end before others start, so that a repeated note sounds again.
         events.append((start, 3, bytes((0x90 | note.channel, note.pitch, note.velocity))))
         events.append((end, 2, bytes((0x80 | note.channel, note.pitch, 0))))
     track, before = bytearray(), 0
@@ -46,9 +46,9 @@ def midi_file(notes: Iterable[MidiNote], programs: Mapping[int, int], bpm: float
 
 
 def notes_by_program(content: bytes) -> tuple[Counter[int], Counter[int]]:
-    """Return how many notes of a file each program plays, and how many each drum has, by its pitch.
+    """Return the number of notes of each program, and that of each drum, by its pitch.
 
-    Raises DatasetError for what is no MIDI file.
+    Raises DatasetError where the content is not a MIDI file.
     """
     played: Counter[int] = Counter()
     drums: Counter[int] = Counter()
@@ -90,7 +90,7 @@ def _count(track: bytes, played: Counter[int], drums: Counter[int]) -> None:
 
 
 def _length(ticks: int) -> bytes:
-    """Write a number as MIDI does: seven bits a byte, the highest bit set in all but the last."""
+    """Encode a number as MIDI does: seven bits in each byte, with the highest bit set in all but the last."""
     parts = [ticks & 0x7F]
     while ticks := ticks >> 7:
         parts.append(0x80 | ticks & 0x7F)

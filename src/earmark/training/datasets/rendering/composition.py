@@ -107,8 +107,8 @@ _SCALE: dict[Mode, tuple[int, ...]] = {
     "open": (0, 2, 5, 7),
 }
 _ROOTS = ((0, 5, 7, 0), (0, 7, 5, 0), (0, 5, 0, 7), (0, 0, 5, 7), (0, 5, 7, 5))
-_STRANGER: dict[Mode, tuple[int, int | None]] = {"major": (9, 3), "minor": (8, 4), "open": (10, None)}
-_STRANGER_SHARE = 0.4
+_REPLACEMENT: dict[Mode, tuple[int, int | None]] = {"major": (9, 3), "minor": (8, 4), "open": (10, None)}
+_REPLACEMENT_SHARE = 0.4
 
 
 @dataclass(frozen=True)
@@ -128,12 +128,12 @@ class Chord:
 def draw_progression(mode: Mode, rng: np.random.Generator) -> tuple[Chord, ...]:
     """Return four chords of a mode, a bar each.
 
-    In two of five progressions one chord is a stranger (a minor chord in a major key, a major one in a minor key), so
-    that a single bar does not tell the mode: most bars do.
+    In two of five progressions one chord is replaced by a chord of the other quality (a minor chord in a major key, a
+    major one in a minor key), so that one bar does not reveal the mode, but most bars together do.
     """
     chords = [Chord(root, _THIRD[mode]) for root in _ROOTS[int(rng.integers(len(_ROOTS)))]]
-    if rng.random() < _STRANGER_SHARE:
-        chords[int(rng.integers(1, len(chords)))] = Chord(*_STRANGER[mode])
+    if rng.random() < _REPLACEMENT_SHARE:
+        chords[int(rng.integers(1, len(chords)))] = Chord(*_REPLACEMENT[mode])
     return tuple(chords)
 
 

@@ -1,1 +1,1 @@
-"""Speech that programs read aloud, and what rooms, telephones and other sound make of it."""
+"""Synthesised and recorded speech, and the effects of rooms, telephones and other sound."""

@@ -1,4 +1,4 @@
-"""What happens to speech on its way to a listener: a room, a telephone, noise and other people."""
+"""Effects on speech between speaker and listener: rooms, telephones, noise and other speakers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ Sound = npt.NDArray[np.float32]
 
 TELEPHONE_HZ = (300.0, 3400.0)
 COMPANDING = 255.0
-"""The constant of the mu-law, by which telephones store a sample in 8 bits."""
+"""The constant of the mu-law, with which telephones encode a sample in 8 bits."""
 
 
 def reverberate(sound: Sound, rate_hz: int, seconds: float, generator: np.random.Generator) -> Sound:
-    """Play a sound in a room whose echo falls by 60 dB in these seconds: (samples,), as long as the sound."""
+    """Add the echo of a random room that falls by 60 dB in `seconds`: (samples,), as long as the sound."""
     time = np.arange(round(seconds * rate_hz)) / rate_hz
     echo = generator.standard_normal(len(time)) * 10.0 ** (-3.0 * time / seconds)
     direct_to_echo = 10.0 ** (generator.uniform(-6, 10) / 20)
@@ -34,13 +34,13 @@ def telephone(sound: Sound, rate_hz: int) -> Sound:
 
 
 def limit_band(sound: Sound, rate_hz: int, low_hz: float, high_hz: float) -> Sound:
-    """Keep what lies between two frequencies."""
+    """Return a sound limited to the band between two frequencies."""
     sections = butter(4, (low_hz, high_hz), "bandpass", fs=rate_hz, output="sos")
     return np.asarray(sosfilt(sections, sound), np.float32)
 
 
 def add_below(sound: Sound, other: Sound, decibels: float) -> Sound:
-    """Add another sound, repeated or cut to the length of the first, at so many decibels below it by their powers."""
+    """Add another sound, repeated or cut to the length of the first, at a power `decibels` below that of the first."""
     background = np.resize(other, len(sound))
     power, power_below = float(np.mean(np.square(sound))), float(np.mean(np.square(background)))
     if power_below == 0.0:
@@ -50,6 +50,6 @@ def add_below(sound: Sound, other: Sound, decibels: float) -> Sound:
 
 
 def bring_to_peak(sound: Sound, decibels: float) -> Sound:
-    """Scale a sound so that its peak lies at so many decibels below full scale; silence stays silence."""
+    """Scale a sound so that its peak is `decibels` below full scale. Silence stays silence."""
     peak = float(np.abs(sound).max()) if sound.size else 0.0
     return sound if peak == 0.0 else np.asarray(sound * (10.0 ** (-decibels / 20) / peak), np.float32)

