@@ -215,8 +215,17 @@ def _taught(folder: Path, **options: object) -> Miniature:
     return Miniature("taught", root, audio, wrong, {"vocabulary": str(words), **options})
 
 
+def _consensus(folder: Path, **options: object) -> Miniature:
+    """The tracks, scores and vocabulary of `taught`."""
+    taught = _taught(folder)
+    given = {"teachers": ["musicnn-mtat", "musicnn-msd"], "scores": str(taught.root / "teacher")}
+    return Miniature("consensus", taught.root, taught.audio, taught.wrong_roots, {**taught.options, **given, **options})
+
+
 MINIATURES: dict[str, Callable[[Path], Miniature]] = {
     "annotated": _annotated,
+    "consensus": _consensus,
+    "consensus tags alone": lambda folder: _consensus(folder, listeners=False, folders={"emotify": "emotify"}),
     "debian": _debian,
     "emotify genre": lambda folder: _emotify(folder, target="genre"),
     "emotify emotions": lambda folder: _emotify(folder, target="emotions"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,17 +137,20 @@ def load(
         tracks=tuple(tracks),
         splits={split.name: split for split in splits},
         positive_threshold=POSITIVE_THRESHOLD,
+        truth="teachers",
+        people={"listeners": _listeners(rows, len(tags))},
     )
 
 
-def check(root: Path, folders: Mapping[str, str] = FOLDERS) -> Report:
-    """Return which audio files of the folders' tables are found, missing or corrupt, and which they do not list."""
-    files = [
-        (name, folder, row.cells["file"])
+def check(root: Path, folders: Mapping[str, str] = FOLDERS, freely_licensed_only: bool = True) -> Report:
+    """Return which audio files of the folders' tracks.csv are found, missing, corrupt, and which audio is not in it."""
+    files = {
+        f"{name}/{row.cells['file']}": folder_below(root, "folders", folder) / row.cells["file"]
         for name, folder in folders.items()
-        for row in read_csv(root / folder / "tracks.csv", ("track", "file")).rows
-    ]
-    return inspect_files({f"{name}/{file}": root / folder / file for name, folder, file in files})
+        for row in read_csv(folder_below(root, "folders", folder) / "tracks.csv", ("track", "file")).rows
+        if not freely_licensed_only or row.cells.get("may_ship", "yes") == "yes"
+    }
+    return inspect_files(files)
 
 
 def _rows(root: Path, folders: Mapping[str, str], words: Vocabulary, freely_licensed_only: bool) -> list[_Row]:
@@ -172,7 +176,9 @@ def _rows(root: Path, folders: Mapping[str, str], words: Vocabulary, freely_lice
                     f"There is no {place / cells['file']}, which line {row.line} of its tracks.csv names."
                 )
             is_emotify = "genre" in cells and "mtat_tags" in cells
-            group = f"{name}/{cells['artist'] if is_emotify else cells.get('group', cells['source'])}"
+            group = f"{name}/{cells['artist'] if is_emotify else cells.get('group', cells.get('source'))}"
+            if not is_emotify and not {"group", "source"} & cells.keys():
+                raise DatasetError(f"{place / 'tracks.csv'} has neither the column group nor the column source.")
             licence = taught.EMOTIFY_LICENCE if is_emotify else cells.get("licence", "")
             people = said_by_people(words, cells if is_emotify else None)
             certain = np.array(targets_of_row(row, place / "tracks.csv", words), np.float32)
@@ -203,6 +209,16 @@ def said_by_people(words: Vocabulary, cells: Mapping[str, str] | None) -> Values
                 places = [column for column, tag in enumerate(words.tags) if tag.label in tags]
                 merged[[column for column in places if np.isnan(merged[column])]] = 0
     return merged
+
+
+def _listeners(rows: Sequence[_Row], columns: int) -> dict[str, tuple[float, ...]]:
+    """Return what people said of the tracks on which they said anything, one value for each column; NaN if unknown."""
+    rest = (math.nan,) * (columns - len(rows[0].people))
+    return {
+        row.cells["track"]: (*(math.nan if math.isnan(value) else value for value in row.people.tolist()), *rest)
+        for row in rows
+        if np.isfinite(row.people).any()
+    }
 
 
 def _read_known(path: Path, wanted: Mapping[str, object]) -> TeacherScores:
