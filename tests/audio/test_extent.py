@@ -298,3 +298,14 @@ def test_a_long_ape_tag_behind_an_mp3_changes_nothing_of_its_sound(ffmpeg: Any, 
     samples, truncated = heard(path.read_bytes() + (b"TAG" + bytes(125) if with_id3v1 else b""))
     np.testing.assert_array_equal(samples, expected[0])
     assert (len(samples), truncated) == (SAMPLES, expected[1])
+
+
+@pytest.mark.parametrize("claimed", [32, 33, 2_000, "half", "nearly all"])
+@pytest.mark.parametrize("items", [0, 1, 9])
+def test_an_ape_footer_that_lies_takes_no_sound(ffmpeg: Any, claimed: int | str, items: int) -> None:
+    """The items of a tag have to fill it; the sound before a damaged footer is no tag."""
+    data = ffmpeg.make("lying.mp3", "-c:a", "libmp3lame").read_bytes()
+    size = {"half": len(data) // 2, "nearly all": len(data) - 100}.get(str(claimed), claimed)
+    footer = b"APETAGEX" + struct.pack("<IIII", 2000, size, items, 0) + bytes(8)
+    samples, _ = heard(data + footer)
+    assert len(samples) >= SAMPLES

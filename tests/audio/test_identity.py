@@ -219,3 +219,20 @@ def test_identities_of_older_libraries_are_of_the_packets_alone() -> None:
     assert not same_sound("packets:ab-12", "packets:ab-34")
     assert not same_sound("packets:ab", "packets:cd-12")
     assert not same_sound("bytes:ab", "packets:ab-12")
+
+
+@pytest.mark.parametrize("codec", ["adpcm_ima_wav", "adpcm_ms"])
+@pytest.mark.parametrize("block_bytes", [256, 512, 2048])
+def test_the_length_of_blocks_belongs_to_adpcm(ffmpeg: Any, codec: str, block_bytes: int) -> None:
+    whole = ffmpeg.make(f"{codec}.wav", "-c:a", codec).read_bytes()
+    damaged = whole[:32] + block_bytes.to_bytes(2, "little") + whole[34:]
+    assert damaged != whole
+    assert identity(damaged) != identity(whole)
+
+
+def test_ape_tags_behind_flac_change_nothing(encoded: dict[str, Path], tmp_path: Path) -> None:
+    path = shutil.copy(encoded["flac"], tmp_path / "ape.flac")
+    tags = APEv2()
+    tags["Title"] = "a title"
+    tags.save(path)
+    assert identity(path) == identity(encoded["flac"])

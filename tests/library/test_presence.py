@@ -100,3 +100,23 @@ def test_a_folder_below_that_goes_leaves_its_files_to_be_done(library: Library, 
     elsewhere.rename(music / "first")
     library.add(music, engine=making(Scripted(honest(tagger))))
     assert len(library) == 4
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_verify_takes_an_empty_folder_for_a_disk_that_is_not_connected(
+    library: Library, music: Path, tagger: Tagger, deep: bool
+) -> None:
+    library.add(music, engine=making(Scripted(honest(tagger))))
+    emptied(music)
+    found = library.verify(engine=making(Scripted(honest(tagger))), deep=deep, repair=True)
+    assert {finding.what for finding in found} == {"unreachable"}
+    assert all(f"{music} is empty; connect its disk" in finding.detail for finding in found)
+    assert missing(library) == []
+
+
+def test_verify_finds_the_files_of_a_deleted_folder_missing(library: Library, music: Path, tagger: Tagger) -> None:
+    library.add(music, engine=making(Scripted(honest(tagger))))
+    shutil.rmtree(music / "first")
+    found = library.verify(engine=making(Scripted(honest(tagger))), repair=True)
+    assert {finding.what for finding in found} == {"missing"}
+    assert missing(library) == ["1.flac", "3.flac", "copy of 0.flac"]

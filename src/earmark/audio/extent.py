@@ -14,6 +14,8 @@ ID3V2_HEADER_BYTES = 10
 ID3V1_BYTES = 128
 APE_HEADER_BYTES = 32
 """The length of an APEv2 header, and of its footer."""
+APE_ITEM_BYTES = 8 + 256
+"""The greatest length of the head of an item: two numbers, and a key that ends with a zero."""
 FEWEST_ZEROS = 16
 """The fewest zeros at the start of a file that are passed over; fewer may belong to its format, as in MPEG or MP4."""
 
@@ -53,7 +55,7 @@ def without_tags_around(file: SourceFile) -> SourceFile:
     if end <= 0 or _bytes_at(sound, end, 3) != b"TAG":
         end = total
     if is_mpeg:
-        ape_bytes = _ape_tag_bytes(sound, end)
+        ape_bytes = ape_tag_bytes(sound, end)
         end = end - ape_bytes if ape_bytes else total
     return sound.stretch(0, end) if end < total else sound
 
@@ -129,14 +131,24 @@ def _bytes_at(file: SourceFile, position: int, count: int) -> bytes:
     return file.read(count)
 
 
-def _ape_tag_bytes(file: SourceFile, end: int) -> int:
-    """Return the length of the APE tag before a position, 0 where there is none."""
+def ape_tag_bytes(file: SourceFile, end: int) -> int:
+    """Return the length of the APE tag before a position, in bytes; 0 if there is none.
+
+    The items have to fill the tag exactly: a damaged footer would otherwise take sound for a tag.
+    """
     footer = _bytes_at(file, max(0, end - APE_HEADER_BYTES), APE_HEADER_BYTES)
     if not footer.startswith(b"APETAGEX") or len(footer) < APE_HEADER_BYTES:
         return 0
-    length = int.from_bytes(footer[12:16], "little")
+    length, items = (int.from_bytes(footer[place : place + 4], "little") for place in (12, 16))
+    position, stop = end - length, end - APE_HEADER_BYTES
+    for _ in range(items):
+        head = _bytes_at(file, position, APE_ITEM_BYTES) if 0 <= position < stop else b""
+        key = head[8:].find(0)
+        if key < 2:  # The shortest key of the format has two characters.
+            return 0
+        position += 8 + key + 1 + int.from_bytes(head[:4], "little")
     length += APE_HEADER_BYTES if footer[23] & 0x80 else 0
-    return length if length < end else 0
+    return length if position == stop and length < end else 0
 
 
 def _id3v2_bytes(file: SourceFile, position: int) -> int:

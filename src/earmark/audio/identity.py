@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any, BinaryIO, Literal, cast
 
 from earmark.audio.container import read_container, with_true_sizes
-from earmark.audio.extent import ID3V1_BYTES, link_starts, without_tags_around
+from earmark.audio.extent import ID3V1_BYTES, ape_tag_bytes, link_starts, without_tags_around
 from earmark.audio.source import SourceFile, decode_errors, open_source
 from earmark.errors import DecodeError, StorageError
 
@@ -75,6 +75,7 @@ def _of_flac(opened: SourceFile) -> str:
     if end - start >= ID3V1_BYTES:
         opened.seek(end - ID3V1_BYTES)
         end -= ID3V1_BYTES if opened.read(3) == b"TAG" else 0
+        end -= ape_tag_bytes(opened, end)
     if not kind or start >= end:
         return ""
     digest = hashlib.sha256(kind.encode("ascii"))
@@ -116,7 +117,8 @@ def _of_packets(opened: SourceFile) -> str:
                         if packet.is_discard:
                             decoding.update(b"%d dropped\n" % count)
                         if in_blocks:
-                            decoding.update(b"%d bytes\n" % packet.size)
+                            # The duration tells the length of the blocks within a packet.
+                            decoding.update(b"%d bytes %d long\n" % (packet.size, packet.duration or 0))
                 if container.format.name == "mp3" and context.codec.canonical_name == "mp3":
                     digest.update(_disagreement(opened, count, context.sample_rate))
     except StorageError:

@@ -103,7 +103,7 @@ def write(
                 output.show([])
             raise typer.Exit(1)
         failed = _show(writing(files, dry_run=dry_run), len(files), output, dry_run, "writing")
-        if writing.run is not None:
+        if writing.written:
             named_library = "" if file is None else f" --library {shlex.quote(absolute_path(str(file)))}"
             say(f"run {writing.run}; undo it with: earmark library undo {writing.run}{named_library}")
     if failed:

@@ -87,6 +87,14 @@ class Presence:
         return missing, notes
 
 
+def empty_folder_above(path: str) -> str | None:
+    """Return the nearest existing folder above a missing file if it is empty, as an unmounted disk is; else None."""
+    above = os.path.dirname(path)  # noqa: PTH120 (a name may be no text)
+    while not os.path.lexists(above):
+        above = os.path.dirname(above)  # noqa: PTH120
+    return None if _holds_anything(above) else above
+
+
 def _empty_folders(folder: str, absent: Collection[str]) -> list[str]:
     """Return the empty folders, from one folder down, in which files are absent."""
     empty: set[str] = set()

@@ -12,6 +12,7 @@ from earmark.library.adding import promises_more
 from earmark.library.analysis import Analysis
 from earmark.library.database import Database, StoredAnalysis, Track
 from earmark.library.jobs import Broken, Changed, Engine, Identified, Job, Limits, Outage, Outcome, Stamp, Vanished
+from earmark.library.presence import empty_folder_above
 from earmark.library.remote import is_remote
 from earmark.library.scan import is_gone, stamp_of
 
@@ -146,8 +147,17 @@ def _not_there(file: _File) -> Finding | None:
     if file.now is not None:
         return None
     if is_gone(file.path):
-        return Finding(file.path, "missing", "the file does not exist")
+        return _gone(file.path, "the file does not exist")
     return Finding(file.path, "unreachable", "it cannot be reached")
+
+
+def _gone(path: str, reason: str) -> Finding:
+    """Return the finding of a file that does not exist; below an empty folder its disk may not be connected."""
+    empty = None if is_remote(path) else empty_folder_above(path)
+    if empty is None:
+        return Finding(path, "missing", reason)
+    detail = f"{empty} is empty; connect its disk, or delete the folder too if the files were deleted"
+    return Finding(path, "unreachable", detail)
 
 
 def _difference(file: _File, outcome: Outcome) -> Finding | None:
@@ -168,7 +178,7 @@ def _difference(file: _File, outcome: Outcome) -> Finding | None:
                 return Finding(file.path, "other length", detail)
             return None
         case Vanished():
-            return Finding(file.path, "missing", outcome.reason)
+            return _gone(file.path, outcome.reason)
         case Outage():
             return Finding(file.path, "unreachable", outcome.reason)
         case Changed():

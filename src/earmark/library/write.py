@@ -104,6 +104,8 @@ class Writing:
         self._score_fields = _score_fields(card, rule.vocabulary) if rule.scores else {}
         self.run: int | None = None
         """The number of the run in the journal, or None before the first file is written."""
+        self.written = 0
+        """The number of files into which tags were written."""
 
     @property
     def card(self) -> Card:
@@ -176,6 +178,7 @@ class Writing:
             self._journal.end(write, "undone")  # Nothing was written.
             raise
         self._journal.end(write, "done")
+        self.written += 1
         self._database.add_paths([(path, stamp, track.identity)])
         return WriteOutcome(path, tags.kind, changes, kept, withheld=reason)
 
