@@ -13,8 +13,8 @@ from tagging.builders import write_random_bundle
 from training.sounds import write_noise
 from typer.testing import CliRunner, Result
 
-from earmark.cli.examples import LabelledTrack, collect_examples, labels_from_files
 from earmark.cli.main import app
+from earmark.cli.teach import LabelledTrack, collect_examples, labels_from_files
 from earmark.errors import FileError, TagError
 from earmark.library import file_words
 from earmark.library.database import Database

@@ -15,7 +15,7 @@ from tagging.builders import write_random_bundle
 from typer.testing import CliRunner
 
 import earmark
-from earmark.audio.stream import microphone
+from earmark.audio.stream import open_stream
 from earmark.cli.main import app
 
 LABELS = [f"tag {number}" for number in range(1, 6)]
@@ -143,7 +143,7 @@ def test_the_microphone_is_listened_to(model: Path, monkeypatch: pytest.MonkeyPa
         def blocks(self) -> object:
             yield from np.split(make_music(3.0, RATE_HZ)[:, 0].copy(), 10)
 
-    monkeypatch.setattr(microphone, "Microphone", Microphone)
+    monkeypatch.setattr(open_stream, "Microphone", Microphone)
     for device in ("3", "desk"):
         result = run(model, "--microphone", "--device", device)
         assert result.exit_code == 0

@@ -16,6 +16,8 @@ from earmark.library.tag_file import TagFile
 from earmark.library.undo import Undoing
 from earmark.library.write import WriteRule, Writing
 
+TELLING_BYTES = 8
+
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Made]:
@@ -50,7 +52,8 @@ def written_and_undone(file: Path, library: Library, one: Made, rule: WriteRule)
         left = {kept.field for kept in outcome.kept}
         assert set(words) <= set(read.read(field)) or field in left
     if not rule.overwrite and not any(change.old for change in outcome.changes):
-        for entry in one.kept:
+        # A few bytes, as of an empty comment, stand by chance in checksums and positions too.
+        for entry in (entry for entry in one.kept if len(entry) >= TELLING_BYTES):
             assert after.count(entry) >= one.data.count(entry), f"lost {entry!r}"
     [undone] = Undoing(library.database)()
     assert undone.reason == ""

@@ -14,9 +14,8 @@ from earmark.tagging.engines.network import Classifier
 from earmark.tagging.tagger import Tagger
 from earmark.teaching.examples import Examples, examples_of
 from earmark.teaching.quality import roc_auc
-from earmark.teaching.reading import HIDDEN
 from earmark.teaching.regression import fit_regression
-from earmark.teaching.teach import Lesson, Taught, teach
+from earmark.teaching.teach import HIDDEN, Lesson, Taught, teach
 from earmark.training.bundling.platt import fit_calibration
 
 

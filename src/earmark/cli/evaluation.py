@@ -64,7 +64,8 @@ def evaluate(
         return
     text, document = evaluation_text(evaluation), evaluation_json(evaluation)
     if experiment.recipe.bundle.calibrate and side == "test":
-        from earmark.training.bundling.fold_reliability import experiment_reliability, fold_reliability_text
+        from earmark.training.bundling.bundle import experiment_reliability
+        from earmark.training.evaluation.reliability import fold_reliability_text
 
         reliability = experiment_reliability(experiment, experiment.recipe.evaluation.seeds[0])
         text = f"{text}\n\n{fold_reliability_text(reliability)}"

@@ -1,25 +1,33 @@
 """Run `earmark teach`, which makes a model of your own words from labelled tracks."""
 
+import os
 import random
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from earmark.cli.output import json_text, say, show
-from earmark.errors import MissingExtraError, TeachingError
+from earmark.cli.output import json_text, progress, say, show
+from earmark.errors import EarmarkError, MissingExtraError, TeachingError
+from earmark.file_errors import file_errors, reason_without_name
 
 if TYPE_CHECKING:
-    from earmark.cli.examples import LabelledTrack, TrackVectors
+    import numpy as np
+    import numpy.typing as npt
+
     from earmark.library.library import Library
     from earmark.tagging.tagger import Tagger
-    from earmark.teaching.next_tracks import Suggestion
+    from earmark.teaching.examples import Examples
+    from earmark.teaching.next_tracks import Candidate, Suggestion
     from earmark.teaching.teach import Taught, WordReport
 
 MOST_TRACKS = 4_000
 """The most tracks to learn from; more would improve the model little and take minutes."""
+ROWS_TOGETHER = 1_000
 
 
 def teach(
@@ -88,7 +96,6 @@ def teach(
         from earmark.training.bundling.platt import fit_calibration
     except ImportError as error:
         raise MissingExtraError("Teaching", "teach", error.name or str(error)) from error
-    from earmark.cli.examples import TrackVectors, collect_examples, labels_from_csv, labels_from_files
     from earmark.library.fields import checked_field
     from earmark.library.file_words import USUAL_FIELDS
     from earmark.tagging.bundle.bundle import write_bundle
@@ -119,6 +126,116 @@ def teach(
         raise typer.Exit(1)
 
 
+@dataclass(frozen=True)
+class LabelledTrack:
+    """A track with its words and its group, which is its artist or folder."""
+
+    path: str
+    words: tuple[str, ...]
+    group: str
+
+
+class TrackVectors:
+    """Gives the vectors of tracks, from the library if the model's extractors computed them, or else from the sound."""
+
+    def __init__(self, library: "Library | None", tagger: "Tagger") -> None:
+        self._library, self._tagger = library, tagger
+        self._model_ids: set[int] = set()
+        """The library's models that have the same extractors as the tagger, and so give the same vectors."""
+        if library is not None:
+            own = [extractor.hash for extractor in tagger.card.extractors]
+            models = library.database.models()
+            self._model_ids = {key for key, card in models.items() if [each.hash for each in card.extractors] == own}
+
+    def stored(self, path: str) -> "npt.NDArray[np.float32] | None":
+        """Return the vector (columns,) of a file that the library has stored, or None."""
+        import numpy as np
+
+        found = None if self._library is None else self._library.database.known_path(path)
+        if self._library is None or found is None or found.model_id not in self._model_ids:
+            return None
+        return self._library.database.embedding(found.track_id).astype(np.float32)
+
+    def of(self, path: str) -> "npt.NDArray[np.float32]":
+        """Return a file's vector (columns,); raises the errors of `Tagger.embed`."""
+        import numpy as np
+
+        stored = self.stored(path)
+        # The library stores vectors in half precision; rounding a new vector too gives the same result in both cases.
+        return self._tagger.embed(path).astype(np.float16).astype(np.float32) if stored is None else stored
+
+    def others(self, named: set[str]) -> "Iterator[Candidate]":
+        """Yield the tracks of the library that are not named, with one file for each track."""
+        import numpy as np
+
+        from earmark.teaching.next_tracks import Candidate
+
+        if self._library is None:
+            return
+        store = self._library.store
+        for rows in store.stream(
+            "SELECT path, model_id, embedding FROM tracks JOIN paths ON track_id = tracks.id WHERE NOT missing "
+            "GROUP BY tracks.id ORDER BY tracks.id",
+            size=ROWS_TOGETHER,
+        ):
+            for blob, model_id, embedding in rows:
+                path = os.fsdecode(blob)
+                if model_id in self._model_ids and path not in named:
+                    yield Candidate(path, str(Path(path).parent), np.frombuffer(embedding, "<f2"))
+
+
+def labels_from_csv(labels: Path) -> list[LabelledTrack]:
+    """Read labelled tracks from a CSV file."""
+    from earmark.teaching.examples import read_labels
+
+    return [LabelledTrack(os.path.normpath(row.path), row.words, row.group) for row in read_labels(labels)]
+
+
+def labels_from_files(library: "Library", fields: Sequence[str]) -> tuple[list[LabelledTrack], int]:
+    """Read labelled tracks from fields of the library's files; return them and the number of files that failed."""
+    from earmark.library.file_words import unify_spelling, words_in_files
+    from earmark.library.write import files_of
+
+    files = files_of(library.database)
+    found = []
+    failed = 0
+    with progress("reading tags") as done:
+        for number, each in enumerate(words_in_files(library.database, (path for path, _ in files), fields), start=1):
+            if each.reason:
+                failed += 1
+                say(f"earmark: {each.path}: {each.reason}")
+            elif each.words:
+                found.append(each)
+            done(number, len(files))
+    say(f"{len(found)} of {len(files)} files have words in the fields {', '.join(fields)}")
+    words = unify_spelling([each.words for each in found])
+    return [LabelledTrack(each.path, own, each.group) for each, own in zip(found, words, strict=True)], failed
+
+
+def collect_examples(worded: Sequence[LabelledTrack], vectors: TrackVectors) -> "tuple[Examples, int]":
+    """Return the examples of all tracks that have a vector, and the number that failed, with a message for each."""
+    import numpy as np
+
+    from earmark.teaching.examples import examples_of
+
+    rows: list[npt.NDArray[Any]] = []
+    kept: list[LabelledTrack] = []
+    failed = 0
+    with progress("collecting vectors") as done:
+        for number, each in enumerate(worded, start=1):
+            try:
+                with file_errors(each.path):
+                    rows.append(vectors.of(each.path))
+                kept.append(each)
+            except EarmarkError as error:
+                failed += 1
+                say(f"earmark: {each.path}: {reason_without_name(error)}")
+            done(number, len(worded))
+    matrix = np.array(rows, np.float32).reshape(len(rows), -1)
+    words, groups = [each.words for each in kept], [each.group for each in kept]
+    return examples_of(matrix, words, groups, [each.path for each in kept]), failed
+
+
 def _library(file: Path | None, held: ExitStack, *, needed: bool) -> "Library | None":
     """Open the library if it is needed or exists; return None otherwise."""
     from earmark.library.library import Library
@@ -129,7 +246,7 @@ def _library(file: Path | None, held: ExitStack, *, needed: bool) -> "Library | 
     return held.enter_context(Library(file))
 
 
-def _fewer(worded: "list[LabelledTrack]", seed: int) -> "list[LabelledTrack]":
+def _fewer(worded: list[LabelledTrack], seed: int) -> list[LabelledTrack]:
     """Return at most MOST_TRACKS tracks, drawn at random."""
     if len(worded) <= MOST_TRACKS:
         return worded
@@ -137,12 +254,8 @@ def _fewer(worded: "list[LabelledTrack]", seed: int) -> "list[LabelledTrack]":
     return sorted(random.Random(seed).sample(worded, MOST_TRACKS), key=lambda each: each.path)
 
 
-def _without_words(
-    vectors: "TrackVectors", worded: "list[LabelledTrack]", count: int, seed: int
-) -> "list[LabelledTrack]":
+def _without_words(vectors: TrackVectors, worded: list[LabelledTrack], count: int, seed: int) -> list[LabelledTrack]:
     """Return other tracks of the library as examples without words, because most tracks have none of them."""
-    from earmark.cli.examples import LabelledTrack
-
     if not count:
         return []
     found = [(each.name, each.group) for each in vectors.others({each.path for each in worded})]
@@ -150,10 +263,8 @@ def _without_words(
     return [LabelledTrack(path, (), group) for path, group in sorted(chosen)]
 
 
-def _grouped(worded: "list[LabelledTrack]") -> "list[LabelledTrack]":
+def _grouped(worded: list[LabelledTrack]) -> list[LabelledTrack]:
     """Make each track its own group, and say so, if all tracks have the same artist or folder."""
-    from earmark.cli.examples import LabelledTrack
-
     if len(Counter(each.group for each in worded)) >= 2 or len(worded) < 2:
         return worded
     say(
@@ -164,7 +275,7 @@ def _grouped(worded: "list[LabelledTrack]") -> "list[LabelledTrack]":
 
 
 def _next(
-    tagger: "Tagger", taught: "Taught", vectors: "TrackVectors", worded: "list[LabelledTrack]", count: int
+    tagger: "Tagger", taught: "Taught", vectors: TrackVectors, worded: list[LabelledTrack], count: int
 ) -> "list[Suggestion]":
     from earmark.teaching.next_tracks import next_tracks
 

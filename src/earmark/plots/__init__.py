@@ -4,8 +4,7 @@ matplotlib is imported when the first picture is drawn. `style` also serves the 
 `earmark.training.figures`.
 """
 
-from earmark.plots.collection_map import draw_collection_map
-from earmark.plots.over_time import draw_over_time
+from earmark.plots.charts import draw_collection_map, draw_over_time
 from earmark.plots.style import refuse_picture
 
 __all__ = ["draw_collection_map", "draw_over_time", "refuse_picture"]

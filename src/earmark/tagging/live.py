@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from earmark.audio.logmel import LogMelSettings, check_samples
+from earmark.audio.logmel import FrameStream, LogMelSettings, check_samples
 from earmark.audio.loudness import Loudness
 from earmark.audio.stream.buffer import Piece
-from earmark.audio.stream.frames import FrameStream
 from earmark.errors import TagError
 from earmark.tagging.bundle.calibration import probabilities
 from earmark.tagging.bundle.card import Extractor

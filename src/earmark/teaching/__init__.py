@@ -2,7 +2,6 @@
 
 examples      labels from a CSV file, and the vectors and words of each track
 regression    logistic regression on a choice of scales and levels
-reading       the columns that a head reads: a track vector and the base's hidden layer
 selection     cross-validation: which columns, how much regularisation, and how well a head will do
 quality       the area under the ROC curve with its interval
 teach         a bundle and a report from examples

@@ -1,17 +1,22 @@
-"""The application: its routes and middleware, and the problems that errors become."""
+"""The application: its routes, the checks of access, and the problems that errors become."""
 
+import hmac
+import ipaddress
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from earmark import __version__
 from earmark.tagging.tagger import Tagger
@@ -21,13 +26,30 @@ from earmark.web.library import router as library_router
 from earmark.web.metrics import Metrics, MetricsMiddleware
 from earmark.web.problems import MEDIA_TYPE, Problem, ProblemError
 from earmark.web.schemas import FAILURES, with_problems
-from earmark.web.security import SECURITY_HEADERS, AccessMiddleware
 from earmark.web.server import running
 from earmark.web.settings import ServerSettings
 
 DESCRIPTION = "Tags sounds with a model, and explains when and why each tag was found."
 CLIENT_DISCONNECTED = 499
 """The status of a request whose client has disconnected, as proxies log it; no client receives it."""
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
+    "connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+SECURITY_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+OPEN = ("/", "/health", "/openapi.json")
+"""Paths that need no token, besides the page's files."""
+PAGE = "/page/"
+API = "/v1/"
 
 
 def make_app(settings: ServerSettings, tagger: Tagger, library: Path | None = None) -> FastAPI:
@@ -114,6 +136,56 @@ def answer_errors(app: FastAPI) -> None:
         return _response(problems.UNFORESEEN, SECURITY_HEADERS)
 
 
+class AccessMiddleware:
+    """Refuses requests that are not allowed, and adds security headers to all responses (ASGI)."""
+
+    def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
+        self._app = app
+        self._token = settings.token.encode()
+        self._hosts = {"localhost", *(name.lower().rstrip(".") for name in settings.allowed_hosts)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse a request, or pass it on to the application."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Cache-Control", "no-cache" if _is_page(scope["path"]) else "no-store")
+            await send(message)
+
+        problem = self._refusal(scope)
+        if problem is None:
+            await self._app(scope, receive, send_with_headers)
+            return
+        headers = {"WWW-Authenticate": 'Bearer realm="earmark"'} if problem.status == 401 else {}
+        answer = JSONResponse(problem.to_dict(), problem.status, headers, MEDIA_TYPE)
+        await answer(scope, receive, send_with_headers)
+
+    def _refusal(self, scope: Scope) -> Problem | None:
+        headers = Headers(scope=scope)
+        path = scope["path"]
+        if not self._is_known(headers.get("host", "")):
+            return problems.WRONG_HOST
+        if (scope["method"] not in ("GET", "HEAD") or path.startswith(API)) and _is_foreign(headers):
+            return problems.OTHER_ORIGIN
+        if self._token and path not in OPEN and not path.startswith(PAGE):
+            given = headers.get("authorization", "")
+            kind, _, token = given.partition(" ")
+            if kind.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), self._token):
+                return problems.no_token(given=bool(given))
+        return None
+
+    def _is_known(self, host: str) -> bool:
+        """Return whether a Host header is an address or a known name. Only names can be rebound to other servers."""
+        name = _name_of(host)
+        return name in self._hosts or _is_address(name)
+
+
 def _response(problem: Problem, headers: Mapping[str, str]) -> Response:
     return JSONResponse(problem.to_dict(), problem.status, dict(headers), MEDIA_TYPE)
 
@@ -125,3 +197,46 @@ def _of_status(status: int) -> Problem:
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         return problems.WRONG_METHOD
     return problems.other_status(status, HTTPStatus(status).phrase)
+
+
+def _name_of(host: str) -> str:
+    """Return a Host header without its port."""
+    if host.startswith("["):
+        return host[1:].rpartition("]")[0]
+    return host.partition(":")[0].lower().rstrip(".")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_foreign(headers: Headers) -> bool:
+    """Return whether a browser sends a request for a page of another origin. Other programs send no such headers."""
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = headers.get("origin")
+    if origin is None:
+        return False
+    try:
+        parts = urlsplit(origin)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return True
+    host = headers.get("host", "")
+    # A proxy may accept https and pass it on as http, so the schemes are not compared, only their usual ports.
+    own = {(_name_of(host), _port_of(host, usual)) for usual in (80, 443)}
+    return ((parts.hostname or "").rstrip("."), port) not in own
+
+
+def _port_of(host: str, usual: int) -> int:
+    port = host.rpartition("]")[2].rpartition(":")[2] if ":" in host.rpartition("]")[2] else ""
+    return int(port) if port.isascii() and port.isdecimal() else usual
+
+
+def _is_page(path: str) -> bool:
+    return path == "/" or path.startswith(PAGE)

@@ -1,3 +1,4 @@
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +13,9 @@ from earmark.errors import TrainingError
 from earmark.tagging.bundle.bundle import read_bundle, write_bundle
 from earmark.tagging.bundle.card import TagName
 from earmark.training.bundling import bundle as bundling
-from earmark.training.bundling.bundle import bundle_of, model_metrics
+from earmark.training.bundling.bundle import bundle_of, experiment_reliability, log_odds_of, model_metrics
 from earmark.training.evaluation.metrics import measure
+from earmark.training.evaluation.reliability import Promise, fold_reliability_text
 from earmark.training.steps.features import Selection, clip_vectors
 from training.conftest import Workplace
 
@@ -170,3 +172,32 @@ def test_familiarity_is_fitted_where_it_is_asked_for(
     write_bundle(bundle, tmp_path)
     distance = earmark.load(tmp_path).tag(chosen.data.dataset.tracks[0].path).distance
     assert 0 < distance < 10 * familiarity.threshold
+
+
+def test_a_recipes_models_are_judged_on_clips_that_they_have_scored(
+    experiment: "Experiment", no_training: Callable[[], None]
+) -> None:
+    measured = experiment_reliability(experiment, 0)
+    data = experiment.data
+    targets = data.by_track(data.clips.targets, "default", "test")
+    assert (measured.splits, measured.tracks) == (("default",), len(targets))
+    assert set(measured.calibrated.tag_errors) == set(data.dataset.labels)
+    text = fold_reliability_text(measured)
+    assert f"{measured.tracks} tracks" in text
+    assert "No tag was promised at any precision." in text
+
+
+def test_the_text_has_a_row_a_promise(experiment: "Experiment") -> None:
+    measured = experiment_reliability(experiment, 0)
+    promise = Promise(0.9, 2, 40, 0.925, 0.85, 1.0, 0.5)
+    calibrated = dataclasses.replace(measured.calibrated, promises=(promise,))
+    text = fold_reliability_text(dataclasses.replace(measured, calibrated=calibrated))
+    assert "| 0.9 | 0.925 [0.850, 1.000] | 40 | 50% | 2 |" in text
+    assert "test side of default: 2 tracks" in text
+
+
+def test_log_odds_of_certain_scores_stay_finite() -> None:
+    scores = np.array([0.0, 1e-30, 0.25, 0.5, 1.0], np.float32)
+    odds = log_odds_of(scores)
+    assert np.isfinite(odds).all() and (np.diff(odds) > 0).all()
+    np.testing.assert_allclose(odds[2:4], [np.log(1 / 3), 0.0], atol=1e-6)

@@ -15,10 +15,19 @@ from earmark.audio.encode import write_flac
 from earmark.errors import DatasetError
 from earmark.training.datasets import speech
 from earmark.training.datasets.annotated import OTHER_SOUND, RATE_HZ, AnnotatedTrack, load, write_tracks
-from earmark.training.datasets.speaking import recordings
-from earmark.training.datasets.speaking.acoustics import add_below, bring_to_peak, reverberate, telephone
-from earmark.training.datasets.speaking.recordings import RecordingSource, read_recordings
-from earmark.training.datasets.speaking.voices import VOICES, Voice, read_aloud, sentences
+from earmark.training.datasets.speaking import (
+    MOST_RECORDINGS,
+    VOICES,
+    RecordingSource,
+    Voice,
+    add_below,
+    bring_to_peak,
+    read_aloud,
+    read_recordings,
+    reverberate,
+    sentences,
+    telephone,
+)
 
 needs_dpkg = pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="needs the program dpkg-deb")
 needs_espeak = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="needs the program espeak-ng")
@@ -151,5 +160,5 @@ def test_recordings_of_a_package_are_read_and_others_are_told(tmp_path: Path) ->
     # A second of G.722 is 8 000 bytes.
     assert [round(len(sound) / RATE_HZ, 2) for sound in found.sounds] == [1.0, 1.0]
     assert len(failed) == 1 and "bad.flac" in failed[0]
-    assert recordings.MOST_RECORDINGS > 2
+    assert MOST_RECORDINGS > 2
     assert len(found.joined(5.0, 0.2, RATE_HZ, np.random.default_rng(0))) == 5 * RATE_HZ

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from earmark.errors import TrainingError
 from earmark.tagging.bundle.bundle import Bundle, seal
+from earmark.tagging.bundle.calibration import probabilities
 from earmark.tagging.bundle.card import (
     OTHER_SOUND,
     Card,
@@ -26,6 +27,12 @@ from earmark.training.bundling.platt import fit_calibration
 from earmark.training.datasets.base import Dataset
 from earmark.training.evaluation.metrics import measure
 from earmark.training.evaluation.provenance import commit, versions
+from earmark.training.evaluation.reliability import (
+    FoldReliability,
+    ScoreCalibration,
+    ScoredTracks,
+    measure_reliability,
+)
 from earmark.training.networks.export import Arrays
 from earmark.training.recipe.sections import Side
 from earmark.training.steps.experiment import Experiment
@@ -208,3 +215,31 @@ def model_metrics(experiment: Experiment, split: str, seed: int) -> dict[str, fl
         if dataset.task == "one-label":
             metrics[f"{side} accuracy"] = measured.accuracy
     return metrics
+
+
+def experiment_reliability(experiment: Experiment, seed: int) -> FoldReliability:
+    """Measure the reliability of a recipe's models on the clips that they have scored already.
+
+    Each model is calibrated on the validation side of its split and judged on the test side, for the tags that the
+    recipe's bundle keeps.
+    """
+    data, splits = experiment.data, experiment.recipe.data.splits
+    dataset = data.dataset
+    kept = kept_tags(dataset, experiment.recipe.bundle.groups)
+    labels = [tag.label for tag in kept]
+    columns = [dataset.labels.index(label) for label in labels]
+    raw: list[ScoredTracks] = []
+    calibrated: list[ScoredTracks] = []
+    for split in splits:
+        scores = data.by_track(experiment.model_scores(split, seed), split, "test")[:, columns]
+        targets = data.by_track(data.clips.targets, split, "test")[:, columns]
+        # Log odds are logits of a sigmoid, whatever function made the scores.
+        model = ScoreCalibration("sigmoid", calibration_of(experiment, split, seed, columns), kept)
+        raw.append(ScoredTracks(scores, targets, ScoreCalibration("sigmoid")))
+        calibrated.append(ScoredTracks(probabilities(log_odds_of(scores), model), targets, model))
+    return FoldReliability(
+        splits,
+        sum(len(part.targets) for part in raw),
+        measure_reliability(raw, labels, dataset.positive_threshold),
+        measure_reliability(calibrated, labels, dataset.positive_threshold),
+    )

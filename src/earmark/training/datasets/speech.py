@@ -22,15 +22,22 @@ from earmark.errors import DatasetError
 from earmark.file_errors import file_errors
 from earmark.training.datasets.annotated import ALL_MUSIC, FOLDS, RATE_HZ, AnnotatedTrack, read_tracks, write_tracks
 from earmark.training.datasets.options import check_counts, did_you_mean, listed
-from earmark.training.datasets.speaking.acoustics import add_below, bring_to_peak, limit_band, reverberate, telephone
-from earmark.training.datasets.speaking.recordings import (
+from earmark.training.datasets.speaking import (
+    LICENCES,
     SPEAKERS,
     SURROUNDINGS,
+    VOICES,
     Recordings,
     RecordingSource,
+    Voice,
+    add_below,
+    bring_to_peak,
+    limit_band,
+    read_aloud,
     read_recordings,
+    reverberate,
+    telephone,
 )
-from earmark.training.datasets.speaking.voices import LICENCES, VOICES, Voice, read_aloud
 from earmark.training.datasets.taught import KINDS, blank
 
 Sound = npt.NDArray[np.float32]

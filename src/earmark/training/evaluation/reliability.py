@@ -103,6 +103,16 @@ class Reliability:
     promises: tuple[Promise, ...]
 
 
+@dataclasses.dataclass(frozen=True)
+class FoldReliability:
+    """The reliability on the test tracks of all splits together, before (`raw`) and after calibration."""
+
+    splits: tuple[str, ...]
+    tracks: int
+    raw: Reliability
+    calibrated: Reliability
+
+
 def measure_reliability(
     parts: Sequence[ScoredTracks], labels: Sequence[str], positive_threshold: float = 0.5
 ) -> Reliability:
@@ -157,6 +167,33 @@ def calibration_error(curve: Sequence[Bin]) -> float:
     """Compute the expected calibration error: the mean of |share - probability| over bins, weighted by their counts."""
     total = sum(part.count for part in curve)
     return sum(abs(part.share - part.probability) * part.count for part in curve) / total
+
+
+def fold_reliability_text(measured: FoldReliability) -> str:
+    """Write the measurement as Markdown, to stand below an evaluation."""
+    raw, calibrated = measured.raw, measured.calibrated
+    lines = [
+        f"Probabilities, calibrated on the validation side and judged on the test side of "
+        f"{', '.join(measured.splits)}: {measured.tracks} tracks. "
+        f"Expected calibration error by tag {calibrated.error:.3f} (scores {raw.error:.3f}), "
+        f"all tags together {calibrated.pooled_error:.3f} (scores {raw.pooled_error:.3f}).",
+    ]
+    made = [promise for promise in calibrated.promises if promise.kept]
+    if not made:
+        return "\n".join([*lines, "", "No tag was promised at any precision."])
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "| promised precision | achieved, with its 95 % interval | promises made | of the positives | tags |",
+            "|---|---|---|---|---|",
+            *(
+                f"| {promise.precision:g} | {promise.achieved:.3f} [{promise.low:.3f}, {promise.high:.3f}] "
+                f"| {promise.kept} | {promise.recall:.0%} | {promise.tags} |"
+                for promise in made
+            ),
+        ]
+    )
 
 
 def _promise(

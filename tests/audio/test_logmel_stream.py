@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earmark.audio.logmel import LogMelSettings, log_mel
-from earmark.audio.stream.frames import FrameStream
+from earmark.audio.logmel import FrameStream, LogMelSettings, log_mel
 from earmark.errors import WaveformError
 
 SETTINGS = (

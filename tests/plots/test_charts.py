@@ -7,7 +7,7 @@ import pytest
 from tagging.builders import make_bundle
 
 from earmark.errors import MissingExtraError, PictureError, TagError
-from earmark.plots import draw_over_time
+from earmark.plots import draw_collection_map, draw_over_time
 from earmark.tagging.prediction import Prediction
 from earmark.tagging.tagger import Tagger
 from earmark.tagging.windows import OverTimeSettings
@@ -66,6 +66,25 @@ def test_what_cannot_be_drawn_is_said(prediction: Prediction, tmp_path: Path) ->
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(PictureError, match="name another place"):
         draw_over_time(prediction, tmp_path / "folder.png")
+
+
+def test_a_map_is_drawn_with_many_tags_and_with_no_tracks(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="needs the extra plot")
+    generator = np.random.default_rng(0)
+    points = generator.uniform(-1, 1, (500, 2)).astype(np.float32)
+    labels = tuple(f"tag ${number}$" for number in range(20))
+    for name, count in (("many.png", 500), ("one.svg", 1), ("none.png", 0)):
+        draw_collection_map(points[:count], generator.integers(0, 20, count), labels, 0.25, tmp_path / name)
+        assert (tmp_path / name).stat().st_size > 2_000
+
+
+def test_a_place_where_no_map_can_be_written_is_told(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="needs the extra plot")
+    points, tag = np.zeros((1, 2), np.float32), np.zeros(1, np.int64)
+    with pytest.raises(PictureError, match="its name has to end in"):
+        draw_collection_map(points, tag, ("a",), 0.5, tmp_path / "map.exe")
+    with pytest.raises(PictureError, match="its folder is not there"):
+        draw_collection_map(points, tag, ("a",), 0.5, tmp_path / "absent" / "map.png")
 
 
 def test_without_matplotlib_the_line_that_installs_it(

@@ -12,7 +12,7 @@ from audio.arrived import encoded, make_music
 
 from earmark.audio.decode import decode
 from earmark.audio.stream.decoder import Timeouts
-from earmark.audio.stream.http import HttpStream, Reconnection
+from earmark.audio.stream.open_stream import HttpStream, Reconnection
 from earmark.errors import DecodeError
 
 WANTED_HZ = 22_050
