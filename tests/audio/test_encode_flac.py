@@ -1,6 +1,7 @@
 """Written sound reads back, and what cannot be written is refused."""
 
 import errno
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -62,3 +63,24 @@ def test_a_full_disk_is_the_cause() -> None:
         write_flac_blocks("/dev/full", [np.ones(44_100, np.float32)] * 3, 44_100)
     assert isinstance(caught.value.__cause__, OSError)
     assert caught.value.__cause__.errno == errno.ENOSPC
+
+
+@pytest.fixture
+def limit_bytes() -> Iterator[Callable[[int], None]]:
+    """Limit the size of every file that is written, as a disk that fills up does."""
+    resource = pytest.importorskip("resource", reason="needs a system with limits of a process")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("room_bytes", [0, 50, 200, 5_000, 7_000, 20_000, 100_000])
+def test_a_file_that_cannot_grow_is_told_wherever_it_stops(
+    tmp_path: Path, limit_bytes: Callable[[int], None], room_bytes: int
+) -> None:
+    """libsndfile tells no error of its last block, and soundfile only asserts in the middle."""
+    noise = np.random.default_rng(0).uniform(-1, 1, 4_000).astype(np.float32)
+    limit_bytes(room_bytes)
+    with pytest.raises(AudioError, match="File too large") as caught:
+        write_flac_blocks(tmp_path / "full.flac", [noise] * (1 if room_bytes < 7_800 else 40), 22_050)
+    assert isinstance(caught.value.__cause__, OSError)

@@ -23,8 +23,10 @@ from earmark.web.job import (
     message_from_line,
     message_to_line,
 )
-from earmark.web.job_queue import JobProcess
+from earmark.web.job_queue import JobProcess, JobQueue
+from earmark.web.metrics import Metrics
 from earmark.web.problems import ProblemError, no_sound
+from earmark.web.settings import ServerSettings
 from earmark.workers import process
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="stops and kills processes with signals")
@@ -211,3 +213,21 @@ def test_messages_come_back_as_they_went(message: JobMessage) -> None:
 def test_what_is_no_message_is_refused(line: bytes) -> None:
     with pytest.raises(ValueError):
         message_from_line(line)
+
+
+def test_a_request_cancelled_in_the_queue_takes_no_process_with_it(tagger: Tagger) -> None:
+    """Its future is cancelled at once, but its task removes it from the queue only later."""
+
+    async def cancelled() -> None:
+        queue = JobQueue(ServerSettings(jobs=1), tagger, Metrics())
+        first = await queue._free_process(print)
+        waiting = [asyncio.create_task(queue._free_process(print)) for _ in range(2)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        queue._give_back(first)
+        assert await waiting[1] is first
+        queue._give_back(first)
+        assert await queue._free_process(print) is first
+        assert waiting[0].cancelled()
+
+    asyncio.run(cancelled())

@@ -105,8 +105,10 @@ def write_flac_blocks(path: str | os.PathLike[str], blocks: Iterable[npt.NDArray
             with soundfile.SoundFile(target, "w", rate_hz, 1, format="FLAC", subtype="PCM_16") as file:
                 for block in blocks:
                     file.write(np.clip(block, -1.0, 1.0))
-        except soundfile.SoundFileError as error:
+        except (soundfile.SoundFileError, AssertionError) as error:  # soundfile asserts that all was written
             raise AudioError(f"Cannot write {path}: {target.error or error}") from (target.error or error)
+        if target.error is not None:  # libsndfile tells no error of its last block
+            raise AudioError(f"Cannot write {path}: {target.error}") from target.error
 
 
 class _Target(io.FileIO):

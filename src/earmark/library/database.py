@@ -95,13 +95,13 @@ class Database:
 
     # Models
 
-    def model_id(self, card: Card) -> int:
-        """Return the row of a model; create it if there is none, and update its card."""
+    def model_id(self, card: Card, *, update: bool = True) -> int:
+        """Return the row of a model; create it if there is none, and `update` its card where it differs."""
         hashes, text = _hashes(card), card_to_json(card)
         found = self.store.row(
             "SELECT id, card FROM models WHERE extractor_hashes = ? AND head_hash = ?", (hashes, card.head.hash)
         )
-        if found is not None and found[1] == text:
+        if found is not None and (found[1] == text or not update):
             return int(found[0])
         with self.store.transaction():
             row = self.store.row(

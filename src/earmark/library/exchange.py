@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from earmark.audio.identity import packets_of
 from earmark.errors import FileError, LibraryError, MissingExtraError
 from earmark.file_errors import file_errors
 from earmark.file_name import from_percent_encoded, is_text, percent_encoded, text_of
@@ -74,10 +75,12 @@ def import_records(database: Database, cards: Mapping[int, str], records: Iterab
         LibraryError: a record is incomplete. The message names it.
     """
     known_cards = {number: card_from_json(text, f"{place}: model {number}") for number, text in cards.items()}
-    models = {number: database.model_id(card) for number, card in known_cards.items()}
+    # The library's own card of a model may be newer, and its recordings do not change.
+    models = {number: database.model_id(card, update=False) for number, card in known_cards.items()}
     if models and database.current_model() is None:
         database.make_current(max(models.values()))
     new = 0
+    added: set[str] = set()
     for number, record in enumerate(records, start=1):
         try:
             analysis = _analysis(record)
@@ -96,7 +99,10 @@ def import_records(database: Database, cards: Mapping[int, str], records: Iterab
             )
         # What the library knows about a path is more recent than the import.
         unknown = [(path, UNKNOWN) for path in paths if database.known_path(path) is None]
-        if database.model_of(analysis.identity) is None:
+        known = database.stored_analysis(analysis.identity)
+        # The other library may have had the same packets twice, once as an older version identified them.
+        if known is None or (not known.own and packets_of(analysis.identity) in added):
+            added.add(analysis.identity)
             database.add_track(analysis, model_id, unknown)
             new += 1
         elif unknown:

@@ -42,12 +42,12 @@ def rewrite(
     file = _real(path)
     with _told(path), _unlocked(path, file):
         found = file.stat()
-        _refuse_another_sound(path, file, sound)
+        own = _refuse_another_sound(path, file, sound)
         copy = copy_of(file)
         try:
             shutil.copyfile(file, copy)
             change(copy)
-            _refuse_changed_sound(path, copy, sound)
+            _refuse_changed_sound(path, copy, own)
             check(file, copy)
             _take_over(path, file, found, copy, keep_time)
             now = file.stat()
@@ -113,18 +113,21 @@ def _unlocked(path: Path, file: Path) -> Iterator[None]:
     yield
 
 
-def _refuse_another_sound(path: Path, file: Path, sound: str) -> None:
+def _refuse_another_sound(path: Path, file: Path, sound: str) -> str:
+    """Return the file's own identity, which may tell more than that of an older library."""
     if not sound.startswith("packets:"):
         raise TrackFileError(
             str(path),
             "its sound cannot be separated from its tags, so it cannot be checked that the sound stays the same; "
             "nothing was written",
         )
-    if not same_sound(sound, _identity_of(path, file)):
+    own = _identity_of(path, file)
+    if not same_sound(sound, own):
         raise TrackFileError(
             str(path),
             "it contains another recording than the library knows; nothing was written. Add it to the library again.",
         )
+    return own
 
 
 def _refuse_changed_sound(path: Path, copy: Path, sound: str) -> None:

@@ -50,8 +50,9 @@ def withheld_of(
     if other:
         most = max(other, key=lambda place: probabilities[place])
         likely = float(probabilities[most])
-        genres = [float(probabilities[place]) for place, tag in enumerate(card.tags) if tag.group == GENRES]
-        if likely >= MOSTLY and likely > max(genres, default=0.0):
+        music = [place for place, tag in enumerate(card.tags) if tag.group == GENRES]
+        music = music or [place for place, tag in enumerate(card.tags) if tag.group != OTHER_SOUND]
+        if likely >= MOSTLY and likely > max((float(probabilities[place]) for place in music), default=0.0):
             return Withheld("other sound", f"mostly {card.tags[most].label} ({100 * likely:.0f} %)")
     known = card.familiarity
     farthest = None if known is None else known.window_threshold if of_window else known.threshold

@@ -210,17 +210,19 @@ class JobQueue:
         except asyncio.CancelledError:
             if free.done() and not free.cancelled():
                 self._give_back(free.result())
-            else:
+            elif (free, on_message) in self._waiting:
                 self._waiting.remove((free, on_message))
                 self._report_waiting()
             raise
 
     def _give_back(self, process: JobProcess) -> None:
-        if not self._waiting:
-            self._idle.append(process)
-            return
-        free, _ = self._waiting.popleft()
-        free.set_result(process)
+        while self._waiting:
+            free, _ = self._waiting.popleft()
+            if not free.done():  # A request that was cancelled stays in the queue until its task runs.
+                free.set_result(process)
+                self._report_waiting()
+                return
+        self._idle.append(process)
         self._report_waiting()
 
     def _report_waiting(self) -> None:
