@@ -124,9 +124,9 @@ class Prediction:
     over_time: OverTime | None = None
     features: StoredFeatures | None = None
     calibration: tuple[TagCalibration, ...] = ()
-    """The model's, one a tag; or empty: not calibrated."""
+    """The calibration of the model, one for each tag; empty if it is not calibrated."""
     explainer: Explainer | None = None
-    """What finds evidence; there where features were kept."""
+    """Computes evidence; None unless features were kept."""
     withheld: Withheld | None = None
     """Why no tags are promised except those of other sounds than music, or None. There are probabilities all the same,
     but they are those of a model of music for something else."""
@@ -146,7 +146,7 @@ class Prediction:
 
     @property
     def scores(self) -> Array:
-        """(tags,) float32, 0 to 1, in the model's order of tags: each by itself, or of one sum (softmax)."""
+        """The scores, (tags,) float32 in 0..1, in the model's order: independent, or with the sum 1 (softmax)."""
         return activate(self.logits, self.activation)
 
     @property
@@ -181,7 +181,7 @@ class Prediction:
         return promised(self.probabilities, self, precision) & promisable(self.tags, self.withheld)
 
     def evidence(self, tag: str) -> Evidence:
-        """Return why the track got a tag or did not: which scale and level decided, and when the tag sounds.
+        """Return why the track got a tag or did not: which scales and levels decided, and when the tag is heard.
 
         `tag`: its label or a synonym.
 

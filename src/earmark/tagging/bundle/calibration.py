@@ -16,7 +16,7 @@ Array = npt.NDArray[np.float32]
 
 
 def activate(logits: Array, activation: Activation) -> Array:
-    """Logits (..., tags) to scores of the same shape, 0 to 1: float32; softmax over the last axis."""
+    """Turn logits (..., tags) into scores of the same shape, float32 in 0..1; softmax is taken over the last axis."""
     values = logits.astype(np.float64)
     if activation == "softmax":
         powers = np.exp(values - values.max(axis=-1, keepdims=True))
@@ -43,7 +43,9 @@ def log_odds(logits: Array, activation: Activation) -> npt.NDArray[np.float64]:
     if activation == "sigmoid":
         return values
     if values.shape[-1] < 2:
-        raise TagError("A softmax over one tag says 1 of any sound; expected at least two tags. Train it on more tags.")
+        raise TagError(
+            "A softmax over one tag gives every sound the score 1; expected at least two tags. Train it on more tags."
+        )
     odds = np.empty_like(values)
     for tag in range(values.shape[-1]):
         others = np.delete(values, tag, axis=-1)
@@ -54,27 +56,27 @@ def log_odds(logits: Array, activation: Activation) -> npt.NDArray[np.float64]:
 
 
 _SLACK = 1e-9
-"""What two precisions may differ by and be the same: 0.9 as text and as a number."""
+"""The greatest difference between two equal precisions, of which one was text."""
 
 
 class Calibrated(Protocol):
-    """What says how logits become probabilities: a card, or a prediction, which carries its card's calibration."""
+    """The activation and the calibration of a model: a card, or a prediction, which has those of its card."""
 
     @property
     def activation(self) -> Activation:
-        """What turns logits into scores."""
+        """The function that turns logits into scores."""
 
     @property
     def calibration(self) -> tuple[TagCalibration, ...]:
-        """One a tag, in the order of the logits; or empty: not calibrated."""
+        """One for each tag, in the order of the logits; empty if the model is not calibrated."""
 
     @property
     def tags(self) -> tuple[TagName, ...]:
-        """The tags and their relations, in the order of the logits; or empty: they are not related."""
+        """The tags with their relations, in the order of the logits; empty if no tags are related."""
 
 
 def probabilities(logits: Array, card: Calibrated) -> Array:
-    """Logits (..., tags) to probabilities of the same shape, 0 to 1: float32.
+    """Turn logits (..., tags) into probabilities of the same shape, float32 in 0..1.
 
     The sigmoid of slope times log odds plus intercept, each tag by itself, so that probabilities of a softmax
     model do not add up to 1; then those of related tags are made coherent (`coherence`). The log odds are the logit

@@ -83,8 +83,8 @@ class Convolution:
     other stride must equal `filter_length` and pads nothing: the first layer of the raw family ([SL], [SMC]).
     `pool_length` is also the pool's stride; 1 means no pool.
 
-    What the follow-up of the raw family adds (Kim, Lee, Nam 2018) may be absent from card.json, and is where it
-    is 0: cards from before it are read, and hashed, as they were.
+    The fields of the follow-up of the raw family (Kim, Lee, Nam 2018) may be absent from card.json and are then 0, so
+    that older cards keep their text and hashes.
     """
 
     filter_length: int
@@ -180,7 +180,7 @@ class TagName:
 
 
 def find_tag(word: str, tags: Sequence[TagName]) -> int | None:
-    """Return the place of the tag that a word names, itself or as a synonym, whatever its case; None for no tag's.
+    """Return the place of the tag that a word names, directly or as a synonym, ignoring case; None if it names no tag.
 
     A label takes precedence over a synonym.
     """
@@ -193,7 +193,7 @@ def find_tag(word: str, tags: Sequence[TagName]) -> int | None:
 def nearest_tags(word: str, tags: Sequence[TagName], most: int = 3, likeness: float = 0.6) -> tuple[str, ...]:
     """Return the labels of the tags whose label or synonym is most like a word, the most alike first.
 
-    `likeness`, 0 to 1: what is less alike is left out.
+    `likeness`: the least similarity, 0 to 1.
     """
     places = {folded(name): place for place, tag in enumerate(tags) for name in (*tag.synonyms, tag.label)}
     near = difflib.get_close_matches(folded(word.strip()), places, n=most, cutoff=likeness)
@@ -206,7 +206,7 @@ Truth = Literal["listeners", "titles", "teachers"]
 
 @dataclass(frozen=True)
 class TagCalibration:
-    """What turns a tag's logit into a probability, and the thresholds that keep a promised precision.
+    """The slope and intercept that turn log odds into a probability, and the thresholds of promised precisions.
 
     The probability is the sigmoid of `slope` times the tag's log odds plus `intercept`, made coherent with those of
     related tags (`coherence`); its log odds are its logit, or those of its share where tags exclude each other
@@ -247,7 +247,7 @@ class Familiarity:
 
 @dataclass(frozen=True)
 class Provenance:
-    """How a model came to be: enough to train it again."""
+    """The origin of a model: what is needed to train it again."""
 
     recipe: str
     """The whole recipe, as TOML text."""
@@ -292,5 +292,5 @@ class Card:
 
     @property
     def rate_hz(self) -> int:
-        """The one sample rate that all extractors listen at."""
+        """The sample rate of the input of all extractors, in Hz."""
         return self.extractors[0].rate_hz
