@@ -81,9 +81,6 @@ UNFINISHED = ("TODO", "FIXME", "XXX")
 CALLED_AT_IMPORT = ("app.", "library.command")
 """The only calls that may stand by themselves in a module: those that add commands to the command line."""
 
-SHARED_CLASS_NAMES = {"Done", "Progress"}
-"""Names that several classes still have; the list may only become shorter."""
-
 LONGEST_FILE_LINES = 400
 
 Rule = Callable[[str, str], Iterator[str]]
@@ -305,8 +302,7 @@ def test_no_two_classes_share_a_name() -> None:
         for node in ast.walk(tree(text)):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places.setdefault(node.name, []).append(f"{module}:{node.lineno}")
-    shared = {name: found for name, found in places.items() if len(found) > 1}
-    assert {name: found for name, found in shared.items() if name not in SHARED_CLASS_NAMES} == {}
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 
 def test_imports_have_no_cycle() -> None:
