@@ -14,7 +14,7 @@ from library.songs import heard, library_of, make_songs, packets_md5, probed, un
 from library.tag_blocks import ape, comments, dsf, flac, id3, without_id3
 from mutagen.id3 import ID3, TPE1
 
-from earmark.audio.identity import identity
+from earmark.audio.identity import identity, packets_of
 from earmark.library import store
 from earmark.library import write as writing
 from earmark.library.library import Library
@@ -250,6 +250,32 @@ def test_moved_copies_are_found_each(originals: dict[str, Path], place: Callable
     assert [outcome.reason for outcome in outcomes] == ["", "", ""]
     assert {outcome.path for outcome in outcomes} == {str(songs[0]), *(str(new) for _, new in moves)}
     assert {path.read_bytes() for path in (songs[0], *(new for _, new in moves))} == {data}
+
+
+def test_a_moved_file_is_found_where_it_stands_in_a_row_beside_that_of_an_older_version(
+    originals: dict[str, Path], place: Callable[..., Path]
+) -> None:
+    """An older version identified a recording by its packets alone, and its row has no files any more."""
+    song = place(originals["flac"].read_bytes())
+    with library_of(song) as library:
+        written(library)
+        identity = library.track(1).identity
+        older = packets_of(identity)
+        library.store.run("UPDATE tracks SET identity = ?", (older,))
+        library.store.run("UPDATE writes SET identity = ?", (older,))
+        moved = song.with_name("moved.flac")
+        song.rename(moved)
+        library.database.mark_missing([str(song)], missing=True)
+        columns = "model_id, version, decoder, added, duration_seconds, truncated, short, logits, embedding"
+        library.store.run(
+            f"INSERT INTO tracks (identity, {columns}) SELECT ?, {columns} FROM tracks WHERE id = 1", (identity,)
+        )
+        stamp = stamp_of(str(moved))
+        assert stamp is not None
+        library.database.add_paths([(str(moved), stamp, identity)])
+        [outcome] = undone(library)
+    assert (outcome.path, outcome.reason) == (str(moved), "")
+    assert moved.read_bytes() == originals["flac"].read_bytes()
 
 
 def test_a_copy_that_was_not_written_is_not_taken_for_one_that_is_gone(

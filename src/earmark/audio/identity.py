@@ -135,6 +135,12 @@ def same_sound(kept: str, found: str) -> bool:
     return kept == found or (packets_of(kept) == packets_of(found) and (MARK in kept) != (MARK in found))
 
 
+def range_of_packets(identity: str) -> tuple[str, str]:
+    """Return the first text and the end of the range, in text order, of all identities with the same packets."""
+    packets = packets_of(identity)
+    return packets, packets + chr(ord(MARK) + 1)
+
+
 def packets_of(identity: str) -> str:
     """Return an identity without its second hash, as in older libraries."""
     return identity.partition(MARK)[0]

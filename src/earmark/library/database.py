@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from earmark.audio.identity import MARK, packets_of
+from earmark.audio.identity import packets_of, range_of_packets, same_sound
 from earmark.errors import LibraryError
 from earmark.library.analysis import Analysis, PackedOverTime
 from earmark.library.jobs import Stamp
@@ -177,29 +177,29 @@ class Database:
         return heard.model_id if heard is not None else None
 
     def stored_analysis(self, identity: str) -> StoredAnalysis | None:
-        """Return what is stored of a recording, or None if it is unknown, see `track_of`."""
+        """Return what is stored of a recording, or None if it is unknown.
+
+        An older row has an identity of the packets alone and stands for every way of decoding them.
+        """
         found = self._row_of(identity)
         if found is None:
             return None
         _, model_id, duration_seconds, truncated, kept = found
         return StoredAnalysis(int(model_id), float(duration_seconds), bool(truncated), own=kept == identity)
 
-    def track_of(self, identity: str) -> int | None:
-        """Return the row of a recording, or None if it is unknown.
-
-        Older rows have an identity of the packets alone. Such a row stands for every way of decoding these packets,
-        until a file of the recording is analysed again.
-        """
-        found = self._row_of(identity)
-        return int(found[0]) if found is not None else None
+    def paths_of_sound(self, identity: str) -> list[str]:
+        """Return the existing paths of every recording that may have this sound, see `same_sound`."""
+        within = "identity >= ? AND identity < ?"
+        rows = self.store.rows(f"SELECT id, identity FROM tracks WHERE {within}", range_of_packets(identity))
+        alike = (number for number, kept in rows if same_sound(kept, identity))
+        return [path for number in alike for path in self.paths_of(number, missing=False)]
 
     def _row_of(self, identity: str) -> tuple[Any, ...] | None:
         packets = packets_of(identity)
         columns = "SELECT id, model_id, duration_seconds, truncated, identity FROM tracks WHERE identity"
         found = self.store.row(f"{columns} IN (?, ?) ORDER BY identity = ? DESC", (identity, packets, identity))
         if found is None and identity == packets:
-            within = packets + MARK, packets + chr(ord(MARK) + 1)
-            found = self.store.row(f"{columns} > ? AND identity < ? ORDER BY id", within)
+            found = self.store.row(f"{columns} >= ? AND identity < ? ORDER BY id", range_of_packets(identity))
         return found
 
     def paths_under(self, folder: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
 from earmark import __version__
-from earmark.audio.identity import packets_of, same_sound
+from earmark.audio.identity import range_of_packets, same_sound
 from earmark.errors import LibraryError
 from earmark.library.original import Original, unpacked
 from earmark.library.store import Store
@@ -127,8 +127,8 @@ class Journal:
     def own_values(self, path: str, identity: str) -> dict[str, tuple[str, ...]]:
         """Return the values that earmark wrote to a file, by name. The file may have been moved since."""
         own: dict[str, tuple[str, ...]] = {}
-        where = "(path = ? OR identity = ? OR identity LIKE ?) AND state <> 'undone' ORDER BY id"
-        for write in self._writes(where, (os.fsencode(path), identity, f"{packets_of(identity)}%")):
+        where = "(path = ? OR (identity >= ? AND identity < ?)) AND state <> 'undone' ORDER BY id"
+        for write in self._writes(where, (os.fsencode(path), *range_of_packets(identity))):
             if write.path != path and not same_sound(write.identity, identity):
                 continue
             own.update({change.name: change.new for change in write.changes})

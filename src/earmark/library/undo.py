@@ -128,8 +128,7 @@ class Undoing:
         """
         if self._is_there(write):
             return write.path
-        track_id = self._database.track_of(write.identity)
-        found = self._database.paths_of(track_id, missing=False) if track_id is not None else ()
+        found = self._database.paths_of_sound(write.identity)
         copies = [path for path in found if path not in taken and self._holds(write, path)]
         original = self._journal.original(write.id)
 
