@@ -167,7 +167,7 @@ def test_what_is_skipped_is_counted_and_told() -> None:
         "a stream: too slow for this sound, 1.0 s of it were skipped",
     ]
     assert live.finish().skipped_seconds == 3
-    assert live.heard_seconds == pytest.approx(2 * SEGMENT / RATE_HZ)
+    assert live.analysed_seconds == pytest.approx(2 * SEGMENT / RATE_HZ)
 
 
 def size_of(root: object) -> int:

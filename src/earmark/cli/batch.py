@@ -169,9 +169,9 @@ def duration_check(source: str, limits: "Limits") -> "OnBlock":
     allowed_seconds = limits.allowed_seconds(stamp, length_seconds)
     last = time.monotonic() + allowed_seconds
 
-    def check(samples: "npt.NDArray[np.float32]", heard_seconds: float) -> None:
+    def check(samples: "npt.NDArray[np.float32]", decoded_seconds: float) -> None:
         del samples
-        if heard_seconds > limits.longest_hours * 3600:
+        if decoded_seconds > limits.longest_hours * 3600:
             raise FileError(source, f"it is longer than {limits.longest_hours:g} hours, the limit (--longest-hours)")
         if time.monotonic() > last:
             raise FileError(

@@ -111,7 +111,7 @@ def listen(
                 output.moment(moment)
         except AudioError as error:
             failure = error
-    if live.heard_seconds:
+    if live.analysed_seconds:
         output.whole(live.finish())
     elif failure is None:
         say("earmark: no sound arrived")

@@ -268,7 +268,7 @@ class Library:
         DecodeError if the file cannot be decoded.
         """
         vectors, card = self._vectors()
-        own, embedding = self._heard(source)
+        own, embedding = self._number_and_vector(source)
         if embedding.shape != (card.vector_width,):
             raise LibraryError(
                 f"{source}: found a vector of {len(embedding)} columns, expected {card.vector_width}: another model "
@@ -340,7 +340,7 @@ class Library:
         tags = {card.labels[place]: float(vectors.probabilities[place, row]) for place in named}
         return Found(number, score, paths, self.database.duration_seconds(number), tags)
 
-    def _heard(self, source: int | str | os.PathLike[str]) -> tuple[int, npt.NDArray[np.floating[Any]]]:
+    def _number_and_vector(self, source: int | str | os.PathLike[str]) -> tuple[int, npt.NDArray[np.floating[Any]]]:
         """Return the number and vector of a track; a file that is not in the library is analysed and has number -1."""
         if isinstance(source, int):
             return source, self.database.embedding(source)

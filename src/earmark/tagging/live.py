@@ -120,12 +120,12 @@ class Live:
         self._waiting: list[Array] = []
         self._samples = 0
         self._skipped = 0
-        self._heard_segments = 0
+        self._segments_done = 0
         self._loudness = Loudness(self._rate_hz, settings.window_seconds)
         self._last_answer_seconds = -float("inf")
 
     @property
-    def heard_seconds(self) -> float:
+    def analysed_seconds(self) -> float:
         """The length of the sound pushed so far, in seconds."""
         return self._samples / self._rate_hz
 
@@ -144,17 +144,17 @@ class Live:
         check_samples(samples)
         moments: list[Moment] = []
         while len(samples):
-            due = samples_needed(self._longest, self._heard_segments)
+            due = samples_needed(self._longest, self._segments_done)
             piece, samples = samples[: due - self._samples], samples[due - self._samples :]
             self._waiting.append(piece.copy())  # the caller may use its memory again
             self._samples += len(piece)
             if self._samples == due:
                 self._hear()
                 for buffer in self._buffers:
-                    buffer.forget(self.heard_seconds - self.settings.window_seconds, self.heard_seconds)
-                self._heard_segments += 1
-                if self.heard_seconds - self._last_answer_seconds >= self.settings.every_seconds - SLACK_SECONDS:
-                    self._last_answer_seconds = self.heard_seconds
+                    buffer.forget(self.analysed_seconds - self.settings.window_seconds, self.analysed_seconds)
+                self._segments_done += 1
+                if self.analysed_seconds - self._last_answer_seconds >= self.settings.every_seconds - SLACK_SECONDS:
+                    self._last_answer_seconds = self.analysed_seconds
                     moments.append(self._lately())
         return moments
 
@@ -190,7 +190,7 @@ class Live:
             vectors.append(result.vector)
             short += [stream.extractor.name] if result.short else []
         vector, silent = np.concatenate(vectors), self._loudness.always_silent
-        return self._moment(self._prediction(vector, self.heard_seconds, tuple(short), silent, of_window=False))
+        return self._moment(self._prediction(vector, self.analysed_seconds, tuple(short), silent, of_window=False))
 
     def _hear(self) -> None:
         """Run front ends and networks on the sound that waits."""
@@ -207,13 +207,13 @@ class Live:
 
     def _lately(self) -> Moment:
         """Return the tags of the window."""
-        start, end = self.heard_seconds - self.settings.window_seconds, self.heard_seconds
+        start, end = self.analysed_seconds - self.settings.window_seconds, self.analysed_seconds
         vector = np.concatenate([buffer.vector(start, end) for buffer in self._buffers])
-        window_seconds = min(self.heard_seconds, self.settings.window_seconds)
+        window_seconds = min(self.analysed_seconds, self.settings.window_seconds)
         return self._moment(self._prediction(vector, window_seconds, (), self._loudness.silent, of_window=True))
 
     def _moment(self, prediction: Prediction) -> Moment:
-        return Moment(self.heard_seconds + self.skipped_seconds, prediction, self.skipped_seconds)
+        return Moment(self.analysed_seconds + self.skipped_seconds, prediction, self.skipped_seconds)
 
     def _prediction(
         self, vector: Array, duration_seconds: float, short: tuple[str, ...], silent: bool, *, of_window: bool

@@ -165,11 +165,11 @@ class Tagger:
             windows = TagsOverTime(self.networks, classify, card, over_time, self.distance)
         streaming_pass = StreamingPass(self.networks, card.activation, windows, keep_features, stopwatch)
         loudest = Loudest(card.rate_hz)
-        with ExitStack() as open_until_heard:
-            sound = open_until_heard.enter_context(decode(source, card.rate_hz, stopwatch))
+        with ExitStack() as open_files:
+            sound = open_files.enter_context(decode(source, card.rate_hz, stopwatch))
             blocks: Iterable[Array] = sound
             if ahead:
-                blocks = open_until_heard.enter_context(closing(read_ahead(sound)))
+                blocks = open_files.enter_context(closing(read_ahead(sound)))
             for block in blocks:
                 if on_block is not None:
                     on_block(block, sound.duration_seconds)

@@ -34,9 +34,9 @@ class LiveSound:
         """
         self.events = EventFeed(Event("notice", {"detail": "No sound has arrived yet."}))
         rate_hz = tagger.card.rate_hz
-        incoming = open_stream(source, rate_hz, self._notify, stdin=stdin)
-        self._live = Live(tagger, settings or LiveSettings(), incoming.name)
-        self._backlog = AudioBuffer(incoming, rate_hz)
+        stream = open_stream(source, rate_hz, self._notify, stdin=stdin)
+        self._live = Live(tagger, settings or LiveSettings(), stream.name)
+        self._buffer = AudioBuffer(stream, rate_hz)
         # The thread is a daemon, so that a source without sound cannot keep Python from ending.
         self._thread = threading.Thread(target=self._tag, name="earmark-live", daemon=True)
 
@@ -45,7 +45,7 @@ class LiveSound:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._backlog.stop()
+        self._buffer.stop()
         self._thread.join(timeout=STOP_SECONDS)
 
     def _notify(self, detail: str) -> None:
@@ -57,7 +57,7 @@ class LiveSound:
         overall: dict[str, object] | None = None
         try:
             problem = self._tag_moments()
-            if self._live.heard_seconds:
+            if self._live.analysed_seconds:
                 overall = self._live.finish().to_dict()
         except EarmarkError as error:
             problem = str(error)
@@ -67,8 +67,8 @@ class LiveSound:
     def _tag_moments(self) -> str | None:
         """Publish tags while the sound arrives; return why it broke off, or None if it ended by itself."""
         try:
-            with self._backlog:
-                for moment in self._live.listen(self._backlog, self._notify):
+            with self._buffer:
+                for moment in self._live.listen(self._buffer, self._notify):
                     self.events.publish(Event("tags", moment.to_dict()))
         except AudioError as error:
             return str(error)
