@@ -1,3 +1,4 @@
+import errno
 import json
 import shlex
 from pathlib import Path
@@ -53,6 +54,19 @@ def test_write_shows_what_it_does_and_undo_takes_it_back(tmp_path: Path, songs: 
     assert TagFile(song).read("genre") == ()
     assert isinstance(call("undo", place).exception, LibraryError)
     assert isinstance(call("undo", place, 7).exception, LibraryError)
+
+
+def test_a_run_that_wrote_nothing_names_no_undo(
+    tmp_path: Path, songs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("earmark.library.write.rewrite", full)
+    done = call("write", tmp_path / "music.earmark")
+    assert done.exit_code == 1
+    assert "0 files written" in done.stderr
+    assert "undo it with" not in done.stderr
 
 
 def test_a_mapping_and_a_search_choose(tmp_path: Path, songs: dict[str, Path]) -> None:

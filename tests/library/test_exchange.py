@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -58,6 +59,29 @@ def test_what_goes_out_comes_back_to_the_bit(heard: Library, tagger: Tagger, tmp
         assert [each.path for each in other.search("NOT path:nowhere")] == [
             each.path for each in heard.search("NOT path:nowhere")
         ]
+
+
+def test_an_import_leaves_a_newer_card_as_it_is(heard: Library, tagger: Tagger, tmp_path: Path) -> None:
+    """The weights are the same, so is the model; what it makes of them may have been fitted anew."""
+    file = tmp_path / "tracks.jsonl"
+    heard.export_to(file)
+    with Library(tmp_path / "other.earmark", tagger) as other:
+        newer = dataclasses.replace(tagger.card, licence="fitted anew")
+        number = other.database.model_id(newer)
+        assert other.import_from(file) == 3
+        assert other.database.models()[number].licence == "fitted anew"
+
+
+def test_an_import_keeps_a_recording_that_stands_twice(heard: Library, tagger: Tagger, tmp_path: Path) -> None:
+    """Once as an older version identified it, by its packets alone, and once with how they are decoded."""
+    file = tmp_path / "tracks.jsonl"
+    older = "packets:" + "ab" * 16
+    heard.store.run("UPDATE tracks SET identity = ? WHERE id = 1", (older,))
+    heard.store.run("UPDATE tracks SET identity = ? WHERE id = 2", (f"{older}-0123abcd",))
+    heard.export_to(file)
+    with Library(tmp_path / "other.earmark", tagger) as other:
+        assert other.import_from(file) == 3
+        assert len(other) == 3
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
