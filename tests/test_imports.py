@@ -300,7 +300,7 @@ def test_no_two_classes_share_a_name() -> None:
     places: dict[str, list[str]] = {}
     for module, text in TEXTS.items():
         for node in ast.walk(tree(text)):
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            if isinstance(node, ast.ClassDef):
                 places.setdefault(node.name, []).append(f"{module}:{node.lineno}")
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
 

@@ -18,6 +18,8 @@ ADVICE = {
     "library that earmark uses met bytes that its authors did not foresee.",
     "OutputError": "Make room on the disk that the results go to, or send them elsewhere, and run the command again.",
     "PictureError": "Name a file that ends in .png or .svg, in a folder that is there and may be written to.",
+    "InstallationError": "The message holds what the system says, such as that a part of a library could not be "
+    "loaded for lack of memory. Give the process more memory (`ulimit -v`), or install earmark anew.",
     "WorkerError": "The message says how the last process ended, and what it wrote. The usual reasons are too little "
     "memory and an environment that ends every Python process; put that right, and run the same command again.",
     "TagError": "The message names what was asked and what can be: a longer window, a tag of the model, "

@@ -124,6 +124,23 @@ class WorkerError(EarmarkError):
         )
 
 
+class InstallationError(EarmarkError):
+    """A library that reading sound needs and that cannot be loaded, for example for lack of memory.
+
+    reason: what the system says.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"Reading sound: found a library that cannot be loaded ({self.reason}); expected an installation that is "
+            "whole, and memory for it. No file is at fault: put this right, and run the same command again."
+        )
+
+
 class TagError(EarmarkError):
     """A question that a tagger cannot answer as asked, such as a window shorter than a segment."""
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from earmark.cli.main import app
 from earmark.cli.teach import LabelledTrack, collect_examples, labels_from_files
-from earmark.errors import FileError, TagError
+from earmark.errors import FileError, InstallationError, TagError
 from earmark.library import file_words
 from earmark.library.database import Database
 from earmark.library.library import Library
@@ -235,3 +235,17 @@ def test_long_names_and_names_that_differ_in_case_have_jams_of_their_own(place: 
     assert (result.exit_code, result.stderr) == (0, "")
     written = {path.stem for path in (tmp_path / "jams").iterdir()}
     assert written == {"x" * 240, "日" * 80, "Song", "song 2"}
+
+
+def test_a_library_that_cannot_be_loaded_is_no_fault_of_a_file(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for lack of memory: the run ends with what the system says, and its JSON is whole."""
+
+    def unloadable(*arguments: object, **options: object) -> None:
+        raise ImportError("libx.so: failed to map segment from shared object")
+
+    monkeypatch.setattr(tagger_module, "decode", unloadable)
+    done = call("tag", "--model", place / "model", place / "music", "--json")
+    assert isinstance(done.exception, InstallationError)
+    assert "failed to map segment" in str(done.exception)
+    assert "No file is at fault" in str(done.exception)
+    assert json.loads(done.stdout) == []

@@ -39,7 +39,7 @@ def test_a_recording_is_kept_once_with_all_its_paths(library: Library, music: Pa
     assert (added.found, added.recordings, added.same, added.known, added.failed) == (5, 4, 1, 0, [])
     assert sorted(map(tuple, paths(library))) == [("1.flac",), ("2.flac",), ("3.flac",), ("copy of 0.flac", "0.flac")]
     assert [name for work, name in engine.asked if work == "identify"] == FILES
-    assert len([1 for work, _ in engine.asked if work == "listen"]) == 4
+    assert len([1 for work, _ in engine.asked if work == "analyse"]) == 4
     assert engine.closed
 
 
@@ -122,7 +122,7 @@ def test_a_good_file_that_breaks_is_a_failure_and_no_longer_a_path(library: Libr
         (Exceeded("too large"), "too large", 2),
     ],
 )
-@pytest.mark.parametrize("work", ["identify", "listen"])
+@pytest.mark.parametrize("work", ["identify", "analyse"])
 def test_what_may_not_be_the_files_fault_is_tried_again(
     library: Library, music: Path, work: str, outcome: Outcome, reason: str, tries: int
 ) -> None:
@@ -153,7 +153,7 @@ def test_who_waits_for_a_broken_copy_is_listened_to(library: Library, music: Pat
     good = honest(library.tagger)
 
     def answer(job: Job) -> Outcome:
-        return Broken("torn") if job.work == "listen" and job.path.endswith("copy of 0.flac") else good(job)
+        return Broken("torn") if job.work == "analyse" and job.path.endswith("copy of 0.flac") else good(job)
 
     added, _ = add(library, music, engine=Scripted(answer))
     assert [Path(path).name for path, _ in added.failed] == ["copy of 0.flac"]
@@ -255,7 +255,7 @@ def test_new_extractors_listen_again_and_nothing_is_identified_again(library: Li
     other = Tagger(make_bundle(tags=5, seed=3))
     with Library(library.path, other) as again:
         added, engine = add(again, music)
-        assert {work for work, _ in engine.asked} == {"listen"}
+        assert {work for work, _ in engine.asked} == {"analyse"}
         assert (added.again, added.recordings, added.same, len(again)) == (4, 0, 1, 4)
         expected = other.tag(music / "first" / "1.flac").logits
         np.testing.assert_array_equal(again.track(music / "first" / "1.flac").logits, expected)
@@ -356,7 +356,7 @@ def far_away(library: Library) -> Callable[[Job], Outcome]:
     return answer
 
 
-@pytest.mark.parametrize("work", ["identify", "listen"])
+@pytest.mark.parametrize("work", ["identify", "analyse"])
 @pytest.mark.parametrize("touched", [False, True])
 def test_what_keeps_changing_is_tried_three_times_and_no_more(
     library: Library, music: Path, work: str, touched: bool
@@ -378,5 +378,5 @@ def test_what_keeps_changing_is_tried_three_times_and_no_more(
     assert len(tried) == 3, "written out: whoever changes how often a file is tried changes this too"
     assert [Path(path).name for path, _ in added.failed] == ["3.flac"], "a failure once, not one a try"
     assert added.recordings == 3, "and the others are kept"
-    listened = [name for kind, name in engine.asked if kind == "listen" and name == "3.flac"]
-    assert len(listened) == (3 if work == "listen" else 0)
+    listened = [name for kind, name in engine.asked if kind == "analyse" and name == "3.flac"]
+    assert len(listened) == (3 if work == "analyse" else 0)

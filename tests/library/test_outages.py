@@ -60,7 +60,7 @@ def test_what_stays_away_stops_the_run_and_sets_nothing_aside(
     assert (added.failed, len(library), added.known + added.same + added.recordings) == ([], 4, 5)
 
 
-@pytest.mark.parametrize("work", ["identify", "listen"])
+@pytest.mark.parametrize("work", ["identify", "analyse"])
 def test_a_bad_place_on_the_disk_is_its_files_failure(library: Library, music: Path, tagger: Tagger, work: str) -> None:
     engine = while_out(tagger, lambda job: job.path.endswith("3.flac") and job.work == work, GONE)
     added = library.add(music, engine=making(engine))
@@ -110,7 +110,7 @@ def test_a_file_that_is_gone_when_its_worker_ends_is_no_failure(
 
 def test_what_a_machine_lacks_for_listening_stops_the_run(library: Library, music: Path, tagger: Tagger) -> None:
     """Such as memory: what is asked of a file before it is heard says nothing."""
-    engine = while_out(tagger, lambda job: job.work == "listen", NO_ROOM)
+    engine = while_out(tagger, lambda job: job.work == "analyse", NO_ROOM)
     with pytest.raises(LibraryError, match="No space left on device; expected files that can be read"):
         library.add(music, engine=making(engine))
     assert library.failures() == []

@@ -65,7 +65,7 @@ def worker(tagger: Tagger, monkeypatch: pytest.MonkeyPatch) -> Worker:
 
 
 def listen(path: Path, protocol: str = "failing") -> Job:
-    return Job(f"{protocol}://{path}", Stamp(1, 1), "listen")
+    return Job(f"{protocol}://{path}", Stamp(1, 1), "analyse")
 
 
 def fetching(tagger: Tagger) -> Scripted:
@@ -197,11 +197,11 @@ def test_a_copy_has_no_name_that_a_killed_worker_could_leave(
 def test_storages_of_every_kind_are_fetched_from(worker: Worker, tmp_path: Path, address: str) -> None:
     content = write_noise(tmp_path / "a.flac", 1).read_bytes()
     fsspec.filesystem("memory").pipe("/music/a.flac", content)
-    found = worker.work(Job(address.format(place=tmp_path), Stamp(1, 1), "listen"))
+    found = worker.work(Job(address.format(place=tmp_path), Stamp(1, 1), "analyse"))
     assert isinstance(found, Analysis)
     assert found.identity == identity(content)
 
 
 @pytest.mark.parametrize("address", ["memory://music/gone.flac", "file:///nowhere/gone.flac"])
 def test_what_is_gone_from_a_storage_has_vanished(worker: Worker, address: str) -> None:
-    assert isinstance(worker.work(Job(address, Stamp(1, 1), "listen")), Vanished)
+    assert isinstance(worker.work(Job(address, Stamp(1, 1), "analyse")), Vanished)

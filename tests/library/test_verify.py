@@ -51,7 +51,7 @@ def verified(library: Library, engine: Scripted, **options: bool) -> list[tuple[
 def test_a_library_as_it_should_be(filled: Library, tagger: Tagger, deep: bool) -> None:
     engine = hearing(tagger)
     assert verified(filled, engine, deep=deep) == []
-    assert {job.work for job in engine.jobs} == {"listen" if deep else "identify"}
+    assert {job.work for job in engine.jobs} == {"analyse" if deep else "identify"}
     assert len(engine.jobs) == 5
 
 
@@ -110,7 +110,7 @@ def test_what_is_known_by_its_sound_and_cannot_be_decoded_is_reported_once(fille
     good = hearing(tagger).answer
 
     def mute(job: Job) -> Outcome:
-        is_mute = job.path.endswith("copy of 0.flac") and job.work == "listen"
+        is_mute = job.path.endswith("copy of 0.flac") and job.work == "analyse"
         return Broken("no sound could be decoded from it") if is_mute else good(job)
 
     assert verified(filled, Scripted(mute), deep=True, repair=True) == [("copy of 0.flac", "unreadable")]

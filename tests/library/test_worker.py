@@ -26,7 +26,7 @@ def worker(tagger: Tagger, monkeypatch: pytest.MonkeyPatch) -> Worker:
 
 
 def listen(path: Path) -> Job:
-    return Job(str(path), stamp_of(str(path)) or Stamp(0, 0), "listen", "packets:1")
+    return Job(str(path), stamp_of(str(path)) or Stamp(0, 0), "analyse", "packets:1")
 
 
 def while_it_listens(worker: Worker, monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
@@ -117,7 +117,7 @@ def test_a_machine_that_allows_less_than_the_limit_is_no_failure_of_the_file(
         (UnicodeError("no text"), Broken("reading it failed: UnicodeError: no text")),
     ],
 )
-@pytest.mark.parametrize("work", ["identify", "listen"])
+@pytest.mark.parametrize("work", ["identify", "analyse"])
 def test_whatever_a_decoder_raises_is_an_outcome(
     worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, outcome: object, work: str
 ) -> None:

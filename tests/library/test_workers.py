@@ -54,7 +54,7 @@ def engine(request: pytest.FixtureRequest, tagger: Tagger) -> Iterator[Engine]:
     made.close()
 
 
-def job(path: Path, work: str = "listen", name: str = "packets:1") -> Job:
+def job(path: Path, work: str = "analyse", name: str = "packets:1") -> Job:
     stamp = stamp_of(str(path)) or Stamp(0, 0)
     return Job(str(path), stamp, work, name)  # type: ignore[arg-type]
 
@@ -81,7 +81,7 @@ def test_files_are_identified_and_listened_to(engine: Engine, tagger: Tagger, tm
     found = outcomes(engine, [job(path, "identify") for path in paths])
     for path in paths:
         assert found[path.name] == Identified(identity(path), pytest.approx(20_000 / 22_050, abs=1e-3))
-    found = outcomes(engine, [job(path, "listen", f"packets:{path.name}") for path in paths])
+    found = outcomes(engine, [job(path, "analyse", f"packets:{path.name}") for path in paths])
     for path in paths:
         heard, expected = found[path.name], tagger.tag(path)
         assert isinstance(heard, Analysis)
@@ -92,14 +92,14 @@ def test_files_are_identified_and_listened_to(engine: Engine, tagger: Tagger, tm
 
 def test_listening_without_an_identity_finds_it(engine: Engine, tmp_path: Path) -> None:
     path = write_noise(tmp_path / "a.flac", 1)
-    heard = outcomes(engine, [job(path, "listen", "")])["a.flac"]
+    heard = outcomes(engine, [job(path, "analyse", "")])["a.flac"]
     assert isinstance(heard, Analysis)
     assert heard.identity == identity(path)
 
 
 def test_poisoned_files_get_their_reasons(engine: Engine, tmp_path: Path) -> None:
     expected = write_poison(tmp_path)
-    found = outcomes(engine, [job(tmp_path / name, "listen", "") for name in expected])
+    found = outcomes(engine, [job(tmp_path / name, "analyse", "") for name in expected])
     for name, reason in expected.items():
         outcome = found[name]
         if reason:
@@ -133,8 +133,8 @@ def test_a_file_that_hangs_is_given_up_and_the_others_go_on(engine: Engine, tmp_
 def test_files_far_away_come_through_fsspec(engine: Engine, tmp_path: Path, folder: str) -> None:
     pytest.importorskip("fsspec", reason="needs the extra cluster")
     path = write_noise(tmp_path / folder / "a.flac", 1)
-    address = Job(f"file://{path}", Stamp(1, 1), "listen")
-    absent = Job(f"file://{tmp_path}/absent.flac", Stamp(1, 1), "listen")
+    address = Job(f"file://{path}", Stamp(1, 1), "analyse")
+    absent = Job(f"file://{tmp_path}/absent.flac", Stamp(1, 1), "analyse")
     found = outcomes(engine, [address, absent])
     heard = found["a.flac"]
     assert isinstance(heard, Analysis)

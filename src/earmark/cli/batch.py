@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from earmark.errors import AudioError, EarmarkError, FileError
+from earmark.errors import AudioError, EarmarkError, FileError, InstallationError
 from earmark.file_errors import file_errors
 from earmark.workers.process import Done, Ended, Late
 
@@ -143,6 +143,8 @@ def _tag_file(tagger: "Tagger", options: TagOptions, source: Path) -> "Tagged | 
                 stopwatch=stopwatch,
                 on_block=duration_check(str(source), options.limits),
             )
+    except FileError as error:
+        return InstallationError(str(error.__cause__)) if isinstance(error.__cause__, ImportError) else error
     except EarmarkError as error:
         return error
     # Results name the whole path, because many folders contain a 01.mp3.

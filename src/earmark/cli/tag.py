@@ -12,7 +12,7 @@ from earmark.cli.exports import exports_of
 from earmark.cli.output import progress, say
 from earmark.cli.results import CsvResults, JsonLinesResults, JsonResults, ResultOptions, Results, TextResults
 from earmark.cli.sources import STANDARD_INPUT, sound_files
-from earmark.errors import EarmarkError
+from earmark.errors import EarmarkError, InstallationError
 
 if TYPE_CHECKING:
     from earmark.audio.stopwatch import Profile
@@ -167,6 +167,8 @@ def tag(
         done = ending.enter_context(progress("tagging"))
         results = tag_here(tagger, tag_options, sources) if jobs <= 1 else tag_in_processes(tag_options, sources, jobs)
         for number, result in enumerate(results, start=1):
+            if isinstance(result, InstallationError):  # no other file can be read either
+                raise result
             if isinstance(result, EarmarkError):
                 failed += 1
                 say(f"earmark: {result}")

@@ -92,7 +92,7 @@ class Adding:
         self._retry, self._watch = retry, watch
         self._tries: Counter[tuple[str, str]] = Counter()
         """The tries without a result, by path and reason."""
-        self._listening: dict[str, list[Job]] = {}
+        self._being_analysed: dict[str, list[Job]] = {}
         """The identities that are being analysed, with the jobs of other files of the same recording."""
         self._paths: list[tuple[FoundFile, str]] = []
         self._paths_since = 0.0
@@ -127,12 +127,12 @@ class Adding:
                 if known.model_id == self._model_id:
                     self.added.known += 1
                 else:
-                    self._jobs.append(Job(file.path, file.stamp, "listen", known.identity))
+                    self._jobs.append(Job(file.path, file.stamp, "analyse", known.identity))
             elif not self._retry and self._database.failed_stamp(file.path) == file.stamp:
                 self.added.set_aside += 1
             else:
                 # A remote file is identified and analysed in one job, so that it is fetched only once.
-                self._jobs.append(Job(file.path, file.stamp, "listen" if is_remote(file.path) else "identify"))
+                self._jobs.append(Job(file.path, file.stamp, "analyse" if is_remote(file.path) else "identify"))
         self._jobs.reverse()
         self._total = len(self._jobs)
         self.added.missing, notes = self._presence.mark(back, addresses)
@@ -165,9 +165,9 @@ class Adding:
 
     def _start(self, job: Job, engine: Engine) -> None:
         """Submit a job, unless the same recording is known or is being analysed already."""
-        if job.work == "listen" and job.identity:
-            if job.identity in self._listening:
-                self._listening[job.identity].append(job)
+        if job.work == "analyse" and job.identity:
+            if job.identity in self._being_analysed:
+                self._being_analysed[job.identity].append(job)
                 return
             heard = self._database.stored_analysis(job.identity)
             if (
@@ -177,7 +177,7 @@ class Adding:
             ):
                 self._same(FoundFile(job.path, job.stamp), job.identity)
                 return
-            self._listening[job.identity] = []
+            self._being_analysed[job.identity] = []
         self._submit(job, engine)
 
     def _submit(self, job: Job, engine: Engine) -> None:
@@ -194,7 +194,7 @@ class Adding:
         match outcome:
             case Identified():
                 self._jobs.append(
-                    replace(job, work="listen", identity=outcome.identity, duration_seconds=outcome.duration_seconds)
+                    replace(job, work="analyse", identity=outcome.identity, duration_seconds=outcome.duration_seconds)
                 )
                 return
             case Analysis():
@@ -216,8 +216,8 @@ class Adding:
                 self._try_again(job, reason, TRIES_AT_MOST)
             case Lost():
                 self._try_again(job, outcome.reason, TRIES_OF_KILLS if outcome.killed else TRIES_OF_CRASHES)
-        if job.work == "listen":  # Other files of the recording that waited for this one are analysed instead.
-            self._jobs.extend(reversed(self._listening.pop(job.identity, [])))
+        if job.work == "analyse":  # Other files of the recording that waited for this one are analysed instead.
+            self._jobs.extend(reversed(self._being_analysed.pop(job.identity, [])))
 
     def _try_again(self, job: Job, reason: str, tries_at_most: int) -> None:
         tries = self._count(job, reason)
@@ -289,7 +289,7 @@ class Adding:
         near = [file for file in self._files if file.path not in put_off and is_remote(file.path) == far]
         nearest = max(near, key=lambda file: _common_start(file.path, job.path), default=FoundFile(job.path, job.stamp))
         # Reading shows that the storage works; only analysing shows that the machine works.
-        self._submit(Job(nearest.path, nearest.stamp, "identify" if outage.of_storage else "listen"), engine)
+        self._submit(Job(nearest.path, nearest.stamp, "identify" if outage.of_storage else "analyse"), engine)
         _, outcome = self._wait(engine)
         return isinstance(outcome, Identified | Analysis | Broken | Changed)
 
@@ -299,7 +299,7 @@ class Adding:
         own = known is not None and known.own and known.model_id == self._model_id
         heard = StoredAnalysis(self._model_id, analysis.duration_seconds, analysis.truncated)
         files = [FoundFile(job.path, job.stamp)]
-        for waiting in self._listening.pop(job.identity, []):
+        for waiting in self._being_analysed.pop(job.identity, []):
             if promises_more(waiting.duration_seconds, heard):
                 self._jobs.append(waiting)
             else:

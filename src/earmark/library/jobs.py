@@ -74,7 +74,7 @@ class Job:
 
     path: str
     stamp: Stamp
-    work: Literal["identify", "listen"]
+    work: Literal["identify", "analyse"]
     identity: str = ""
     duration_seconds: float | None = None
     alone: bool = False

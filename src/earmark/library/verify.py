@@ -80,7 +80,7 @@ class Verifying:
                     self.checked += 1
                     further.append(finding)
                 elif file.now is not None:
-                    job = Job(file.path, file.now, "listen" if self._deep or is_remote(file.path) else "identify")
+                    job = Job(file.path, file.now, "analyse" if self._deep or is_remote(file.path) else "identify")
                     engine.submit(job, self._limits.allowed_seconds(file.now, file.track.duration_seconds))
                     waiting[file.path] = file
                     left[file.track.id] += 1

@@ -290,6 +290,6 @@ def place_of(word: str, tags: Sequence[TagName]) -> int:
     """Return the position of the tag that a word names, as its label or a synonym; raises TagError if there is none."""
     place = find_tag(word, tags)
     if place is None:
-        near = nearest_tags(word, tags, most=1, likeness=0.0)
+        near = nearest_tags(word, tags, most=1, least_similarity=0.0)
         raise TagError(f"evidence: found the tag {word!r}, which the model does not have. Did you mean {near[0]!r}?")
     return place

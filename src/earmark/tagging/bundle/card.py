@@ -190,13 +190,13 @@ def find_tag(word: str, tags: Sequence[TagName]) -> int | None:
     return next(iter(labels + synonyms), None)
 
 
-def nearest_tags(word: str, tags: Sequence[TagName], most: int = 3, likeness: float = 0.6) -> tuple[str, ...]:
+def nearest_tags(word: str, tags: Sequence[TagName], most: int = 3, least_similarity: float = 0.6) -> tuple[str, ...]:
     """Return the labels of the tags whose label or synonym is most like a word, the most alike first.
 
-    `likeness`: the least similarity, 0 to 1.
+    `least_similarity`: 0 to 1; tags that are less similar are left out.
     """
     places = {folded(name): place for place, tag in enumerate(tags) for name in (*tag.synonyms, tag.label)}
-    near = difflib.get_close_matches(folded(word.strip()), places, n=most, cutoff=likeness)
+    near = difflib.get_close_matches(folded(word.strip()), places, n=most, cutoff=least_similarity)
     return tuple(dict.fromkeys(tags[places[name]].label for name in near))
 
 

@@ -47,7 +47,7 @@ Values = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class _Row:
+class _TrackRow:
     """A row of a tracks.csv with its targets by people, and those that are certain.
 
     Both are (tags,) in 0..1, NaN where unknown.
@@ -153,7 +153,7 @@ def check(root: Path, folders: Mapping[str, str] = FOLDERS, freely_licensed_only
     return inspect_files(files)
 
 
-def _rows(root: Path, folders: Mapping[str, str], words: Vocabulary, freely_licensed_only: bool) -> list[_Row]:
+def _rows(root: Path, folders: Mapping[str, str], words: Vocabulary, freely_licensed_only: bool) -> list[_TrackRow]:
     """Read the tables of all folders."""
     if not isinstance(folders, Mapping) or not folders:
         raise DatasetError(f"The option folders is {folders!r}; expected a table of paths by name.")
@@ -182,7 +182,7 @@ def _rows(root: Path, folders: Mapping[str, str], words: Vocabulary, freely_lice
             licence = taught.EMOTIFY_LICENCE if is_emotify else cells.get("licence", "")
             people = said_by_people(words, cells if is_emotify else None)
             certain = np.array(targets_of_row(row, place / "tracks.csv", words), np.float32)
-            found.append(_Row(cells, place, group, licence, people, certain))
+            found.append(_TrackRow(cells, place, group, licence, people, certain))
     return found
 
 
@@ -211,7 +211,7 @@ def said_by_people(words: Vocabulary, cells: Mapping[str, str] | None) -> Values
     return merged
 
 
-def _listeners(rows: Sequence[_Row], columns: int) -> dict[str, tuple[float, ...]]:
+def _listeners(rows: Sequence[_TrackRow], columns: int) -> dict[str, tuple[float, ...]]:
     """Return what people said of the tracks on which they said anything, one value for each column; NaN if unknown."""
     rest = (math.nan,) * (columns - len(rows[0].people))
     return {
@@ -227,7 +227,7 @@ def _read_known(path: Path, wanted: Mapping[str, object]) -> TeacherScores:
 
 
 def _targets(
-    row: _Row,
+    row: _TrackRow,
     together: Consensus,
     heard: Mapping[str, TeacherScores],
     people: Sequence[int],
@@ -256,7 +256,7 @@ def _targets(
     return WindowTargets(WINDOW_SECONDS, np.concatenate(parts, axis=1).astype(np.float32))
 
 
-def _track(row: _Row, windows: WindowTargets) -> DatasetTrack:
+def _track(row: _TrackRow, windows: WindowTargets) -> DatasetTrack:
     path = row.folder / row.cells["file"]
     return DatasetTrack(row.cells["track"], path, windows.mean(), row.group, windows, row.licence)
 

@@ -52,7 +52,7 @@ export class Similar {
     try {
       const path = `v1/tracks/${this._track.key}/similar?n=${SHOWN}&alike=${way}`;
       const { tracks } = await this._page.api.json(path);
-      shown = tracks.map((track) => entry(this._page, track, likeness));
+      shown = tracks.map((track) => entry(this._page, track, similarity));
       if (!shown.length) shown = [element("li", { class: "soft" }, "The library has no other track yet.")];
     } catch (error) {
       shown = [element("li", {}, problemCard(problemOf(error)))];
@@ -61,6 +61,6 @@ export class Similar {
   }
 }
 
-function likeness({ score }) {
+function similarity({ score }) {
   return score > SAME ? "the same" : `${percent(Math.max(0, score))} alike`;
 }
