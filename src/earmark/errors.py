@@ -10,6 +10,7 @@ EarmarkError
 ├── OutputError             results that cannot be written to standard output
 ├── PictureError            a picture that cannot be drawn where it was asked for
 ├── WorkerError             worker processes that cannot be started
+├── InstallationError       a library that reading sound needs and that cannot be loaded
 ├── TagError                a question that a tagger cannot answer as asked
 ├── BundleError             a model on disk that is absent, incomplete or not what its card says
 ├── RecipeError             an experiment that is not described correctly
