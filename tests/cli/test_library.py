@@ -73,15 +73,29 @@ def test_failures_are_listed_and_tried_again(place: Path) -> None:
 
 def test_a_search_shows_scores_and_paths(place: Path) -> None:
     result = ask(place, "search", "tag 1>0 AND NOT tag 2>1", "-n", 3)
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert (result.exit_code, result.stderr) == (0, "1 to 3 of 4; --offset 3 shows more\n")
     lines = result.stdout.splitlines()
     assert len(lines) == 3
     with earmark.Library(place / "music.earmark") as library:
         expected = library.search("tag 1>0 AND NOT tag 2>1", n=3)
     for line, found in zip(lines, expected, strict=True):
-        score, path, *tags = line.split("  ")
+        score, path, why = line.split("  ")
         assert (score, path) == (f"{found.score:.2f}", found.path)
-        assert tags == [f"{label} {chance:.2f}" for label, chance in found.tags.items()]
+        assert why == ", ".join(f"{label} {round(100 * chance)} %" for label, chance in found.tags.items())
+
+
+def test_free_words_need_no_quotes_and_unknown_ones_are_told(place: Path) -> None:
+    result = ask(place, "search", "tag", "2", "xyzzy", "--offset", 1, "-n", 2)
+    assert result.exit_code == 0
+    with earmark.Library(place / "music.earmark") as library:
+        expected = library.search("tag 2 xyzzy", n=2, offset=1)
+    assert [line.split("  ")[1] for line in result.stdout.splitlines()] == [found.path for found in expected]
+    assert result.stderr == (
+        "no such tag, and in no title, artist, album, genre or path: xyzzy\n2 to 3 of 4; --offset 3 shows more\n"
+    )
+    (first,) = json.loads(ask(place, "search", "tag 2", "-n", 1, "--json").stdout)
+    assert [(each["kind"], each["text"]) for each in first["why"]] == [("tag", "tag 2")]
+    assert first["artist"] == ""
 
 
 def test_a_search_as_json(place: Path) -> None:
@@ -92,13 +106,22 @@ def test_a_search_as_json(place: Path) -> None:
 
 
 def test_a_wrong_search_points_at_its_error(place: Path) -> None:
-    command = [sys.executable, "-m", "earmark", "library", "search", "--library", str(place / "music.earmark"), "tag 9"]
+    command = [
+        sys.executable,
+        "-m",
+        "earmark",
+        "library",
+        "search",
+        "--library",
+        str(place / "music.earmark"),
+        "NOT tag 9",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     first, shown, mark = done.stderr.rstrip("\n").split("\n")
     assert first.startswith("earmark: The search cannot be understood: found 'tag', expected a tag of the model")
-    assert (shown, mark) == ("  tag 9", "  ^^^")
-    assert isinstance(ask(place, "search", "tag 9").exception, QueryError)
+    assert (shown, mark) == ("  NOT tag 9", "      ^^^")
+    assert isinstance(ask(place, "search", "NOT tag 9").exception, QueryError)
 
 
 def test_similar_by_path_by_number_and_by_sound(place: Path) -> None:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from library.poison import odd_name
 from library.synthetic import analysis, fill, say
 from tagging.builders import make_bundle
@@ -13,7 +15,7 @@ from earmark.library import store
 from earmark.library.jobs import Stamp
 from earmark.library.library import Library
 from earmark.library.query import HasPath, HasTag, parse
-from earmark.library.search import Fitting, ranked, tracks_at
+from earmark.library.search import LEAST_THRESHOLD, best_f1_threshold, tracks_at
 from earmark.library.store import Store
 from earmark.tagging.bundle.calibration import probabilities
 from earmark.tagging.bundle.card import TagName
@@ -29,8 +31,8 @@ TRACKS = {
 }
 
 
-def names(library: Library, query: str, **options: float) -> list[str]:
-    return [Path(found.path).stem for found in library.search(query, **options)]
+def names(library: Library, query: str, threshold: float | None = None) -> list[str]:
+    return [Path(found.path).stem for found in library.search(query, strict=True, threshold=threshold)]
 
 
 @pytest.fixture
@@ -81,7 +83,10 @@ def test_the_best_comes_first_and_equal_ones_as_they_were_added(filled: Library,
 def test_as_many_as_wanted(filled: Library) -> None:
     assert len(filled.search("NOT tag 5", n=2)) == 2
     assert len(filled.search("NOT tag 5", n=None)) == 5
-    assert filled.search("tag 5") == []
+    assert filled.search("tag 5", strict=True).tracks == ()
+    page = filled.search("NOT tag 5", n=2, offset=3)
+    assert (page.total, page.offset, [each.track_id for each in page]) == (5, 3, [4, 5])
+    assert filled.search("NOT tag 5", offset=5).tracks == ()
 
 
 def test_the_threshold_is_for_tags_without_a_number(filled: Library) -> None:
@@ -90,10 +95,10 @@ def test_the_threshold_is_for_tags_without_a_number(filled: Library) -> None:
 
 
 def test_probabilities_follow_a_new_calibration(filled: Library, tagger: Tagger) -> None:
-    before = {found.path: found.tags["tag 2"] for found in filled.search("tag 2")}
+    before = {found.path: found.tags["tag 2"] for found in filled.search("tag 2", strict=True)}
     other = Tagger(make_bundle(tags=5, calibrated=False))
     with Library(filled.path, other) as again:
-        after = {found.path: found.tags["tag 2"] for found in again.search("tag 2")}
+        after = {found.path: found.tags["tag 2"] for found in again.search("tag 2", strict=True)}
         scores = probabilities(np.array([1.0] * 5, np.float32), other.card)
         assert after["/music/rock/four.mp3"] == pytest.approx(float(scores[1]))
         assert after["/music/rock/four.mp3"] != before["/music/rock/four.mp3"]
@@ -103,14 +108,14 @@ def test_softmax_models_are_searched_too(tmp_path: Path) -> None:
     tagger = Tagger(make_bundle(tags=5, activation="softmax"))
     with Library(tmp_path / "music.earmark", tagger) as library:
         say(library, TRACKS)
-        found = library.search("tag 1", threshold=0.4)
+        found = library.search("tag 1", strict=True, threshold=0.4)
         assert [Path(each.path).stem for each in found] == ["one", "two"], "of two equals each has one half"
         assert [each.score for each in found] == [pytest.approx(1.0, abs=1e-3), pytest.approx(0.5, abs=1e-3)]
 
 
 def test_a_wrong_search_is_told(filled: Library) -> None:
     with pytest.raises(QueryError, match="found 'tag', expected a tag of the model"):
-        filled.search("tag 9")
+        filled.search("tag 9", strict=True)
 
 
 def test_new_tracks_are_found_at_once(filled: Library) -> None:
@@ -136,13 +141,12 @@ def test_a_library_is_searched_without_its_model(filled: Library) -> None:
 def test_an_empty_library_says_so(library: Library) -> None:
     with Library(library.path) as reading, pytest.raises(LibraryError, match="found nothing in the library"):
         reading.search("tag 1")
-    assert library.search("tag 1") == []
-    assert library.similar.__doc__
+    assert library.search("tag 1").total == library.search("tag 1 AND tag 2").total == library.search("").total == 0
 
 
 def test_tracks_of_another_model_are_left_out(filled: Library) -> None:
     with Library(filled.path, Tagger(make_bundle(tags=5, seed=4))) as other:
-        assert other.search("NOT tag 5") == []
+        assert other.search("NOT tag 5").total == 0
         assert other.left_out() == 5
 
 
@@ -200,19 +204,40 @@ def test_names_that_are_no_text_are_found(library: Library, tmp_path: Path) -> N
     assert names(library, "path:über") == ["über"]
 
 
-def test_ranking_is_stable() -> None:
-    score = np.array([0.2, 0.9, 0.2, 0.9, 0.5], np.float32)
-    fits = np.array([True, True, True, True, False])
-    order = [track for track, _ in ranked(Fitting(fits, score), np.array([10, 20, 30, 40, 50]))]
-    assert order == [20, 40, 10, 30]
-
-
 def test_many_tracks_agree_with_one_by_one(library: Library, tagger: Tagger) -> None:
     fill(library, 300)
     found = {each.track_id: each.score for each in library.search("tag 1 OR (tag 2>0.3 AND NOT tag 3)", n=None)}
+    rows = np.stack([library.track(number).logits for number in range(1, 301)])
+    least = [best_f1_threshold(chances) for chances in probabilities(rows, tagger.card).T]
     for number in range(1, 301):
         first, second, third = probabilities(library.track(number).logits, tagger.card)[:3]
-        wanted = first >= 0.5 or (second > 0.3 and not third >= 0.5)
+        wanted = first >= least[0] or (second > 0.3 and not third >= least[2])
         assert (number in found) == wanted
         if wanted:
             assert found[number] == pytest.approx(1 - (1 - first) * (1 - second * (1 - third)), rel=1e-4)
+
+
+@given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=40))
+def test_the_threshold_has_the_best_expected_f1(values: list[float]) -> None:
+    chances = np.array(values, np.float32)
+    found = best_f1_threshold(chances)
+
+    def expected_f1(least: float) -> float:
+        chosen = chances >= np.float32(least)
+        return float(2 * chances[chosen].sum() / (chosen.sum() + chances.sum())) if chances.sum() else 0.0
+
+    best = max(map(expected_f1, values))
+    assert found == LEAST_THRESHOLD or expected_f1(found) == pytest.approx(best, rel=1e-4)
+    assert LEAST_THRESHOLD <= found <= 1
+
+
+def test_a_tag_that_no_track_has_is_given_to_none(filled: Library) -> None:
+    assert names(filled, "tag 5") == []
+    assert len(names(filled, "NOT tag 5")) == 5
+
+
+def test_an_uncalibrated_model_has_one_threshold(tmp_path: Path) -> None:
+    tagger = Tagger(make_bundle(tags=5, calibrated=False))
+    with Library(tmp_path / "music.earmark", tagger) as library:
+        say(library, {"/a.mp3": [-0.1] * 5, "/b.mp3": [0.1] * 5})
+        assert names(library, "tag 1") == ["b"]

@@ -30,17 +30,47 @@ def test_a_search_finds_what_the_library_finds(usual: Served, library_file: Path
         chances = [tag["probability"] for tag in track["tags"]]
         assert chances == sorted(chances, reverse=True)
         assert len(chances) == 5
-    assert len(usual.client.get("/v1/library/search", params={"q": query, "n": 1}).json()["tracks"]) == 1
+    assert len(usual.client.get("/v1/library/search", params={"q": query, "limit": 1}).json()["tracks"]) == 1
 
 
 def test_an_empty_search_shows_what_was_added_last(usual: Served) -> None:
-    for address in ("/v1/library/search", "/v1/library/search?q=", "/v1/library/search?q=%20&n=20"):
+    for address in ("/v1/library/search", "/v1/library/search?q=", "/v1/library/search?q=%20&limit=20"):
         assert [each["number"] for each in usual.client.get(address).json()["tracks"]] == [4, 3, 2, 1]
+
+
+def test_free_words_are_ranked_page_by_page_with_their_reasons(usual: Served, library_file: Path) -> None:
+    with Library(library_file) as library:
+        expected = [each.track_id for each in library.search("tag 2 xyzzy", n=None)]
+    pages = [
+        usual.client.get("/v1/library/search", params={"q": "tag 2 xyzzy", "offset": offset, "limit": 3}).json()
+        for offset in (0, 3)
+    ]
+    assert [[each["number"] for each in page["tracks"]] for page in pages] == [expected[:3], expected[3:]]
+    assert [(page["total"], page["offset"], page["strict"]) for page in pages] == [(4, 0, False), (4, 3, False)]
+    assert pages[0]["terms"] == [
+        {"text": "tag 2", "kind": "tag", "tags": ["tag 2"], "negated": False},
+        {"text": "xyzzy", "kind": "unknown", "tags": [], "negated": False},
+    ]
+    assert pages[0]["notes"] == ["no such tag, and in no title, artist, album, genre or path: xyzzy"]
+    for track in (each for page in pages for each in page["tracks"]):
+        assert [(each["kind"], each["text"]) for each in track["why"]] == [("tag", "tag 2")]
+        assert {"title", "artist", "album", "genre", "year"} <= set(track)
+
+
+def test_tracks_are_sorted_and_compared(usual: Served) -> None:
+    tracks = usual.client.get("/v1/library/search", params={"sort": "duration"}).json()["tracks"]
+    lengths = [each["duration_seconds"] for each in tracks]
+    assert lengths == sorted(lengths)
+    alike = usual.client.get("/v1/library/search", params={"q": "like:2"}).json()
+    assert 2 not in [each["number"] for each in alike["tracks"]]
+    assert all(each["why"][0]["kind"] == "similar" for each in alike["tracks"])
+    problem(usual.client.get("/v1/library/search", params={"q": "like:99"}), 404, "unknown-number")
+    problem(usual.client.get("/v1/library/search", params={"sort": "path"}), 422, "wrong-parameters")
 
 
 @pytest.mark.parametrize(
     ("query", "position"),
-    [("piano", 0), ("tag 1 AND", 9), ("tag 1 AND (tag 2", 16), ("tag 1 > 2", 8), ("NOT NOT )", 8)],
+    [("piano AND tag 1", 0), ("tag 1 AND", 9), ("tag 1 AND (tag 2", 16), ("tag 1 > 2", 8), ("NOT NOT )", 8)],
 )
 def test_a_wrong_search_says_where(usual: Served, query: str, position: int) -> None:
     found = problem(usual.client.get("/v1/library/search", params={"q": query}), 422, "wrong-search")
@@ -48,7 +78,17 @@ def test_a_wrong_search_says_where(usual: Served, query: str, position: int) -> 
     assert "\n" not in str(found["detail"])
 
 
-@pytest.mark.parametrize("query", ["path:song", "folder:/", "tag 1 AND NOT (path:etc OR tag 2)"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "path:song",
+        "folder:/",
+        "piano path:song",
+        "like:/etc/passwd",
+        "like:x OR tag 1",
+        "tag 1 AND NOT (path:etc OR tag 2)",
+    ],
+)
 def test_paths_are_not_searched_for(usual: Served, query: str) -> None:
     problem(usual.client.get("/v1/library/search", params={"q": query}), 422, "path-in-search")
 
@@ -66,7 +106,7 @@ def test_tracks_that_are_alike(usual: Served, library_file: Path) -> None:
 
 
 def test_a_track_is_heard(usual: Served, music: Path) -> None:
-    (track,) = usual.client.get("/v1/library/search?n=1").json()["tracks"]
+    (track,) = usual.client.get("/v1/library/search?limit=1").json()["tracks"]
     where = f"/v1/library/tracks/{track['number']}/audio"
     content = (music / track["name"]).read_bytes()
     assert usual.client.get(where).content == content

@@ -1,5 +1,6 @@
 """Run the commands of `earmark library` that fill, search and export a library."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,7 +11,8 @@ from earmark.errors import FileError
 
 if TYPE_CHECKING:
     from earmark.library.adding import Added
-    from earmark.library.library import Found, Library, NewEngine
+    from earmark.library.library import Library, NewEngine
+    from earmark.library.searching import Found
     from earmark.library.similarity import Choice
 
 library = typer.Typer(help="Analyse many tracks once, then search them.", no_args_is_help=True)
@@ -29,7 +31,19 @@ LowPriorityOption = Annotated[bool, typer.Option(help="Give other programs prior
 JsonOption = Annotated[bool, typer.Option("--json", help="Write all results as JSON.")]
 TracksOption = Annotated[int, typer.Option("-n", "--tracks", min=1, help="Largest number of tracks.")]
 ThresholdOption = Annotated[
-    float, typer.Option(min=0.0, max=1.0, help="Least probability of a tag that the query names without a number.")
+    float | None,
+    typer.Option(
+        min=0.0,
+        max=1.0,
+        help="Least probability of a tag that a query with AND, OR or NOT names without a number; default: that with "
+        "the best F1 of each tag.",
+        show_default=False,
+    ),
+]
+OffsetOption = Annotated[int, typer.Option(min=0, help="Number of results to leave out before the first.")]
+SortOption = Annotated[
+    Literal["relevance", "artist", "title", "album", "genre", "year", "duration", "added", "path"],
+    typer.Option(help="Order of the results; relevance: the best first."),
 ]
 AlikeOption = Annotated[
     Literal["all", "sound", "style"],
@@ -96,18 +110,33 @@ def add(
 
 @library.command()
 def search(
-    query: Annotated[
-        str, typer.Argument(help="Query, such as 'piano AND NOT vocals AND guitar>0.6'.", show_default=False)
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            help="Words, such as: sad piano leoni; or a query, such as 'piano AND NOT vocals AND guitar>0.6'.",
+            show_default=False,
+        ),
     ],
     file: FileOption = None,
     tracks: TracksOption = 20,
-    threshold: ThresholdOption = 0.5,
+    offset: OffsetOption = 0,
+    sort: SortOption = "relevance",
+    threshold: ThresholdOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find tracks by their tags, paths (path:TEXT) and folders (folder:PATH). The best matches come first."""
+    """Find tracks by words: tags, or words of titles, artists, albums, genres and paths. The best matches come first.
+
+    AND, OR, NOT, < and > make it a query that every result fulfils. Conditions such as artist:leoni, year:1990-1999,
+    path:live, folder:~/Music or like:song.mp3 may be added to both.
+    """
     with JsonOutput(as_json) as output, _opened(file) as opened:
-        _show(opened.search(query, n=tracks, threshold=threshold), output)
+        result = opened.search(" ".join(words), n=tracks, offset=offset, sort=sort, threshold=threshold)
+        _show(result.tracks, output)
         left_out = opened.left_out()
+    for note in result.notes:
+        say(note)
+    if result.total > len(result) and len(result):
+        say(f"{offset + 1} to {offset + len(result)} of {result.total}; --offset {offset + len(result)} shows more")
     if left_out:
         say(f"{left_out} recordings are left out because another model analysed them; add their folders again")
 
@@ -160,7 +189,7 @@ def failures(
 @library.command()
 def playlist(
     output: Annotated[Path, typer.Argument(help="Playlist file to write, such as piano.m3u8.", show_default=False)],
-    query: Annotated[str | None, typer.Option(help="Query, as in `search`.", show_default=False)] = None,
+    query: Annotated[str | None, typer.Option(help="Words or query, as in `search`.", show_default=False)] = None,
     like: Annotated[
         str | None,
         typer.Option(help="File or track to which the others are similar, as in `similar`.", show_default=False),
@@ -168,7 +197,7 @@ def playlist(
     file: FileOption = None,
     model: ModelOption = None,
     tracks: TracksOption = 50,
-    threshold: ThresholdOption = 0.5,
+    threshold: ThresholdOption = None,
     alike: AlikeOption = "all",
     level: LevelOption = None,
     scale: ScaleOption = None,
@@ -184,7 +213,7 @@ def playlist(
         raise typer.BadParameter("give either --query or --like")
     with _opened(file) as opened:
         if query is not None:
-            found = opened.search(query, n=tracks, threshold=threshold)
+            found = list(opened.search(query, n=tracks, threshold=threshold))
         else:
             found = _similar(opened, like or "", model, tracks, _choice(alike, level, scale))
             found = _more_similar_than_chance(found, len(opened))
@@ -312,7 +341,7 @@ def _on_ray(jobs: int | None, address: str | None) -> "NewEngine":
     return lambda setup: RayEngine(setup, jobs, address)
 
 
-def _show(found: "list[Found]", output: JsonOutput) -> None:
+def _show(found: "Sequence[Found]", output: JsonOutput) -> None:
     if output.wanted:
         records: list[dict[str, Any]] = [
             {
@@ -322,14 +351,16 @@ def _show(found: "list[Found]", output: JsonOutput) -> None:
                 "paths": list(each.paths),
                 "duration_seconds": each.duration_seconds,
                 "tags": dict(each.tags),
+                **vars(each.description),
+                "why": [vars(reason) for reason in each.why],
             }
             for each in found
         ]
         output.show(records)
         return
     for each in found:
-        tags = "".join(f"  {label} {chance:.2f}" for label, chance in each.tags.items())
-        show(f"{each.score:.2f}  {each.path}{tags if len(each.tags) > 1 else ''}")
+        why = ", ".join(map(str, each.why))
+        show(f"{each.score:.2f}  {each.path}{f'  {why}' if why else ''}")
 
 
 def _finish(added: "Added", recordings: int, output: JsonOutput) -> None:

@@ -27,7 +27,9 @@ def write(
     ] = None,
     query: Annotated[
         str | None,
-        typer.Option(help="Write only to the tracks that this query finds, as in `search`.", show_default=False),
+        typer.Option(
+            help="Write only to the tracks that fulfil this query, such as 'piano AND NOT vocals'.", show_default=False
+        ),
     ] = None,
     mapping: Annotated[
         Path | None,
@@ -95,7 +97,7 @@ def write(
             say(f"not written, because they have no field (a mapping can name one): {', '.join(unplaced)}")
         files = files_of(opened.database, [absolute_path(name) for name in named or ()])
         if query is not None:
-            found = {path for each in opened.search(query, n=None) for path in each.paths}
+            found = {path for each in opened.search(query, n=None, strict=True) for path in each.paths}
             files = [each for each in files if each[0] in found]
         if not files:
             say("earmark: found no such files in the library")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from earmark.errors import LibraryError
 from earmark.library.analysis import Analysis
-from earmark.library.database import Database, StoredAnalysis
+from earmark.library.database import Database
 from earmark.library.jobs import (
     Broken,
     Changed,
@@ -22,6 +22,7 @@ from earmark.library.jobs import (
     Vanished,
 )
 from earmark.library.presence import Presence
+from earmark.library.recording import StoredAnalysis
 from earmark.library.remote import is_remote
 from earmark.library.scan import FoundFile, Walk, stamp_of
 from earmark.workers.process import TRIES_OF_CRASHES, TRIES_OF_KILLS

@@ -4,7 +4,6 @@ import json
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,76 +14,13 @@ from earmark.audio.identity import packets_of, range_of_packets, same_sound
 from earmark.errors import LibraryError
 from earmark.library.analysis import Analysis, PackedOverTime
 from earmark.library.jobs import Stamp
+from earmark.library.recording import Failure, KnownPath, StoredAnalysis, Track
 from earmark.library.remote import paths_within
 from earmark.library.store import Store
 from earmark.tagging.bundle.card import Card
 from earmark.tagging.bundle.json import card_from_json, card_to_json
 
 PRESENT = "EXISTS (SELECT 1 FROM paths WHERE track_id = tracks.id AND NOT missing)"
-
-
-@dataclass(frozen=True, eq=False)
-class Track:
-    """A recording of a library.
-
-    paths: its files, existing ones first; empty if none is known. logits: (tags,) float32. silent: whether nothing can
-    be heard. distance: how far it is from the music of training; NaN if that is unknown.
-    """
-
-    id: int
-    identity: str
-    paths: tuple[str, ...]
-    duration_seconds: float
-    truncated: bool
-    short: tuple[str, ...]
-    decoder: str
-    version: str
-    added: str
-    model_id: int
-    logits: npt.NDArray[np.float32]
-    silent: bool
-    distance: float
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A file that could not be used.
-
-    reason: why it failed. attempts: how often it was tried. failed: when it was last tried (ISO 8601, UTC).
-    """
-
-    path: str
-    reason: str
-    attempts: int
-    failed: str
-
-
-@dataclass(frozen=True)
-class KnownPath:
-    """A path that leads to a recording."""
-
-    track_id: int
-    identity: str
-    model_id: int
-    stamp: Stamp
-    missing: bool
-
-
-@dataclass(frozen=True)
-class StoredAnalysis:
-    """What the library has of a recording: the model, the duration, and whether the file was truncated.
-
-    own: whether the row's identity includes how the packets are decoded, as the requested identity does.
-    """
-
-    model_id: int
-    duration_seconds: float
-    truncated: bool
-    own: bool = True
-
-    def is_more_than(self, other: "StoredAnalysis") -> bool:
-        """Return whether this result is better than another of the same recording: not truncated, or longer."""
-        return (not self.truncated, self.duration_seconds) > (not other.truncated, other.duration_seconds)
 
 
 class Database:
@@ -302,7 +238,9 @@ class Database:
     def _write_path(self, path: str, stamp: Stamp, track_id: int) -> None:
         name = os.fsencode(path)
         self.store.run(
-            "INSERT OR REPLACE INTO paths VALUES (?, ?, ?, ?, 0, folded(?))",
+            "INSERT INTO paths VALUES (?, ?, ?, ?, 0, folded(?)) ON CONFLICT (path) DO UPDATE SET "
+            "track_id = excluded.track_id, size_bytes = excluded.size_bytes, modified_ns = excluded.modified_ns, "
+            "missing = 0",
             (name, track_id, stamp.size_bytes, stamp.modified_ns, name),
         )
         self.store.run("DELETE FROM failures WHERE path = ?", (name,))

@@ -15,6 +15,9 @@ GENRE = "genre"
 MOOD = "mood"
 COMMENT = "comment"
 ARTIST = "artist"
+TITLE = "title"
+ALBUM = "album"
+DATE = "date"
 PROVENANCE = "EARMARK"
 """The field that names the model, its version and the date of writing."""
 SCORE_PREFIX = "EARMARK_"
@@ -53,13 +56,40 @@ _NAMES: Mapping[str, Mapping[Format, tuple[str, ...]]] = {
         "APEv2": ("Comment",),
     },
     ARTIST: {
-        "ID3v2.2": ("TPE1",),
+        "ID3v2.2": ("TP1",),
         "ID3v2.3": ("TPE1",),
         "ID3v2.4": ("TPE1",),
         "Vorbis comments": ("ARTIST",),
         "MP4": ("\xa9ART",),
         "ASF": ("Author",),
         "APEv2": ("Artist",),
+    },
+    TITLE: {
+        "ID3v2.2": ("TT2",),
+        "ID3v2.3": ("TIT2",),
+        "ID3v2.4": ("TIT2",),
+        "Vorbis comments": ("TITLE",),
+        "MP4": ("\xa9nam",),
+        "ASF": ("Title",),
+        "APEv2": ("Title",),
+    },
+    ALBUM: {
+        "ID3v2.2": ("TAL",),
+        "ID3v2.3": ("TALB",),
+        "ID3v2.4": ("TALB",),
+        "Vorbis comments": ("ALBUM",),
+        "MP4": ("\xa9alb",),
+        "ASF": ("WM/AlbumTitle",),
+        "APEv2": ("Album",),
+    },
+    DATE: {
+        "ID3v2.2": ("TYE",),
+        "ID3v2.3": ("TDRC", "TYER", "TDOR"),
+        "ID3v2.4": ("TDRC", "TYER", "TDOR"),
+        "Vorbis comments": ("DATE", "YEAR"),
+        "MP4": ("\xa9day",),
+        "ASF": ("WM/Year",),
+        "APEv2": ("Year",),
     },
 }
 _OWN_NAME = re.compile(r"[A-Z0-9][A-Z0-9 _-]{1,58}")

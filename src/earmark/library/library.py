@@ -1,10 +1,8 @@
 """Provide the class Library: analyse many tracks once, store the results in one file, and search them."""
 
 import contextlib
-import itertools
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,7 +15,8 @@ from earmark.errors import LibraryError
 from earmark.file_errors import file_errors
 from earmark.library.adding import Added, Adding, Progress
 from earmark.library.analysis import unpack_over_time
-from earmark.library.database import Database, Failure, Track
+from earmark.library.database import Database
+from earmark.library.descriptions import Descriptions
 from earmark.library.exchange import (
     Failed,
     export_records,
@@ -30,10 +29,11 @@ from earmark.library.exchange import (
 from earmark.library.jobs import USUAL_LIMITS, Engine, Limits, WorkerSetup
 from earmark.library.map import CollectionMap, map_of
 from earmark.library.playlist import PlaylistEntry, write_playlist
-from earmark.library.query import parse
+from earmark.library.recording import Failure, Track
 from earmark.library.remote import absolute_path, is_remote
 from earmark.library.scan import walk
-from earmark.library.search import THRESHOLD, fitting, ranked, tags_of
+from earmark.library.search import Collection
+from earmark.library.searching import Found, Searching, SearchResult, Sort
 from earmark.library.similarity import EVERYTHING, Choice, nearest
 from earmark.library.store import Store, default_library
 from earmark.library.vectors import Vectors, open_vectors
@@ -47,30 +47,12 @@ from earmark.tagging.windows import OverTimeSettings
 WINDOW_SECONDS = 10.0
 """The length of windows for tags over time, or the model's longest segment if that is longer. The hop is half of it."""
 ROWS_TOGETHER = 1_000
+DESCRIBED_TOGETHER = 200
+"""After how many files the tags of new ones are read."""
 SPARE_TRACKS = 16
 """How many more similar tracks are searched, to replace the track itself and those whose files are missing."""
 
 NewEngine = Callable[[WorkerSetup], Engine]
-
-
-@dataclass(frozen=True)
-class Found:
-    """A track found by a search.
-
-    score: how well it matches, from 0 to 1; for `similar`, the similarity, from -1 to 1. paths: its existing files.
-    tags: the probabilities of the tags that the query names.
-    """
-
-    track_id: int
-    score: float
-    paths: tuple[str, ...]
-    duration_seconds: float
-    tags: Mapping[str, float]
-
-    @property
-    def path(self) -> str:
-        """The first of the track's files."""
-        return self.paths[0]
 
 
 class Library:
@@ -94,6 +76,7 @@ class Library:
         self.tagger = tagger
         self.store = Store(self.path, make=make or tagger is not None)
         self.database = Database(self.store)
+        self.descriptions = Descriptions(self.store)
 
     def __enter__(self) -> Self:
         return self
@@ -140,9 +123,15 @@ class Library:
         """
         tagger = self._needed_tagger("Adding")
         model_id = self.database.model_id(tagger.card)
-        adding = Adding(
-            self.database, model_id, limits, retry=retry, watch=watch if watch is not None else _watch_nothing
-        )
+        told = watch if watch is not None else _watch_nothing
+
+        def watching(progress: Progress) -> None:
+            # The tags of new files are read from time to time, so that searches find them while others are analysed.
+            if progress.done % DESCRIBED_TOGETHER == DESCRIBED_TOGETHER - 1:
+                self.descriptions.read_new()
+            told(progress)
+
+        adding = Adding(self.database, model_id, limits, retry=retry, watch=watching)
         classified = self._classify_again(tagger, model_id)
         self.database.make_current(model_id)
         found = walk(named)
@@ -160,6 +149,7 @@ class Library:
                     adding.run(workers)
             finally:
                 workers.close()
+        self.descriptions.read_new()
         return adding.added
 
     def verify(
@@ -241,20 +231,31 @@ class Library:
         """Return how many recordings searches leave out because another model analysed them."""
         return len(self) - self.database.count_of(self._model()[0])
 
-    def search(self, query: str, n: int | None = 20, *, threshold: float = THRESHOLD) -> list[Found]:
-        """Return the tracks that match a query such as "piano AND NOT vocals AND guitar>0.6", the best first.
+    def search(
+        self,
+        text: str,
+        n: int | None = 20,
+        *,
+        offset: int = 0,
+        sort: Sort = "relevance",
+        strict: bool | None = None,
+        threshold: float | None = None,
+    ) -> SearchResult:
+        """Search with free words such as "sad piano leoni", or in the strict language as "piano AND NOT vocals".
 
-        n: the largest number of tracks; None for all. threshold: the least probability of a tag that the query names
-        without a number.
+        Free words are tags, or words of titles, artists, albums, genres and paths. All tracks are ranked by the sum of
+        the evidence, and no word is an error. In the strict language a track must fulfil the whole query. Both have
+        conditions such as artist:leoni, year:1990-1999 or like:7. An empty text finds all tracks, the newest first.
 
-        Raises QueryError if the query is wrong, and LibraryError if the library is empty.
+        n: the largest number of tracks; None for all. offset: how many results to leave out before. sort: the order;
+        "relevance" puts the best first. strict: whether the text is in the strict language; None decides by its AND,
+        OR, NOT, < and >. threshold: the least probability of a tag that a strict query names without a number; None
+        for the one with the best F1 of each tag.
+
+        Raises QueryError if a strict query is wrong, and LibraryError if the library is empty or `like:` names no
+        track of it.
         """
-        vectors, card = self._vectors()
-        parsed = parse(query, card.tags)
-        named = tags_of(parsed)
-        ranking = ranked(fitting(parsed, vectors, self.database, threshold), vectors.ids)
-        found = (self._found(number, score, vectors, card, named) for number, score in ranking)
-        return list(itertools.islice((each for each in found if each is not None), n))
+        return self._searching()(text, n, offset=offset, sort=sort, strict=strict, threshold=threshold)
 
     def similar(self, source: int | str | os.PathLike[str], n: int = 10, *, choice: Choice = EVERYTHING) -> list[Found]:
         """Return the tracks most similar to a track of the library (by number or path) or to any file.
@@ -275,9 +276,8 @@ class Library:
                 "analysed it. Add it again."
             )
         nearest_tracks = nearest(self.database, vectors, embedding, n + SPARE_TRACKS, choice)
-        found = [
-            self._found(number, similarity, vectors, card, ()) for number, similarity in nearest_tracks if number != own
-        ]
+        searching = Searching(Collection(self.database, vectors, card))
+        found = [searching.track(number, similarity) for number, similarity in nearest_tracks if number != own]
         return [each for each in found if each is not None][:n]
 
     def playlist(self, file: str | os.PathLike[str], found: Sequence[Found], *, relative: bool = False) -> list[str]:
@@ -331,14 +331,8 @@ class Library:
         number, card = self._model()
         return open_vectors(self.database, number, card, self.database.card_text(number)), card
 
-    def _found(self, number: int, score: float, vectors: Vectors, card: Card, named: Sequence[int]) -> "Found | None":
-        """Return a track as a search result, or None if all of its files are missing."""
-        paths = self.database.paths_of(number, missing=False)
-        if not paths:
-            return None
-        row = int(np.searchsorted(vectors.ids, number))
-        tags = {card.labels[place]: float(vectors.probabilities[place, row]) for place in named}
-        return Found(number, score, paths, self.database.duration_seconds(number), tags)
+    def _searching(self) -> Searching:
+        return Searching(Collection(self.database, *self._vectors()))
 
     def _number_and_vector(self, source: int | str | os.PathLike[str]) -> tuple[int, npt.NDArray[np.floating[Any]]]:
         """Return the number and vector of a track; a file that is not in the library is analysed and has number -1."""

@@ -4,6 +4,9 @@
     part        a tag, alone or with > >= < <= and a number from 0 to 1 (or 0% to 100%)
                 path:TEXT      the text is somewhere in the path; with * or ? the whole path must match
                 folder:PATH    the file is in that folder or below it
+                artist:TEXT    the words are in the artist's name; title:, album: and genre: likewise
+                year:1990      the year, or years such as 1990-1999 or 1990s
+                like:TRACK     the track is similar to one, given by its number or path
 
 The case of letters does not matter in tags and paths, nor does the Unicode form of accented letters (NFC, or NFD as on
 macOS). A tag of several words may be written with or without quotes. It needs quotes if one of its words is AND, OR or
@@ -11,19 +14,20 @@ NOT, or contains a sign of the language.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from earmark.errors import QueryError
-from earmark.file_name import folded
+from earmark.library.descriptions import TextField
+from earmark.library.tag_names import TagNames
 from earmark.tagging.bundle.card import TagName, nearest_tags
 
 Comparison = Literal[">", ">=", "<", "<="]
 
 _TOKEN = re.compile(
     r"""\s*(?:
-        (?P<place>(?:path|folder):(?:"[^"]*"|'[^']*'|[^\s()"']+))
+        (?P<place>(?:path|folder|artist|title|album|genre|year|like):(?:"[^"]*"|'[^']*'|[^\s()"']+))
       | (?P<quoted>"[^"]*"|'[^']*')
       | (?P<compare>>=|<=|>|<)
       | (?P<bracket>[()])
@@ -32,6 +36,9 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE | re.IGNORECASE,
 )
+_FIELDS: Mapping[str, TextField] = {"artist": "artist", "title": "title", "album": "album", "genre": "genre"}
+_TRACK_NUMBER = re.compile(r"[0-9]{1,18}")
+_YEARS = re.compile(r"(\d{4})(?:(s)|-(\d{4}))?")
 _OPERATORS = ("and", "or", "not")
 _NUMBER = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(%?)")
 
@@ -58,6 +65,34 @@ class HasPath:
 
 
 @dataclass(frozen=True)
+class HasWords:
+    """The track has words in a field of its file's tags."""
+
+    field: TextField
+    text: str
+
+
+@dataclass(frozen=True)
+class OfYears:
+    """The track is of the years from `first` to `last`."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Like:
+    """The track is similar to another one, given by its number or path."""
+
+    track: str
+
+    @property
+    def number(self) -> int | None:
+        """The track's number, or None if the text cannot be one."""
+        return int(self.track) if _TRACK_NUMBER.fullmatch(self.track) else None
+
+
+@dataclass(frozen=True)
 class Not:
     """The part is false."""
 
@@ -78,7 +113,9 @@ class Or:
     parts: tuple["Query", ...]
 
 
-Query = HasTag | HasPath | Not | And | Or
+Condition = HasPath | HasWords | OfYears | Like
+"""A condition on something other than a tag, written as NAME:VALUE."""
+Query = HasTag | Condition | Not | And | Or
 
 
 @dataclass(frozen=True)
@@ -101,6 +138,37 @@ def parse(text: str, tags: Sequence[TagName]) -> Query:
     return query
 
 
+def condition(text: str) -> Condition | None:
+    """Return the condition that a text such as "artist:leoni" states, or None if it states none."""
+    name, _, value = text.partition(":")
+    name, value = name.lower(), value.strip("\"'")
+    if not value.strip():
+        return None
+    match name:
+        case "path" | "folder":
+            return HasPath("folder" if name == "folder" else "path", value)
+        case "artist" | "title" | "album" | "genre":
+            return HasWords(_FIELDS[name], value)
+        case "year" if (found := _YEARS.fullmatch(value)) is not None:
+            first = int(found[1])
+            return OfYears(first, first + 9 if found[2] else int(found[3] or first))
+        case "like":
+            return Like(value)
+    return None
+
+
+def parts_of(query: Query) -> Iterator[HasTag | Condition]:
+    """Yield the tags and conditions of a query, in its order."""
+    match query:
+        case Not():
+            yield from parts_of(query.part)
+        case And() | Or():
+            for part in query.parts:
+                yield from parts_of(part)
+        case _:
+            yield query
+
+
 DEEPEST = 100
 """The deepest nesting of brackets and NOTs."""
 
@@ -109,9 +177,7 @@ class _Parser:
     def __init__(self, text: str, tags: Sequence[TagName]) -> None:
         self._text = text
         self._tags = tags
-        # Labels replace equal synonyms.
-        self._places = {folded(word): place for place, tag in enumerate(tags) for word in tag.synonyms}
-        self._places |= {folded(tag.label): place for place, tag in enumerate(tags)}
+        self._names = TagNames(tags)
         self._tokens = [_token(found) for found in _TOKEN.finditer(text)]
         self._next = 0
 
@@ -136,7 +202,7 @@ class _Parser:
     def _part(self, depth: int) -> Query:
         token = self._look()
         if token is None:
-            raise self._wrong(None, "found the end, expected a tag, path:, folder:, NOT or a bracket")
+            raise self._wrong(None, "found the end, expected a tag, path:, folder:, artist:, NOT or a bracket")
         if depth > DEEPEST:
             raise self._wrong(token, f"found more than {DEEPEST} nested brackets and NOTs, expected fewer")
         if self._take_operator("not"):
@@ -151,17 +217,16 @@ class _Parser:
             return inside
         if token.kind == "place":
             self._next += 1
-            return self._path(token)
+            found = condition(token.text)
+            if found is None:
+                name = token.text.partition(":")[0].lower()
+                value = token.text.partition(":")[2].strip("\"'") or "nothing"
+                expected = "a year such as 1990, 1990-1999 or 1990s" if name == "year" else "a text"
+                raise self._wrong(token, f"found {value} after {name}:, expected {expected}")
+            return found
         if token.kind in ("word", "quoted") and not _is_operator(token):
             return self._compared(self._tag(token))
-        raise self._wrong(token, f"found {token.text!r}, expected a tag, path:, folder:, NOT or a bracket")
-
-    def _path(self, token: _Token) -> HasPath:
-        kind, _, text = token.text.partition(":")
-        text = text.strip("\"'")
-        if not text:
-            raise self._wrong(token, f"found nothing after {kind}:, expected a text")
-        return HasPath("folder" if kind.lower() == "folder" else "path", text)
+        raise self._wrong(token, f"found {token.text!r}, expected a tag, path:, folder:, artist:, NOT or a bracket")
 
     def _tag(self, first: _Token) -> int:
         """Return the index of the longest tag that begins here."""
@@ -173,7 +238,7 @@ class _Parser:
                 words.append(token)
         for count in range(len(words), 0, -1):
             name = " ".join(token.text for token in words[:count])
-            place = self._places.get(folded(name[1:-1] if first.kind == "quoted" else name))
+            place = self._names.place(name[1:-1] if first.kind == "quoted" else name)
             if place is not None:
                 self._next += count
                 return place

@@ -1,19 +1,136 @@
-"""Evaluate a query for all tracks at once: which of them match, and with which score."""
+"""Evaluate a search for all tracks at once: which of them match, how well, and why.
+
+A search in the strict language divides the tracks into those that match and others. A search in free words only ranks
+them, by the evidence that each is wanted.
+"""
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from earmark.errors import LibraryError
 from earmark.file_name import folded
 from earmark.library.database import Database
-from earmark.library.query import And, HasPath, HasTag, Not, Or, Query
+from earmark.library.descriptions import TEXT_FIELDS, Descriptions, TextField
+from earmark.library.free_words import FreeSearch, Term
+from earmark.library.query import And, HasPath, HasTag, HasWords, Like, Not, OfYears, Or, Query
 from earmark.library.remote import absolute_path, paths_within
+from earmark.library.similarity import EVERYTHING, chance_similarity, nearest
 from earmark.library.vectors import Vectors
+from earmark.tagging.bundle.card import Card
 
-THRESHOLD = 0.5
+Booleans = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float32]
+Evidence = npt.NDArray[np.float64]
+
+LIKE_TRACKS = 2_000
+"""How many of the tracks that are most similar to one count as similar to it."""
+LIKE_EVIDENCE = 10.0
+"""The evidence of a similarity of 1."""
+UNCALIBRATED_THRESHOLD = 0.5
+LEAST_THRESHOLD = 0.1
+SMALLEST_CHANCE = 1e-6
+FIELD_WEIGHTS: Mapping[TextField, float] = {"artist": 1.0, "title": 0.9, "album": 0.8, "genre": 0.8, "path": 0.6}
+"""How much words in a field tell. Choice: names tell most; a path repeats them and has words of other meaning."""
+MEANT_AS_TAG = 0.9
+"""How often a word that names a tag is meant as the tag, and not as a word of a title or name."""
+FOUND_IN_WANTED, FOUND_IN_OTHERS = 0.9, 0.1
+
+
+class Collection:
+    """The tracks that a search looks through: those of one model."""
+
+    def __init__(self, database: Database, vectors: Vectors, card: Card) -> None:
+        self.database, self.vectors, self.card = database, vectors, card
+        self.descriptions = Descriptions(database.store)
+        self.ids = vectors.ids
+
+    @property
+    def size(self) -> int:
+        """The number of tracks."""
+        return len(self.ids)
+
+    def chances(self, place: int) -> Floats:
+        """Return the probability of a tag for every track: (tracks,)."""
+        return np.asarray(self.vectors.probabilities[place])
+
+    def threshold(self, place: int) -> float:
+        """Return the probability from which a track counts as having a tag.
+
+        Choice: where the model's card does not have it, that with the highest F1 that is expected of the library's own
+        tracks if probabilities are right, but at least LEAST_THRESHOLD; one half if the model is not calibrated.
+        """
+        if not self.card.calibration:
+            return UNCALIBRATED_THRESHOLD
+        return best_f1_threshold(self.chances(place))
+
+    def present(self) -> Booleans:
+        """Return which tracks have a file that is not missing: (tracks,)."""
+        rows = self.database.store.rows(
+            "SELECT id FROM tracks WHERE model_id = ? AND NOT EXISTS "
+            "(SELECT 1 FROM paths WHERE track_id = tracks.id AND NOT missing)",
+            (self.vectors.header.model_id,),
+        )
+        return ~self.has(np.array([number for (number,) in rows], np.int64))
+
+    def has(self, tracks: npt.NDArray[np.int64]) -> Booleans:
+        """Return which tracks are among some, given by their numbers: (tracks,)."""
+        found = np.zeros(self.size, np.bool_)
+        found[self.rows(tracks)] = True
+        return found
+
+    def rows(self, tracks: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return the indices of tracks, without those of other models."""
+        if not self.size:
+            return np.zeros(0, np.int64)
+        rows = np.minimum(np.searchsorted(self.ids, tracks), self.size - 1)
+        return np.asarray(rows[self.ids[rows] == tracks], np.int64)
+
+    def similarity(self, like: Like) -> Floats:
+        """Return the similarity of every track to one, given by its number or path: (tracks,), NaN where it is low.
+
+        Raises LibraryError if there is no such track.
+        """
+        number = self._number(like)
+        found = nearest(self.database, self.vectors, self.database.embedding(number), LIKE_TRACKS, EVERYTHING)
+        similarity = np.full(self.size, np.nan, np.float32)
+        for other, value in found:
+            if other != number and value >= chance_similarity(self.size):
+                similarity[self.rows(np.array([other]))] = value
+        return similarity
+
+    def sort_keys(self, sort: str) -> Mapping[int, str | float]:
+        """Return what tracks are sorted by, by their numbers, without tracks that lack it.
+
+        sort: "artist", "title", "album", "genre", "year", "duration" or "path".
+        """
+        store = self.database.store
+        match sort:
+            case "duration":
+                return dict(store.rows("SELECT id, duration_seconds FROM tracks"))
+            case "path":
+                rows = store.rows("SELECT track_id, min(folded) FROM paths WHERE NOT missing GROUP BY track_id")
+                return {track: os.fsdecode(path) for track, path in rows}
+            case "year":
+                return dict(store.rows("SELECT track_id, min(year) FROM descriptions WHERE year > 0 GROUP BY track_id"))
+            case "artist" | "title" | "album" | "genre":
+                rows = store.rows(
+                    f"SELECT track_id, min({sort}) FROM descriptions WHERE {sort} <> '' GROUP BY track_id"
+                )
+                return {track: folded(text) for track, text in rows}
+        raise LibraryError(f"sort: found {sort!r}, expected artist, title, album, genre, year, duration or path.")
+
+    def _number(self, like: Like) -> int:
+        known = self.database.known_path(absolute_path(like.track))
+        if known is not None:
+            return known.track_id
+        if like.number is not None and self.database.track(like.number) is not None:
+            return like.number
+        raise LibraryError(f"like:{like.track}: found no such track, expected the number or path of one here.")
 
 
 @dataclass(frozen=True)
@@ -23,61 +140,119 @@ class Fitting:
     fits: (tracks,), whether the track matches. score: (tracks,) float32, from 0 to 1, how well it matches.
     """
 
-    fits: npt.NDArray[np.bool_]
-    score: npt.NDArray[np.float32]
+    fits: Booleans
+    score: Floats
 
 
-def fitting(query: Query, vectors: Vectors, database: Database, threshold: float = THRESHOLD) -> Fitting:
+def fitting(query: Query, collection: Collection, threshold: float | None = None) -> Fitting:
     """Evaluate a query for all tracks.
 
-    threshold: the least probability of a tag that the query names without a comparison.
+    threshold: the least probability of a tag that the query names without a comparison; None for each tag's own.
 
     Choice: the score is the probability that the query is true if tags are independent. AND multiplies, OR is 1 minus
-    the product of 1 - score, NOT and "less than" are 1 - score, and paths are 0 or 1.
+    the product of 1 - score, NOT and "less than" are 1 - score, and all but tags and similarity are 0 or 1.
     """
     match query:
         case HasTag():
-            return _tag(query, vectors.probabilities[query.place], threshold)
-        case HasPath():
-            fits = np.isin(vectors.ids, tracks_at(query, database))
+            least = collection.threshold(query.place) if threshold is None else threshold
+            return _tag(query, collection.chances(query.place), least)
+        case HasPath() | HasWords() | OfYears():
+            fits = collection.has(_tracks_that(query, collection))
             return Fitting(fits, fits.astype(np.float32))
+        case Like():
+            similarity = collection.similarity(query)
+            score = (np.nan_to_num(similarity, nan=-1.0) + 1) / 2
+            return Fitting(~np.isnan(similarity), score.astype(np.float32))
         case Not():
-            part = fitting(query.part, vectors, database, threshold)
+            part = fitting(query.part, collection, threshold)
             return Fitting(~part.fits, 1 - part.score)
         case And():
-            parts = [fitting(part, vectors, database, threshold) for part in query.parts]
+            parts = [fitting(part, collection, threshold) for part in query.parts]
             return Fitting(
                 np.logical_and.reduce([part.fits for part in parts]),
                 np.multiply.reduce([part.score for part in parts]),
             )
         case Or():
-            parts = [fitting(part, vectors, database, threshold) for part in query.parts]
+            parts = [fitting(part, collection, threshold) for part in query.parts]
             return Fitting(
                 np.logical_or.reduce([part.fits for part in parts]),
                 1 - np.multiply.reduce([1 - part.score for part in parts]),
             )
 
 
-def ranked(found: Fitting, ids: npt.NDArray[np.int64]) -> Iterator[tuple[int, float]]:
-    """Yield the matching tracks as (track, score), the best first; equal ones in the order in which they were added."""
-    matches = np.flatnonzero(found.fits)
-    scores = found.score[matches]
-    order = np.argsort(-scores, kind="stable")
-    for track, score in zip(ids[matches[order]], scores[order], strict=True):
-        yield int(track), float(score)
+Kind = Literal["tag", "nearest", "words", "unknown"]
 
 
-def tags_of(query: Query) -> tuple[int, ...]:
-    """Return the indices of the tags that a query names, each once, in the order of the query."""
-    match query:
-        case HasTag():
-            return (query.place,)
-        case HasPath():
-            return ()
-        case Not():
-            return tags_of(query.part)
-        case And() | Or():
-            return tuple(dict.fromkeys(place for part in query.parts for place in tags_of(part)))
+@dataclass(frozen=True, eq=False)
+class Understood:
+    """How a term was understood.
+
+    kind: "tag", a tag; "nearest", no tag, so the nearest ones are searched for; "words", words of titles, names, genres
+    and paths; "unknown", none of these. places: the indices of the tags. found: the tracks that have the words, for
+    each field that has any.
+    """
+
+    term: Term
+    kind: Kind
+    places: tuple[int, ...] = ()
+    found: Mapping[TextField, npt.NDArray[np.int64]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """The result of a search in free words.
+
+    fits: (tracks,), whether the track fulfils the conditions and anything speaks for it. evidence: (tracks,), the log
+    odds that it is wanted, up to a constant. similarity: (tracks,), to the track of `like:`, or None.
+    """
+
+    fits: Booleans
+    evidence: Evidence
+    understood: tuple[Understood, ...]
+    similarity: Floats | None = None
+
+
+def ranking(search: FreeSearch, collection: Collection) -> Ranking:
+    """Add up the evidence of all terms for every track.
+
+    Choice: the evidence of a tag is the log odds of its probability, less those of its mean in the library. That of
+    words is the logarithm of how much more likely wanted tracks have them than others; rare words tell more. A term
+    that names a tag may also be meant as a word, so its evidence is that of a mixture of both.
+    """
+    fits = np.ones(collection.size, np.bool_)
+    evidence = np.zeros(collection.size, np.float64)
+    similarity = None
+    for stated in search.conditions:
+        if isinstance(stated, Like):
+            similarity = collection.similarity(stated)
+            evidence += LIKE_EVIDENCE * np.nan_to_num(similarity)
+            fits &= ~np.isnan(similarity)
+        else:
+            fits &= fitting(stated, collection).fits
+    understood = tuple(_understood(term, collection) for term in search.terms)
+    for each in understood:
+        evidence += _evidence(each, collection)
+    if understood and all(each.kind in ("words", "unknown") for each in understood):
+        fits &= _named(understood, collection)
+    return Ranking(fits, evidence, understood, similarity)
+
+
+def best_f1_threshold(chances: Floats) -> float:
+    """Return the probability at which F1 is expected to be highest, if probabilities (tracks,) are right.
+
+    It is at least LEAST_THRESHOLD, so that a tag which no track has is not given to all.
+    """
+    if not len(chances):
+        return LEAST_THRESHOLD
+    falling = np.sort(chances.astype(np.float64))[::-1]
+    expected = 2 * np.cumsum(falling) / (np.arange(1, len(falling) + 1) + falling.sum())
+    return max(LEAST_THRESHOLD, float(falling[int(np.argmax(expected))]))
+
+
+def log_odds_of(chances: Floats) -> Evidence:
+    """Return the log odds of probabilities, finite also where these are 0 or 1."""
+    values = np.clip(chances.astype(np.float64), SMALLEST_CHANCE, 1 - SMALLEST_CHANCE)
+    return np.asarray(np.log(values) - np.log1p(-values))
 
 
 def tracks_at(query: HasPath, database: Database) -> npt.NDArray[np.int64]:
@@ -98,17 +273,82 @@ def tracks_at(query: HasPath, database: Database) -> npt.NDArray[np.int64]:
     return np.fromiter((track for (track,) in rows), np.int64, len(rows))
 
 
-def _tag(query: HasTag, chances: npt.NDArray[np.float32], threshold: float) -> Fitting:
-    score = np.asarray(chances)
+def _tracks_that(query: HasPath | HasWords | OfYears, collection: Collection) -> npt.NDArray[np.int64]:
+    match query:
+        case HasPath():
+            return tracks_at(query, collection.database)
+        case HasWords():
+            return _tracks_with(query.text, query.field, collection)
+        case OfYears():
+            return collection.descriptions.tracks_of_years(query.first, query.last)
+
+
+def _tracks_with(text: str, field: TextField, collection: Collection) -> npt.NDArray[np.int64]:
+    """Return the tracks with words in a field, or if there are none, with words that begin so."""
+    found = collection.descriptions.tracks_with(text, field)
+    return found if len(found) else collection.descriptions.tracks_with(text, field, start=True)
+
+
+def _tag(query: HasTag, chances: Floats, threshold: float) -> Fitting:
     bound = np.float32(query.bound)
     match query.comparison:
         case None:
-            return Fitting(score >= np.float32(threshold), score)
+            return Fitting(chances >= np.float32(threshold), chances)
         case ">":
-            return Fitting(score > bound, score)
+            return Fitting(chances > bound, chances)
         case ">=":
-            return Fitting(score >= bound, score)
+            return Fitting(chances >= bound, chances)
         case "<":
-            return Fitting(score < bound, 1 - score)
+            return Fitting(chances < bound, 1 - chances)
         case "<=":
-            return Fitting(score <= bound, 1 - score)
+            return Fitting(chances <= bound, 1 - chances)
+
+
+def _understood(term: Term, collection: Collection) -> Understood:
+    descriptions = collection.descriptions
+    found = {each: descriptions.tracks_with(term.text, each) for each in TEXT_FIELDS}
+    if term.place is None and not any(map(len, found.values())):
+        found = {each: descriptions.tracks_with(term.text, each, start=True) for each in TEXT_FIELDS}
+    found = {each: tracks for each, tracks in found.items() if len(tracks)}
+    if term.place is not None:
+        return Understood(term, "tag", (term.place,), found)
+    return Understood(term, "words" if found else "unknown", (), found)
+
+
+def _evidence(understood: Understood, collection: Collection) -> Evidence:
+    """Return the evidence of one term for every track."""
+    words = _evidence_of_words(understood.found, collection)
+    if not understood.places:
+        return words
+    chances = collection.chances(understood.places[0])
+    usual = log_odds_of(np.array([chances.mean() if collection.size else 0.5], np.float32))
+    tag = log_odds_of(chances) - usual
+    if understood.term.negated:
+        # Log odds would tell tracks apart that all surely lack the tag.
+        return np.log1p(-np.clip(chances.astype(np.float64), 0.0, 1 - SMALLEST_CHANCE))
+    if not understood.found:
+        return tag
+    return np.asarray(np.logaddexp(np.log(MEANT_AS_TAG) + tag, np.log(1 - MEANT_AS_TAG) + words))
+
+
+def _evidence_of_words(found: Mapping[TextField, npt.NDArray[np.int64]], collection: Collection) -> Evidence:
+    has = {each: collection.has(tracks) for each, tracks in found.items()}
+    evidence = np.zeros(collection.size, np.float64)
+    if not has:
+        return evidence
+    share = max(float(np.logical_or.reduce(list(has.values())).mean()), 1 / max(collection.size, 1))
+    told = max(0.0, float(np.log(FOUND_IN_WANTED / share)))
+    for each, where in has.items():
+        evidence = np.where(where, np.maximum(evidence, FIELD_WEIGHTS[each] * told), evidence)
+    nowhere = np.logical_not(np.logical_or.reduce(list(has.values())))
+    evidence[nowhere] = np.log(FOUND_IN_OTHERS / max(1 - share, FOUND_IN_OTHERS))
+    return evidence
+
+
+def _named(understood: Sequence[Understood], collection: Collection) -> Booleans:
+    """Return which tracks have any of the words."""
+    fits = np.zeros(collection.size, np.bool_)
+    for each in understood:
+        for tracks in each.found.values():
+            fits |= collection.has(tracks)
+    return fits

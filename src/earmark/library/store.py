@@ -1,8 +1,4 @@
-"""Open the SQLite file of a library, migrate it to the current schema, and run statements in transactions.
-
-The schema is a list of migrations, each leading to the next version. A released migration never changes; a new one is
-added at the end. SQLite's user_version is the number of migrations that a file has had.
-"""
+"""Open the SQLite file of a library, migrate it to the current schema, and run statements in transactions."""
 
 import os
 import shutil
@@ -16,6 +12,7 @@ from typing import Any
 
 from earmark.errors import LibraryError
 from earmark.file_name import folded_path
+from earmark.library.schema import APPLICATION_ID, MIGRATIONS
 
 
 def default_library() -> Path:
@@ -29,134 +26,6 @@ def default_library() -> Path:
         folder = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
     return folder / "earmark" / "music.earmark"
 
-
-APPLICATION_ID = 0x6561726D
-"""SQLite's application id of a library, the letters "earm"."""
-
-FIRST = (
-    # One row for each model that analysed tracks. `card` is the newest card with these hashes, with its calibration.
-    """
-    CREATE TABLE models (
-        id INTEGER PRIMARY KEY,
-        extractor_hashes TEXT NOT NULL,
-        head_hash TEXT NOT NULL,
-        card TEXT NOT NULL,
-        UNIQUE (extractor_hashes, head_hash)
-    )
-    """,
-    # One row for each recording. logits: float32, one for each tag. embedding: float16, the track vector.
-    """
-    CREATE TABLE tracks (
-        id INTEGER PRIMARY KEY,
-        identity TEXT NOT NULL UNIQUE,
-        model_id INTEGER NOT NULL REFERENCES models (id),
-        version TEXT NOT NULL,
-        decoder TEXT NOT NULL,
-        added TEXT NOT NULL,
-        duration_seconds REAL NOT NULL,
-        truncated INTEGER NOT NULL,
-        short TEXT NOT NULL,
-        logits BLOB NOT NULL,
-        embedding BLOB NOT NULL
-    )
-    """,
-    "CREATE INDEX tracks_of_model ON tracks (model_id)",
-    # A separate table, because most searches do not read it and its model may be older than that of the scores.
-    """
-    CREATE TABLE over_time (
-        track_id INTEGER PRIMARY KEY REFERENCES tracks (id) ON DELETE CASCADE,
-        model_id INTEGER NOT NULL REFERENCES models (id),
-        window_seconds REAL NOT NULL,
-        hop_seconds REAL NOT NULL,
-        windows INTEGER NOT NULL,
-        scores BLOB NOT NULL
-    )
-    """,
-    # A path is bytes, because a file's name may not be valid text. missing: the file was not found by the last scan.
-    """
-    CREATE TABLE paths (
-        path BLOB PRIMARY KEY,
-        track_id INTEGER NOT NULL REFERENCES tracks (id) ON DELETE CASCADE,
-        size_bytes INTEGER NOT NULL,
-        modified_ns INTEGER NOT NULL,
-        missing INTEGER NOT NULL DEFAULT 0
-    ) WITHOUT ROWID
-    """,
-    "CREATE INDEX paths_of_track ON paths (track_id)",
-    """
-    CREATE TABLE failures (
-        path BLOB PRIMARY KEY,
-        size_bytes INTEGER NOT NULL,
-        modified_ns INTEGER NOT NULL,
-        reason TEXT NOT NULL,
-        attempts INTEGER NOT NULL,
-        failed TEXT NOT NULL
-    ) WITHOUT ROWID
-    """,
-    "CREATE TABLE state (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
-    "INSERT INTO state VALUES ('library', lower(hex(randomblob(16))))",
-    # Files made from the tracks, such as the vector file, are current while the generation is the same.
-    "INSERT INTO state VALUES ('generation', 0)",
-    """
-    CREATE TRIGGER track_added AFTER INSERT ON tracks
-    BEGIN UPDATE state SET value = value + 1 WHERE name = 'generation'; END
-    """,
-    """
-    CREATE TRIGGER track_changed AFTER UPDATE OF model_id, logits, embedding ON tracks
-    BEGIN UPDATE state SET value = value + 1 WHERE name = 'generation'; END
-    """,
-    """
-    CREATE TRIGGER track_removed AFTER DELETE ON tracks
-    BEGIN UPDATE state SET value = value + 1 WHERE name = 'generation'; END
-    """,
-)
-
-JOURNAL = (
-    # The tags written to files. A run is one call of `write`.
-    """
-    CREATE TABLE write_runs (
-        id INTEGER PRIMARY KEY,
-        started TEXT NOT NULL,
-        model TEXT NOT NULL,
-        version TEXT NOT NULL
-    )
-    """,
-    # changes: a JSON list of [name, old values, new values]. state: begun (perhaps not written), done or undone.
-    """
-    CREATE TABLE writes (
-        id INTEGER PRIMARY KEY,
-        run_id INTEGER NOT NULL REFERENCES write_runs (id),
-        path BLOB NOT NULL,
-        identity TEXT NOT NULL,
-        kind TEXT NOT NULL,
-        had_tags INTEGER NOT NULL,
-        changes TEXT NOT NULL,
-        state TEXT NOT NULL
-    )
-    """,
-    "CREATE INDEX writes_of_run ON writes (run_id)",
-    "CREATE INDEX writes_of_path ON writes (path)",
-    "CREATE INDEX writes_of_identity ON writes (identity)",
-)
-
-FOLDED_PATHS = (
-    # folded: the path in the form in which searches compare it. The SQL function is registered by `Store`.
-    "ALTER TABLE paths ADD COLUMN folded BLOB NOT NULL DEFAULT x''",
-    "UPDATE paths SET folded = folded(path)",
-)
-
-ORIGINALS = (
-    # The bytes that restore the file (`original.py`); NULL for files that an older version wrote.
-    "ALTER TABLE writes ADD COLUMN original BLOB",
-)
-
-NOT_MUSIC = (
-    # These do not follow from the logits. distance: NULL for what an older version analysed.
-    "ALTER TABLE tracks ADD COLUMN silent INTEGER NOT NULL DEFAULT 0",
-    "ALTER TABLE tracks ADD COLUMN distance REAL",
-)
-
-MIGRATIONS: tuple[tuple[str, ...], ...] = (FIRST, JOURNAL, FOLDED_PATHS, ORIGINALS, NOT_MUSIC)
 
 BUSY_SECONDS = 60.0
 """How long a process waits while another one writes."""

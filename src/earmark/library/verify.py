@@ -10,9 +10,10 @@ import numpy as np
 from earmark.audio.identity import same_sound
 from earmark.library.adding import promises_more
 from earmark.library.analysis import Analysis
-from earmark.library.database import Database, StoredAnalysis, Track
+from earmark.library.database import Database
 from earmark.library.jobs import Broken, Changed, Engine, Identified, Job, Limits, Outage, Outcome, Stamp, Vanished
 from earmark.library.presence import empty_folder_above
+from earmark.library.recording import StoredAnalysis, Track
 from earmark.library.remote import is_remote
 from earmark.library.scan import is_gone, stamp_of
 

@@ -18,11 +18,12 @@ import numpy.typing as npt
 from earmark import __version__
 from earmark.errors import EarmarkError, LibraryError, TrackFileError
 from earmark.file_errors import file_errors, reason_without_name
-from earmark.library.database import Database, Track
+from earmark.library.database import Database
 from earmark.library.fields import PROVENANCE, SCORE_PREFIX, names_in
 from earmark.library.journal import Change, Journal
 from earmark.library.mapping import TagMapping
 from earmark.library.original import Original
+from earmark.library.recording import Track
 from earmark.library.remote import is_remote
 from earmark.library.rewriting import refuse_unwritable, rewrite
 from earmark.library.tag_file import Id3Version, TagFile

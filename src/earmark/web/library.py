@@ -1,14 +1,13 @@
 """`/v1/library`: searching, comparing and playing the tracks of a library, by their numbers and never by paths."""
 
 import asyncio
-import itertools
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +16,24 @@ from fastapi import Path as InPath
 
 from earmark.errors import LibraryError, QueryError
 from earmark.library.library import Library
-from earmark.library.query import And, HasPath, HasTag, Not, Or, parse
-from earmark.library.query import Query as TagQuery
+from earmark.library.query import Condition, HasPath, Like
+from earmark.library.search import Collection
+from earmark.library.searching import Found, Searching, Sort
 from earmark.library.similarity import Alike, Choice, nearest
 from earmark.library.vectors import Vectors, open_vectors
 from earmark.tagging.bundle.card import Card
 from earmark.web import problems
 from earmark.web.problems import ProblemError
-from earmark.web.schemas import SOUND_FILE, FoundAnswer, FoundTag, FoundTrack, LibraryAnswer
+from earmark.web.schemas import (
+    SOUND_FILE,
+    FoundAnswer,
+    FoundReason,
+    FoundTag,
+    FoundTrack,
+    LibraryAnswer,
+    SearchAnswer,
+    SearchTerm,
+)
 from earmark.web.sound_file import SoundFileResponse, media_type_of
 
 SHOWN_TAGS = 5
@@ -42,32 +51,38 @@ class OpenLibrary:
     vectors: Vectors
     card: Card
 
-    def found_track(self, number: int, score: float) -> FoundTrack | None:
-        """Return a track as a search gives it, or None if none of its files exists."""
-        paths = self.library.database.paths_of(number, missing=False)
-        row = int(np.searchsorted(self.vectors.ids, number))
-        if not paths or row == len(self.vectors.ids) or self.vectors.ids[row] != number:
-            return None
+    @property
+    def searching(self) -> Searching:
+        """What searches its tracks."""
+        return Searching(Collection(self.library.database, self.vectors, self.card))
+
+    def found_track(self, found: Found) -> FoundTrack:
+        """Return a result of a search as the API gives it, without paths."""
+        row = int(np.searchsorted(self.vectors.ids, found.track_id))
         probabilities = self.vectors.probabilities[:, row]
         best = np.argsort(-probabilities, kind="stable")[:SHOWN_TAGS].tolist()
         tags = [(self.card.tags[column], float(probabilities[column])) for column in best]
+        description = found.description
         return FoundTrack(
-            number=number,
-            name=name_of(paths[0]),
-            score=score,
-            duration_seconds=self.library.database.duration_seconds(number),
+            number=found.track_id,
+            name=name_of(found.path),
+            title=description.title or None,
+            artist=description.artist or None,
+            album=description.album or None,
+            genre=description.genre or None,
+            year=description.year,
+            score=found.score,
+            duration_seconds=found.duration_seconds,
             tags=[FoundTag(label=tag.label, group=tag.group, probability=probability) for tag, probability in tags],
+            why=[FoundReason(**vars(reason)) for reason in found.why],
         )
-
-    def found(self, scores: Iterable[tuple[int, float]], n: int) -> FoundAnswer:
-        """Return the first n tracks that have files, from their numbers and scores."""
-        tracks = (self.found_track(number, score) for number, score in scores)
-        return FoundAnswer(tracks=list(itertools.islice((each for each in tracks if each is not None), n)))
 
     def nearest(self, embedding: npt.NDArray[np.float32], n: int, alike: Alike, but: int | None = None) -> FoundAnswer:
         """Return the n tracks whose vectors are most similar to one, except the track `but`."""
         scores = nearest(self.library.database, self.vectors, embedding, n + SPARE, Choice(alike=alike))
-        return self.found((each for each in scores if each[0] != but), n)
+        searching = self.searching
+        found = (searching.track(number, score) for number, score in scores if number != but)
+        return FoundAnswer(tracks=[self.found_track(each) for each in found if each is not None][:n])
 
     def refuse_unknown(self, number: int) -> None:
         """Raise ProblemError (404) if no track has a number."""
@@ -92,21 +107,30 @@ class ServedLibrary:
         with self._opened() as opened:
             return LibraryAnswer(tracks=len(opened.vectors.ids), model=opened.card.name)
 
-    def search(self, query: str, n: int) -> FoundAnswer:
-        """Return the tracks that match a search over tags, best first; the newest tracks for an empty search.
+    def search(self, text: str, limit: int, offset: int, sort: Sort) -> SearchAnswer:
+        """Return the tracks that match a search, best first; the newest tracks for an empty search.
 
-        Raises ProblemError (422) if the search cannot be parsed, or asks for paths.
+        Raises ProblemError (422) if the search cannot be parsed, asks for paths, or `like:` names no track.
         """
         with self._opened() as opened:
-            if not query.strip():
-                return opened.found(((number, 1.0) for number in reversed(opened.vectors.ids.tolist())), n)
             try:
-                if _asks_for_paths(parse(query, opened.card.tags)):
-                    raise ProblemError(problems.PATH_IN_SEARCH)
-                found = opened.library.search(query, n)
+                searching = opened.searching
+                for condition in searching.conditions(text):
+                    if _asks_for_path(condition):
+                        raise ProblemError(problems.PATH_IN_SEARCH)
+                    if isinstance(condition, Like) and condition.number is not None:
+                        opened.refuse_unknown(condition.number)
+                found = searching(text, limit, offset=offset, sort=sort)
             except QueryError as error:
                 raise ProblemError(problems.wrong_search(error.reason, error.position)) from error
-            return opened.found(((each.track_id, each.score) for each in found), n)
+            return SearchAnswer(
+                tracks=[opened.found_track(each) for each in found],
+                total=found.total,
+                offset=found.offset,
+                strict=found.strict,
+                notes=list(found.notes),
+                terms=[SearchTerm(**(vars(term) | {"tags": list(term.tags)})) for term in found.terms],
+            )
 
     def similar_to(self, number: int, n: int, alike: Alike) -> FoundAnswer:
         """Return the tracks that are most similar to one of the library; raise ProblemError (404) if it is unknown."""
@@ -163,16 +187,9 @@ def name_of(path: str | os.PathLike[str]) -> str:
     return os.fsencode(Path(path).name).decode("utf-8", "replace")
 
 
-def _asks_for_paths(query: TagQuery) -> bool:
-    match query:
-        case HasPath():
-            return True
-        case HasTag():
-            return False
-        case Not():
-            return _asks_for_paths(query.part)
-        case And() | Or():
-            return any(map(_asks_for_paths, query.parts))
+def _asks_for_path(condition: Condition) -> bool:
+    """Return whether a condition names a path; tracks are known by their numbers here."""
+    return isinstance(condition, HasPath) or (isinstance(condition, Like) and condition.number is None)
 
 
 router = APIRouter(prefix="/v1/library", tags=["library"])
@@ -193,22 +210,28 @@ async def library(request: Request) -> LibraryAnswer:
     return await asyncio.to_thread(library_of(request).summary)
 
 
-@router.get("/search", summary="Search by tags")
+@router.get("/search", summary="Search the library")
 async def search(
     request: Request,
     q: Annotated[
         str,
         Query(
             max_length=1_000,
-            description="Tags joined by AND, OR and NOT; > and < compare a tag's probability. An empty search returns "
-            "the newest tracks.",
-            examples=["piano AND NOT vocals AND guitar>0.6"],
+            description="Words: tags, or words of titles, artists, albums and genres. AND, OR, NOT, < and > make it a "
+            "query that every result fulfils. Conditions such as artist:leoni, year:1990-1999 or like:7 (the number of "
+            "a track) may be added. An empty search returns the newest tracks.",
+            examples=["sad piano leoni", "piano AND NOT vocals AND guitar>0.6"],
         ),
     ] = "",
-    n: Count = 20,
-) -> FoundAnswer:
-    """Return the tracks that match a search, best first."""
-    return await asyncio.to_thread(library_of(request).search, q, n)
+    limit: Count = 20,
+    offset: Annotated[int, Query(ge=0, le=2**31, description="How many results to leave out before.")] = 0,
+    sort: Annotated[
+        Literal["relevance", "artist", "title", "album", "genre", "year", "duration", "added"],
+        Query(description="The order of the results; relevance puts the best first."),
+    ] = "relevance",
+) -> SearchAnswer:
+    """Return a part of the tracks that match a search, best first, and why each was found."""
+    return await asyncio.to_thread(library_of(request).search, q, limit, offset, sort)
 
 
 @router.get("/similar/{number}", summary="Find tracks that are similar to a track of the library")

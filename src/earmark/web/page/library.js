@@ -94,7 +94,7 @@ export class Library {
     let shown;
     let told;
     try {
-      const { tracks } = await this._page.api.json(`v1/library/search?n=${count}&q=${encodeURIComponent(query)}`);
+      const { tracks } = await this._page.api.json(`v1/library/search?limit=${count}&q=${encodeURIComponent(query)}`);
       told = !query ? "" : tracks.length ? `${tracks.length} found` : "Nothing found";
       shown = tracks.length
         ? element("ul", { class: "entries" }, ...tracks.map((track) => entry(this._page, track, query ? fit : null)))
@@ -118,6 +118,8 @@ export class Library {
   }
 }
 
-function fit({ score }) {
-  return percent(score);
+function fit({ why }) {
+  return why
+    .map(({ text, probability }) => (probability === null ? text : `${text} ${percent(probability)}`))
+    .join(", ");
 }

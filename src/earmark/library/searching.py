@@ -1,0 +1,262 @@
+"""Search a library: understand the text, rank or sort the tracks, and say of each result why it was found."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from earmark.library.descriptions import NOTHING_SAID, TEXT_FIELDS, Description, TextField
+from earmark.library.free_words import FreeSearch, is_strict, read_words
+from earmark.library.query import Condition, HasTag, parse, parts_of
+from earmark.library.search import Collection, Floats, Kind, Understood, fitting, ranking
+from earmark.library.tag_names import TagNames
+
+Sort = Literal["relevance", "artist", "title", "album", "genre", "year", "duration", "added", "path"]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One reason why a track was found.
+
+    kind: "tag"; the field of the file's tags that has the words; "path"; or "similar". text: the tag's label, the
+    field's text, or the words of the path. probability: of the tag; for "similar", the similarity; else None.
+    """
+
+    kind: Literal["tag", "similar"] | TextField
+    text: str
+    probability: float | None = None
+
+    def __str__(self) -> str:
+        if self.kind == "tag" and self.probability is not None:
+            return f"{self.text} {self.probability:.0%}".replace("%", " %")
+        if self.probability is not None:
+            return f"similarity {self.probability:.2f}"
+        return f"{self.kind} {self.text}"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A track found by a search.
+
+    score: how well it matches. In the strict language it is from 0 to 1; in free words it is the sum of the evidence,
+    which may be any number; for `similar` it is the similarity, from -1 to 1. paths: its existing files. tags: the
+    probabilities of the tags that the search names. description: what its file's own tags say. why: the reasons.
+    """
+
+    track_id: int
+    score: float
+    paths: tuple[str, ...]
+    duration_seconds: float
+    tags: Mapping[str, float]
+    description: Description = NOTHING_SAID
+    why: tuple[Reason, ...] = ()
+
+    @property
+    def path(self) -> str:
+        """The first of the track's files."""
+        return self.paths[0]
+
+
+@dataclass(frozen=True)
+class TermMeaning:
+    """How a word or words of a search in free words were understood.
+
+    kind: "tag"; "nearest", if no tag has this name and the nearest are searched for; "words", if titles, names, genres
+    or paths have it; or "unknown". tags: the labels of the tags.
+    """
+
+    text: str
+    kind: Kind
+    tags: tuple[str, ...]
+    negated: bool
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """A part of the results of a search, the best first. Its length, items and iteration are those of `tracks`.
+
+    total: the number of all results. offset: how many come before this part. strict: whether the search was in the
+    strict language, so that every result fulfils it. notes: sentences about the search for the user. terms: how the
+    words of a search in free words were understood.
+    """
+
+    tracks: tuple[Found, ...]
+    total: int
+    offset: int = 0
+    strict: bool = False
+    notes: tuple[str, ...] = ()
+    terms: tuple[TermMeaning, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.tracks)
+
+    def __iter__(self) -> Iterator[Found]:
+        return iter(self.tracks)
+
+    def __getitem__(self, index: int) -> Found:
+        return self.tracks[index]
+
+
+@dataclass(frozen=True, eq=False)
+class _Ordered:
+    """All results of a search, the best first.
+
+    rows: (results,), their indices. score: (tracks,). places: the tags that the search names. similarity: (tracks,).
+    """
+
+    rows: npt.NDArray[np.int64]
+    score: npt.NDArray[np.floating]
+    places: tuple[int, ...] = ()
+    understood: tuple[Understood, ...] = ()
+    similarity: Floats | None = None
+
+
+class Searching:
+    """Searches the tracks of a collection."""
+
+    def __init__(self, collection: Collection) -> None:
+        self.collection = collection
+
+    def __call__(
+        self,
+        text: str,
+        limit: int | None = 20,
+        *,
+        offset: int = 0,
+        sort: Sort = "relevance",
+        strict: bool | None = None,
+        threshold: float | None = None,
+    ) -> SearchResult:
+        """Return a part of the results of a search.
+
+        The arguments are those of `Library.search`.
+
+        Raises:
+            QueryError: a search in the strict language is wrong.
+            LibraryError: `like:` names no track of the library.
+        """
+        is_query = is_strict(text) if strict is None else strict
+        if not text.strip():
+            ordered = self._all()
+        elif is_query:
+            ordered = self._fitting(text, threshold)
+        else:
+            ordered = self._ranked(read_words(text, TagNames(self.collection.card.tags)))
+        rows = self._sorted(ordered.rows, sort)
+        stop = None if limit is None else offset + limit
+        tracks = [self._found(int(row), ordered) for row in rows[offset:stop]]
+        return SearchResult(
+            tuple(tracks),
+            len(rows),
+            offset,
+            is_query,
+            _notes(ordered.understood, self.collection.card.labels),
+            tuple(self._meaning(each) for each in ordered.understood),
+        )
+
+    def conditions(self, text: str) -> tuple[Condition, ...]:
+        """Return the conditions of a search.
+
+        Raises:
+            QueryError: a search in the strict language is wrong.
+        """
+        if not is_strict(text):
+            return read_words(text, TagNames(self.collection.card.tags)).conditions
+        parts = parts_of(parse(text, self.collection.card.tags))
+        return tuple(part for part in parts if not isinstance(part, HasTag))
+
+    def track(self, number: int, score: float, why: tuple[Reason, ...] = ()) -> Found | None:
+        """Return a track as a result, or None if all of its files are missing."""
+        paths = self.collection.database.paths_of(number, missing=False)
+        if not paths:
+            return None
+        duration = self.collection.database.duration_seconds(number)
+        return Found(number, score, paths, duration, {}, self.collection.descriptions.of_track(number), why)
+
+    def _all(self) -> _Ordered:
+        rows = np.flatnonzero(self.collection.present())[::-1]
+        return _Ordered(rows, np.ones(self.collection.size, np.float32))
+
+    def _fitting(self, text: str, threshold: float | None) -> _Ordered:
+        query = parse(text, self.collection.card.tags)
+        found = fitting(query, self.collection, threshold)
+        places = tuple(dict.fromkeys(part.place for part in parts_of(query) if isinstance(part, HasTag)))
+        return _Ordered(self._best_first(found.fits, found.score), found.score, places)
+
+    def _ranked(self, search: FreeSearch) -> _Ordered:
+        found = ranking(search, self.collection)
+        places = tuple(dict.fromkeys(place for each in found.understood for place in each.places))
+        rows = self._best_first(found.fits, found.evidence)
+        return _Ordered(rows, found.evidence, places, found.understood, found.similarity)
+
+    def _best_first(self, fits: npt.NDArray[np.bool_], score: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
+        """Return the indices of present tracks that fit, the best first; equal ones in the order of their adding."""
+        rows = np.flatnonzero(fits & self.collection.present())
+        return rows[np.argsort(-score[rows], kind="stable")]
+
+    def _sorted(self, rows: npt.NDArray[np.int64], sort: Sort) -> npt.NDArray[np.int64]:
+        """Sort results by a field; those without it come last, and equal ones stay in their order."""
+        if sort == "relevance" or not len(rows):
+            return rows
+        if sort == "added":
+            return np.sort(rows)[::-1]
+        keys = self.collection.sort_keys(sort)
+        numbers = self.collection.ids[rows].tolist()
+        order = sorted(range(len(rows)), key=lambda index: (numbers[index] not in keys, keys.get(numbers[index], "")))
+        return rows[order]
+
+    def _found(self, row: int, ordered: _Ordered) -> Found:
+        collection = self.collection
+        number = int(collection.ids[row])
+        database = collection.database
+        labels = collection.card.labels
+        tags = {labels[place]: float(collection.chances(place)[row]) for place in ordered.places}
+        description = collection.descriptions.of_track(number)
+        return Found(
+            number,
+            float(ordered.score[row]),
+            database.paths_of(number, missing=False),
+            database.duration_seconds(number),
+            tags,
+            description,
+            tuple(self._reasons(number, row, ordered, tags, description)),
+        )
+
+    def _reasons(
+        self, number: int, row: int, ordered: _Ordered, tags: Mapping[str, float], description: Description
+    ) -> Iterator[Reason]:
+        if ordered.similarity is not None:
+            yield Reason("similar", "", float(ordered.similarity[row]))
+        if not ordered.understood:
+            yield from (Reason("tag", label, chance) for label, chance in tags.items())
+        labels = self.collection.card.labels
+        for each in ordered.understood:
+            yield from (Reason("tag", labels[place], tags[labels[place]]) for place in each.places)
+            fields = (name for name in TEXT_FIELDS if name in each.found and _contains(each.found[name], number))
+            for name in fields:
+                yield Reason(name, each.term.text if name == "path" else getattr(description, name) or each.term.text)
+                break
+
+    def _meaning(self, understood: Understood) -> TermMeaning:
+        labels = tuple(self.collection.card.labels[place] for place in understood.places)
+        return TermMeaning(understood.term.text, understood.kind, labels, understood.term.negated)
+
+
+def _contains(tracks: npt.NDArray[np.int64], number: int) -> bool:
+    place = int(np.searchsorted(tracks, number))
+    return place < len(tracks) and int(tracks[place]) == number
+
+
+def _notes(understood: Sequence[Understood], labels: Sequence[str]) -> tuple[str, ...]:
+    """Say which words were not understood as the user may have meant them."""
+    notes = [
+        f"no such tag: {each.term.text}; searched for {', '.join(labels[place] for place in each.places)}"
+        for each in understood
+        if each.kind == "nearest"
+    ]
+    unknown = [each.term.text for each in understood if each.kind == "unknown"]
+    if unknown:
+        notes.append(f"no such tag, and in no title, artist, album, genre or path: {', '.join(unknown)}")
+    return tuple(notes)

@@ -1,0 +1,89 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from earmark.library.free_words import Term, is_strict, read_words
+from earmark.library.query import HasPath, HasWords, Like, OfYears
+from earmark.library.tag_names import TagNames
+from earmark.tagging.bundle.card import TagName
+
+TAGS = ("piano", "sadness", "drums", "male vocals", "vocals", "hip-hop", "new age", "blues", "bass", "r&b", "harmony")
+NAMES = TagNames([TagName(label, "tests", synonyms=("singing",) if label == "vocals" else ()) for label in TAGS])
+
+
+def terms(text: str) -> list[tuple[str, str | None, bool]]:
+    return [
+        (term.text, None if term.place is None else TAGS[term.place], term.negated)
+        for term in read_words(text, NAMES).terms
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sad piano leoni", [("sad", "sadness", False), ("piano", "piano", False), ("leoni", None, False)]),
+        ("Drum", [("Drum", "drums", False)]),
+        ("male vocal, singing!", [("male vocal", "male vocals", False), ("singing", "vocals", False)]),
+        ("hip hop", [("hip hop", "hip-hop", False)]),
+        ("hiphop", [("hiphop", "hip-hop", False)]),
+        ("newage", [("newage", "new age", False)]),
+        ("harmonies", [("harmonies", "harmony", False)]),
+        ("blue", [("blue", None, False)]),
+        ("blues", [("blues", "blues", False)]),
+        ("bas", [("bas", None, False)]),
+        ("r&b", [("r&b", "r&b", False)]),
+        ("piano without male vocals", [("piano", "piano", False), ("male vocals", "male vocals", True)]),
+        ("-drums no vocals", [("drums", "drums", True), ("vocals", "vocals", True)]),
+        ("no doubt", [("no", None, False), ("doubt", None, False)]),
+        ("-", [("-", None, False)]),
+        ("not", [("not", None, False)]),
+        ("songs with piano in the music", [("piano", "piano", False)]),
+        ("the who", [("who", None, False)]),
+        ("the the", [("the", None, False)]),
+        ('"blue sky" piano', [("blue sky", None, False), ("piano", "piano", False)]),
+        ("(piano)", [("piano", "piano", False)]),
+        ("", []),
+    ],
+)
+def test_words(text: str, expected: list[tuple[str, str | None, bool]]) -> None:
+    assert terms(text) == expected
+
+
+def test_conditions_stand_beside_words() -> None:
+    found = read_words("piano artist:'pink floyd' year:1990s GENRE:jazz like:7 path:a year:x star:trek", NAMES)
+    assert found.conditions == (
+        HasWords("artist", "pink floyd"),
+        OfYears(1990, 1999),
+        HasWords("genre", "jazz"),
+        Like("7"),
+        HasPath("path", "a"),
+    )
+    assert found.terms == (Term("piano", 0), Term("year:x"), Term("star:trek"))
+    assert found.places == (0,)
+
+
+@pytest.mark.parametrize(
+    ("text", "strict"),
+    [
+        ("piano", False),
+        ("rock and roll", False),
+        ("not sad", False),
+        ("path:jazz", False),
+        ("ANDROID", False),
+        ('"A OR B"', False),
+        ("piano AND drums", True),
+        ("NOT piano", True),
+        ("(NOT piano)", True),
+        ("piano>0.5", True),
+        ("piano <= 50%", True),
+    ],
+)
+def test_capitals_and_comparisons_make_a_search_strict(text: str, strict: bool) -> None:
+    assert is_strict(text) is strict
+
+
+@given(st.text())
+def test_no_text_is_wrong(text: str) -> None:
+    found = read_words(text, NAMES)
+    assert all(term.text for term in found.terms)
+    assert bool(found.terms or found.conditions) == bool(text.strip())
