@@ -33,7 +33,8 @@ from tagging import write_model
 
 import earmark
 from earmark.audio.encode import write_flac
-from earmark.library.jobs import Engine, WorkerSetup
+from earmark.library.descriptions import Description
+from earmark.library.jobs import Engine, Stamp, WorkerSetup
 from earmark.library.library import Library
 from earmark.library.similarity import Choice
 from earmark.library.vectors import vectors_path
@@ -42,7 +43,16 @@ from earmark.library.workers import LocalEngine
 RATE_HZ, CHANNELS = 44_100, 2
 NOISE_DEVIATION = 0.005
 ROWS_TOGETHER = 5_000
-QUERIES = ("tag 1", "tag 1 AND NOT tag 2 AND tag 3>0.6", "(tag 4 OR tag 5<0.2) AND folder:/music/7")
+QUERIES = (
+    "tag 1",
+    "tag 1 tag 2 artist 77",
+    "jazz",
+    "title 12345",
+    "",
+    "tag 1 artist:77 year:1980s",
+    "tag 1 AND NOT tag 2 AND tag 3>0.6",
+    "(tag 4 OR tag 5<0.2) AND folder:/music/7",
+)
 CHOICES = {
     "all": Choice(),
     "sound": Choice(alike="sound"),
@@ -199,11 +209,22 @@ def fill(library: Library, tracks: int) -> None:
             for row in range(count):
                 number = start + row + 1
                 library.store.run(
-                    "INSERT INTO tracks VALUES (?, ?, ?, '0', 'none', '', 200.0, 0, '', ?, ?)",
+                    "INSERT INTO tracks (id, identity, model_id, version, decoder, added, duration_seconds, truncated, "
+                    "short, logits, embedding) VALUES (?, ?, ?, '0', 'none', '', 200.0, 0, '', ?, ?)",
                     (number, f"packets:{number:032x}", model_id, logits[row].tobytes(), vectors[row].tobytes()),
                 )
                 path = f"/music/{number // 1000}/an album of an artist/{number}.mp3".encode()
                 library.store.run("INSERT INTO paths VALUES (?, ?, 1, 1, 0, folded(?))", (path, number, path))
+        library.descriptions.write(
+            (
+                f"/music/{number // 1000}/an album of an artist/{number}.mp3".encode(),
+                Stamp(1, 1),
+                Description(
+                    f"title {number}", f"artist {number // 20}", f"album {number // 10}", "jazz", 1960 + row % 60
+                ),
+            )
+            for row, number in enumerate(range(start + 1, start + count + 1))
+        )
 
 
 def measure_searching(folder: Path, model: Path, tracks: int, rounds: int) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from earmark.errors import EarmarkError
+from earmark.errors import SourceError
 from earmark.file_errors import file_errors
 from earmark.file_name import folded, text_of
 from earmark.library.fields import ALBUM, ARTIST, DATE, GENRE, TITLE
@@ -22,6 +22,9 @@ from earmark.library.tag_file import TagFile
 TextField = Literal["title", "artist", "album", "genre", "path"]
 TEXT_FIELDS: tuple[TextField, ...] = ("artist", "title", "album", "genre", "path")
 """The fields that are searched for words, the most telling first."""
+SortField = Literal["title", "artist", "album", "genre", "year"]
+TRACK_BITS = 20
+"""The number of a description without its last bits is that of the track (`schema.py`)."""
 TOGETHER = 200
 """How many descriptions are written in one transaction."""
 LONGEST_CHARACTERS = 1_000
@@ -48,7 +51,7 @@ def read_description(path: str) -> Description:
     """Read the tags of a file.
 
     Raises:
-        FileError: the file has no tags, or they cannot be read.
+        SourceError: the file's format has no tags, or they cannot be read.
     """
     with file_errors(path):
         tags = TagFile(Path(path))
@@ -103,8 +106,8 @@ class Descriptions:
         """Return the description of a track: that of the first of its existing files whose tags say anything."""
         rows = self._store.rows(
             "SELECT title, artist, album, genre, year FROM descriptions JOIN paths USING (path) "
-            "WHERE descriptions.track_id = ? ORDER BY missing, path",
-            (track_id,),
+            "WHERE id >= ? AND id < ? ORDER BY missing, path",
+            (track_id << TRACK_BITS, (track_id + 1) << TRACK_BITS),
         )
         return next((said for row in rows if (said := Description(*row)) != NOTHING_SAID), NOTHING_SAID)
 
@@ -116,16 +119,29 @@ class Descriptions:
         phrase = _phrase(text)
         if phrase is None:
             return np.zeros(0, np.int64)
-        rows = self._store.rows(
-            "SELECT track_id FROM words JOIN descriptions ON id = words.rowid WHERE words MATCH ?",
-            (f"{field} : {phrase}{' *' if start else ''}",),
+        return self._tracks(
+            "SELECT rowid FROM words WHERE words MATCH ?", (f"{field} : {phrase}{' *' if start else ''}",)
         )
-        return np.unique(np.fromiter((track for (track,) in rows), np.int64, len(rows)))
 
     def tracks_of_years(self, first: int, last: int) -> npt.NDArray[np.int64]:
         """Return the tracks of the years from `first` to `last`, ascending, each once."""
-        rows = self._store.rows("SELECT track_id FROM descriptions WHERE year BETWEEN ? AND ?", (first, last))
-        return np.unique(np.fromiter((track for (track,) in rows), np.int64, len(rows)))
+        return self._tracks("SELECT id FROM descriptions WHERE year BETWEEN ? AND ?", (first, last))
+
+    def sort_keys(self, field: SortField) -> Mapping[int, str | int]:
+        """Return a field of all tracks that have it, in the form of `folded`, by their numbers."""
+        there = "year > 0" if field == "year" else f"{field} <> ''"
+        # A track with several files is sorted by the first one.
+        rows = self._store.rows(f"SELECT id, {field} FROM descriptions WHERE {there} ORDER BY id DESC")
+        if field == "year":
+            return {number >> TRACK_BITS: year for number, year in rows}
+        forms = {text: folded(text) for text in {text for _, text in rows}}
+        return {number >> TRACK_BITS: forms[text] for number, text in rows}
+
+    def _tracks(self, sql: str, values: Sequence[object]) -> npt.NDArray[np.int64]:
+        """Return the tracks of descriptions, whose numbers the statement gives in ascending order."""
+        rows = self._store.rows(sql, values)
+        tracks = np.fromiter((number for (number,) in rows), np.int64, len(rows)) >> TRACK_BITS
+        return np.asarray(tracks[np.diff(tracks, prepend=-1) != 0], np.int64)
 
 
 def _read(path: str) -> Description | None:
@@ -134,7 +150,7 @@ def _read(path: str) -> Description | None:
         return NOTHING_SAID
     try:
         return read_description(path)
-    except EarmarkError:
+    except SourceError:
         return NOTHING_SAID if os.path.lexists(path) else None
 
 

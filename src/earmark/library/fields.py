@@ -56,7 +56,7 @@ _NAMES: Mapping[str, Mapping[Format, tuple[str, ...]]] = {
         "APEv2": ("Comment",),
     },
     ARTIST: {
-        "ID3v2.2": ("TP1",),
+        "ID3v2.2": ("TPE1", "TP1"),
         "ID3v2.3": ("TPE1",),
         "ID3v2.4": ("TPE1",),
         "Vorbis comments": ("ARTIST",),
@@ -65,7 +65,7 @@ _NAMES: Mapping[str, Mapping[Format, tuple[str, ...]]] = {
         "APEv2": ("Artist",),
     },
     TITLE: {
-        "ID3v2.2": ("TT2",),
+        "ID3v2.2": ("TIT2", "TT2"),
         "ID3v2.3": ("TIT2",),
         "ID3v2.4": ("TIT2",),
         "Vorbis comments": ("TITLE",),
@@ -74,7 +74,7 @@ _NAMES: Mapping[str, Mapping[Format, tuple[str, ...]]] = {
         "APEv2": ("Title",),
     },
     ALBUM: {
-        "ID3v2.2": ("TAL",),
+        "ID3v2.2": ("TALB", "TAL"),
         "ID3v2.3": ("TALB",),
         "ID3v2.4": ("TALB",),
         "Vorbis comments": ("ALBUM",),
@@ -83,7 +83,7 @@ _NAMES: Mapping[str, Mapping[Format, tuple[str, ...]]] = {
         "APEv2": ("Album",),
     },
     DATE: {
-        "ID3v2.2": ("TYE",),
+        "ID3v2.2": ("TYER", "TYE"),
         "ID3v2.3": ("TDRC", "TYER", "TDOR"),
         "ID3v2.4": ("TDRC", "TYER", "TDOR"),
         "Vorbis comments": ("DATE", "YEAR"),

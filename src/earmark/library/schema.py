@@ -130,14 +130,23 @@ NOT_MUSIC = (
     "ALTER TABLE tracks ADD COLUMN distance REAL",
 )
 
+_DESCRIBE = """
+    INSERT INTO descriptions (id, path)
+        SELECT coalesce(max(id) + 1, new.track_id << 20), new.path FROM descriptions
+        WHERE id >= new.track_id << 20 AND id < (new.track_id + 1) << 20;
+    INSERT INTO words (rowid, path)
+        SELECT id, CAST(new.folded AS TEXT) FROM descriptions WHERE path = new.path;
+"""
+_ABSENT = "NOT EXISTS (SELECT 1 FROM paths WHERE track_id = {} AND NOT missing)"
+
 DESCRIPTIONS = (
-    # One row for each path: what the file's own tags say. size_bytes, modified_ns: the file's stamp when they were
-    # read, NULL before. Texts are as in the file, several values joined by "; ".
+    # One row for each path: what the file's own tags say. id: 1 048 576 times the track's number, and the number of the
+    # path among the track's, so that the track of a word is known without this table. size_bytes, modified_ns: the
+    # file's stamp when its tags were read, NULL before. Texts are as in the file, several values joined by "; ".
     """
     CREATE TABLE descriptions (
         id INTEGER PRIMARY KEY,
         path BLOB NOT NULL UNIQUE REFERENCES paths (path) ON DELETE CASCADE,
-        track_id INTEGER NOT NULL,
         size_bytes INTEGER,
         modified_ns INTEGER,
         title TEXT NOT NULL DEFAULT '',
@@ -147,32 +156,50 @@ DESCRIPTIONS = (
         year INTEGER
     )
     """,
-    "CREATE INDEX descriptions_of_track ON descriptions (track_id)",
-    # The words of a description, in the form of `folded`, under the same row number.
+    # The words of a description, in the form of `folded`, under the same number.
     """
     CREATE VIRTUAL TABLE words USING fts5(
         title, artist, album, genre, path, tokenize = "unicode61 remove_diacritics 2"
     )
     """,
-    "INSERT INTO descriptions (path, track_id) SELECT path, track_id FROM paths",
-    "INSERT INTO words (rowid, path) SELECT id, CAST(folded AS TEXT) FROM descriptions JOIN paths USING (path)",
     """
-    CREATE TRIGGER path_added AFTER INSERT ON paths
-    BEGIN
-        INSERT INTO descriptions (path, track_id) VALUES (new.path, new.track_id);
-        INSERT INTO words (rowid, path)
-            SELECT id, CAST(new.folded AS TEXT) FROM descriptions WHERE path = new.path;
-    END
+    INSERT INTO descriptions (id, path)
+        SELECT (track_id << 20) + row_number() OVER (PARTITION BY track_id ORDER BY path) - 1, path FROM paths
     """,
-    """
+    "INSERT INTO words (rowid, path) SELECT id, CAST(folded AS TEXT) FROM descriptions JOIN paths USING (path)",
+    f"CREATE TRIGGER path_added AFTER INSERT ON paths BEGIN {_DESCRIBE} END",
+    f"""
     CREATE TRIGGER path_moved AFTER UPDATE OF track_id ON paths WHEN new.track_id <> old.track_id
-    BEGIN UPDATE descriptions SET track_id = new.track_id WHERE path = new.path; END
+    BEGIN
+        DELETE FROM descriptions WHERE path = new.path;
+        {_DESCRIBE}
+    END
     """,
     """
     CREATE TRIGGER description_removed AFTER DELETE ON descriptions
     BEGIN DELETE FROM words WHERE rowid = old.id; END
     """,
-    "CREATE INDEX present_paths ON paths (track_id) WHERE NOT missing",
+    # The tracks all of whose files are missing.
+    "CREATE TABLE absent (track_id INTEGER PRIMARY KEY)",
+    f"INSERT INTO absent SELECT id FROM tracks WHERE {_ABSENT.format('tracks.id')}",
+    "CREATE TRIGGER absent_at_first AFTER INSERT ON tracks BEGIN INSERT OR REPLACE INTO absent VALUES (new.id); END",
+    """
+    CREATE TRIGGER present_by_new_path AFTER INSERT ON paths WHEN NOT new.missing
+    BEGIN DELETE FROM absent WHERE track_id = new.track_id; END
+    """,
+    f"""
+    CREATE TRIGGER present_or_absent AFTER UPDATE OF missing, track_id ON paths
+    BEGIN
+        DELETE FROM absent WHERE track_id = new.track_id AND NOT new.missing;
+        INSERT OR REPLACE INTO absent SELECT new.track_id WHERE {_ABSENT.format("new.track_id")};
+        INSERT OR REPLACE INTO absent SELECT old.track_id WHERE {_ABSENT.format("old.track_id")};
+    END
+    """,
+    f"""
+    CREATE TRIGGER absent_without_path AFTER DELETE ON paths
+    BEGIN INSERT OR REPLACE INTO absent SELECT old.track_id WHERE {_ABSENT.format("old.track_id")}; END
+    """,
+    "CREATE TRIGGER absent_no_more AFTER DELETE ON tracks BEGIN DELETE FROM absent WHERE track_id = old.id; END",
 )
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (FIRST, JOURNAL, FOLDED_PATHS, ORIGINALS, NOT_MUSIC, DESCRIPTIONS)

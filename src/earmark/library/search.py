@@ -7,7 +7,7 @@ them, by the evidence that each is wanted.
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from earmark.errors import LibraryError
 from earmark.file_name import folded
 from earmark.library.database import Database
-from earmark.library.descriptions import TEXT_FIELDS, Descriptions, TextField
+from earmark.library.descriptions import TEXT_FIELDS, Descriptions, SortField, TextField
 from earmark.library.free_words import FreeSearch, Term
 from earmark.library.query import And, HasPath, HasTag, HasWords, Like, Not, OfYears, Or, Query
 from earmark.library.remote import absolute_path, paths_within
@@ -27,7 +27,7 @@ Booleans = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
 Evidence = npt.NDArray[np.float64]
 
-LIKE_TRACKS = 2_000
+LIKE_TRACKS = 500
 """How many of the tracks that are most similar to one count as similar to it."""
 LIKE_EVIDENCE = 10.0
 """The evidence of a similarity of 1."""
@@ -70,11 +70,7 @@ class Collection:
 
     def present(self) -> Booleans:
         """Return which tracks have a file that is not missing: (tracks,)."""
-        rows = self.database.store.rows(
-            "SELECT id FROM tracks WHERE model_id = ? AND NOT EXISTS "
-            "(SELECT 1 FROM paths WHERE track_id = tracks.id AND NOT missing)",
-            (self.vectors.header.model_id,),
-        )
+        rows = self.database.store.rows("SELECT track_id FROM absent")
         return ~self.has(np.array([number for (number,) in rows], np.int64))
 
     def has(self, tracks: npt.NDArray[np.int64]) -> Booleans:
@@ -103,26 +99,14 @@ class Collection:
                 similarity[self.rows(np.array([other]))] = value
         return similarity
 
-    def sort_keys(self, sort: str) -> Mapping[int, str | float]:
-        """Return what tracks are sorted by, by their numbers, without tracks that lack it.
-
-        sort: "artist", "title", "album", "genre", "year", "duration" or "path".
-        """
+    def sort_keys(self, sort: Literal["duration", "path"] | SortField) -> Mapping[int, Any]:
+        """Return what tracks are sorted by, by their numbers, without tracks that lack it."""
         store = self.database.store
-        match sort:
-            case "duration":
-                return dict(store.rows("SELECT id, duration_seconds FROM tracks"))
-            case "path":
-                rows = store.rows("SELECT track_id, min(folded) FROM paths WHERE NOT missing GROUP BY track_id")
-                return {track: os.fsdecode(path) for track, path in rows}
-            case "year":
-                return dict(store.rows("SELECT track_id, min(year) FROM descriptions WHERE year > 0 GROUP BY track_id"))
-            case "artist" | "title" | "album" | "genre":
-                rows = store.rows(
-                    f"SELECT track_id, min({sort}) FROM descriptions WHERE {sort} <> '' GROUP BY track_id"
-                )
-                return {track: folded(text) for track, text in rows}
-        raise LibraryError(f"sort: found {sort!r}, expected artist, title, album, genre, year, duration or path.")
+        if sort == "duration":
+            return dict(store.rows("SELECT id, duration_seconds FROM tracks"))
+        if sort == "path":
+            return dict(store.rows("SELECT track_id, min(folded) FROM paths WHERE NOT missing GROUP BY track_id"))
+        return self.descriptions.sort_keys(sort)
 
     def _number(self, like: Like) -> int:
         known = self.database.known_path(absolute_path(like.track))

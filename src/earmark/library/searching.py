@@ -204,8 +204,11 @@ class Searching:
             return np.sort(rows)[::-1]
         keys = self.collection.sort_keys(sort)
         numbers = self.collection.ids[rows].tolist()
-        order = sorted(range(len(rows)), key=lambda index: (numbers[index] not in keys, keys.get(numbers[index], "")))
-        return rows[order]
+        there = [index for index, number in enumerate(numbers) if number in keys]
+        there.sort(key=lambda index: keys[numbers[index]])
+        return np.concatenate(
+            [rows[there], rows[[index for index, number in enumerate(numbers) if number not in keys]]]
+        )
 
     def _found(self, row: int, ordered: _Ordered) -> Found:
         collection = self.collection
