@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import unicodedata
 from pathlib import Path
@@ -241,3 +242,15 @@ def test_an_uncalibrated_model_has_one_threshold(tmp_path: Path) -> None:
     with Library(tmp_path / "music.earmark", tagger) as library:
         say(library, {"/a.mp3": [-0.1] * 5, "/b.mp3": [0.1] * 5})
         assert names(library, "tag 1") == ["b"]
+
+
+def test_a_card_may_hold_the_thresholds(tmp_path: Path, tagger: Tagger) -> None:
+    entries = tuple(dataclasses.replace(entry, best_f1_probability=0.7) for entry in tagger.card.calibration)
+    bundle = dataclasses.replace(tagger.bundle, card=dataclasses.replace(tagger.card, calibration=entries))
+    with Library(tmp_path / "music.earmark", Tagger(bundle)) as library:
+        say(library, {f"/{number}.mp3": [number / 4] * 5 for number in range(-20, 20)})
+        found = library.search("tag 1", n=None, strict=True)
+        assert {each.track_id for each in found} == {
+            each.track_id for each in library.search("tag 1>=0.7", n=None, strict=True)
+        }
+        assert 0 < len(found) < 40

@@ -61,11 +61,15 @@ class Collection:
     def threshold(self, place: int) -> float:
         """Return the probability from which a track counts as having a tag.
 
-        Choice: where the model's card does not have it, that with the highest F1 that is expected of the library's own
-        tracks if probabilities are right, but at least LEAST_THRESHOLD; one half if the model is not calibrated.
+        It is in the model's card (`best_f1_probability`). Choice: where it is not, it is that with the highest F1
+        that is expected of the library's own tracks if probabilities are right, but at least LEAST_THRESHOLD; one half
+        if the model is not calibrated.
         """
         if not self.card.calibration:
             return UNCALIBRATED_THRESHOLD
+        fitted = self.card.calibration[place].best_f1_probability
+        if fitted is not None:
+            return fitted
         return best_f1_threshold(self.chances(place))
 
     def present(self) -> Booleans:

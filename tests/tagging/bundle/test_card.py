@@ -210,6 +210,19 @@ def test_thresholds_that_promise_nothing_are_refused(card, thresholds):
         check_card(dataclasses.replace(card, calibration=entries), "card.json")
 
 
+def test_the_probability_of_the_best_f1_is_optional(card):
+    assert "best_f1_probability" not in card_to_json(card)
+    for best, fits in ((0.3, True), (0.0, True), (1.5, False), (-0.1, False)):
+        entries = tuple(dataclasses.replace(entry, best_f1_probability=best) for entry in card.calibration)
+        changed = dataclasses.replace(card, calibration=entries)
+        assert card_from_json(card_to_json(changed), "card.json") == changed
+        if fits:
+            check_card(changed, "card.json")
+        else:
+            with pytest.raises(BundleError, match="best_f1_probability: found"):
+                check_card(changed, "card.json")
+
+
 def test_mixed_rates_are_refused(card):
     first, second = card.extractors
     mixed = dataclasses.replace(card, extractors=(first, dataclasses.replace(second, rate_hz=16_000)))

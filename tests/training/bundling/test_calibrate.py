@@ -78,6 +78,21 @@ def test_thresholds_rise_with_the_precision() -> None:
         assert values == sorted(values)
 
 
+def test_the_best_f1_is_about_as_high_on_other_tracks() -> None:
+    calibration = fitted(*world(300, 2.0, 0.3, 10))
+    logits, targets = world(3000, 2.0, 0.3, 10, seed=1)
+    shown = probabilities(logits, Model(calibration))
+
+    def f1(place: int, least: float) -> float:
+        kept = shown[:, place] >= least
+        return float(2 * targets[kept, place].sum() / (kept.sum() + targets[:, place].sum()))
+
+    for place, entry in enumerate(calibration):
+        assert entry.best_f1_probability is not None
+        best = max(f1(place, least) for least in np.linspace(0.02, 0.98, 49))
+        assert f1(place, entry.best_f1_probability) >= best - 0.05
+
+
 def test_what_cannot_be_told_is_not_promised() -> None:
     calibration = fitted(*world(300, 0.3, 0.2, 30))
     assert sum(bool(entry.thresholds) for entry in calibration) <= 1
@@ -88,7 +103,7 @@ def test_too_few_of_either_kind_promise_nothing(positives: int) -> None:
     targets = (np.arange(60) < positives).astype(np.float32)[:, None]
     logits = np.where(targets > 0, 4.0, -4.0).astype(np.float32) + np.linspace(0, 1, 60, dtype=np.float32)[:, None]
     (entry,) = fitted(logits, targets)
-    assert entry.thresholds == {}
+    assert (entry.thresholds, entry.best_f1_probability is None) == ({}, not 10 <= positives <= 50)
     assert np.isfinite([entry.slope, entry.intercept]).all()
 
 

@@ -222,6 +222,8 @@ class TagCalibration:
     """Who judged the tracks on which slope and thresholds were fitted; null: not recorded."""
     tracks: int = field(default=0, metadata={"optional": True})
     """How many tracks they were fitted on; 0: not recorded."""
+    best_f1_probability: float | None = field(default=None, metadata={"optional": True})
+    """The least probability of tracks that count as having the tag where F1 was highest; null: not fitted."""
 
 
 @dataclass(frozen=True)

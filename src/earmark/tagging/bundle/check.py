@@ -165,6 +165,9 @@ def _check_calibration(entry: TagCalibration, place: str) -> None:
         if not 0 <= threshold <= 1:
             raise _refusal(place, f"thresholds.{precision}", threshold, "a probability from 0 to 1")
     _refuse_below(0, entry.tracks, place, "tracks")
+    best = entry.best_f1_probability
+    if best is not None and not 0 <= best <= 1:
+        raise _refusal(place, "best_f1_probability", best, "a probability from 0 to 1, or null")
 
 
 def _refuse_below(least: int, value: int, place: str, name: str) -> None:

@@ -129,8 +129,11 @@ def fit_calibration(
     for place, (tag, said, curve) in enumerate(zip(tags, chosen, curves, strict=True)):
         judged = curve.slope > 0 and len(np.unique(fold_of[said.known])) > 1
         thresholds = _thresholds(found[said.known, place], said.positive, rule) if judged else {}
+        best = _best_f1(found[said.known, place], said.positive) if judged and said.is_enough(rule) else None
         tracks = int(said.known.sum()) if said.truth is not None else 0
-        calibration.append(TagCalibration(tag.label, curve.slope, curve.intercept, thresholds, said.truth, tracks))
+        calibration.append(
+            TagCalibration(tag.label, curve.slope, curve.intercept, thresholds, said.truth, tracks, best)
+        )
     return tuple(calibration)
 
 
@@ -252,3 +255,17 @@ def _thresholds(found: Scores, positive: Numbers, rule: CalibrationRule) -> dict
         if len(keeping):
             thresholds[f"{precision:g}"] = float(ordered[keeping[-1]])
     return thresholds
+
+
+def _best_f1(found: Scores, positive: Numbers) -> float:
+    """Find the out-of-fold probability from which tracks count as positive where F1 is highest.
+
+    `found`, `positive`: (known tracks,), with at least one positive. Choice: a track counts half as what it is and
+    half as what the curve expects, since the best of many thresholds is good by luck too.
+    """
+    order = np.argsort(-found, kind="stable")
+    ordered = found[order]
+    hits = (positive[order] + ordered) / 2.0
+    f1 = 2.0 * np.cumsum(hits) / (np.arange(1, len(order) + 1) + hits.sum())
+    last_of_equal = np.append(ordered[1:] < ordered[:-1], True)
+    return float(ordered[int(np.argmax(np.where(last_of_equal, f1, -1.0)))])

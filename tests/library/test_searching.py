@@ -1,0 +1,149 @@
+"""Searches in free words: what comes first, why, and in which order and part."""
+
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from library.synthetic import fill, say
+
+from earmark.errors import LibraryError, QueryError
+from earmark.library.descriptions import NOTHING_SAID, Description
+from earmark.library.jobs import Stamp
+from earmark.library.library import Library
+from earmark.library.search import log_odds_of
+from earmark.library.searching import Reason, Sort
+
+LOW, HIGH = -3.0, 3.0
+TRACKS = {
+    "/music/one.mp3": ([HIGH, LOW, LOW, LOW, LOW], Description("Evening", "Leoni", "Hours", "Jazz", 1999)),
+    "/music/two.mp3": ([HIGH, HIGH, LOW, LOW, LOW], Description("Morning", "The Others", "Hours", "Pop", 1980)),
+    "/music/three.mp3": ([LOW, HIGH, LOW, LOW, LOW], Description("Leoni's dream", "Evening", "", "Jazz")),
+    "/music/four.mp3": ([LOW, LOW, LOW, LOW, LOW], Description("tag 1", "Zoë", "Alpha", "", 2005)),
+    "/music/five.mp3": ([0.0, 0.0, LOW, LOW, LOW], NOTHING_SAID),
+}
+
+
+@pytest.fixture
+def described(library: Library) -> Library:
+    say(library, {path: logits for path, (logits, _) in TRACKS.items()})
+    rows = ((os.fsencode(path), Stamp(1, 1), said) for path, (_, said) in TRACKS.items())
+    library.descriptions.write(rows)
+    return library
+
+
+def found(library: Library, text: str, sort: Sort = "relevance") -> list[str]:
+    return [each.path.removeprefix("/music/").removesuffix(".mp3") for each in library.search(text, n=None, sort=sort)]
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "total"),
+    [
+        ("tag 1", {"one", "two"}, 5),
+        ("tag 1 tag 2", {"two"}, 5),
+        ("tag 1 not tag 2", {"one"}, 5),
+        ("tag 2 without tag 1", {"three"}, 5),
+        ("leoni", {"one"}, 2),
+        ("leoni dream", {"three"}, 2),
+        ("tag 2 leoni", {"three"}, 5),
+        ("tag 1 leoni", {"one"}, 5),
+        ("tag 1 nobody", {"one", "two"}, 5),
+        ("zoe", {"four"}, 1),
+        ("leo", {"one"}, 2),
+        ("nobody", set(), 0),
+        ("artist:leoni", {"one"}, 1),
+        ("artist:leoni tag 2", {"one"}, 1),
+        ("tag 2 genre:jazz", {"three"}, 2),
+        ("year:1980s", {"two"}, 1),
+        ("tag 1 year:1990-2010", {"one", "four"}, 2),
+        ("artist:leoni AND tag 1", {"one"}, 1),
+        ("album:hours AND NOT year:1999", {"two"}, 1),
+        ("artist:nobody", set(), 0),
+    ],
+)
+def test_what_comes_first(described: Library, text: str, first: set[str], total: int) -> None:
+    names = found(described, text)
+    assert set(names[: len(first)]) == first
+    assert len(names) == described.search(text).total == total
+
+
+def test_a_result_says_why(described: Library) -> None:
+    (best, *_) = result = described.search("tag 1 leoni nobody")
+    probability = best.tags["tag 1"]
+    assert best.why == (Reason("tag", "tag 1", probability), Reason("artist", "Leoni"))
+    assert [str(each) for each in best.why] == [f"tag 1 {probability:.0%}".replace("%", " %"), "artist Leoni"]
+    assert best.description == TRACKS["/music/one.mp3"][1]
+    assert [(term.text, term.kind, term.tags) for term in result.terms] == [
+        ("tag 1", "tag", ("tag 1",)),
+        ("leoni", "words", ()),
+        ("nobody", "unknown", ()),
+    ]
+    assert result.notes == ("no such tag, and in no title, artist, album, genre or path: nobody",)
+    assert [str(each) for each in described.search("path:four music")[0].why] == ["path music"]
+
+
+def test_strict_results_say_why_too(described: Library) -> None:
+    result = described.search("tag 1 AND NOT tag 2>0.9")
+    assert result.strict
+    assert [each.text for each in result[0].why] == ["tag 1", "tag 2"]
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [
+        ("artist", ["three", "one", "two", "four", "five"]),
+        ("title", ["one", "three", "two", "four", "five"]),
+        ("album", ["four", "two", "one", "five", "three"]),
+        ("year", ["two", "one", "four", "five", "three"]),
+        ("path", ["five", "four", "one", "three", "two"]),
+        ("added", ["five", "four", "three", "two", "one"]),
+        ("duration", ["one", "two", "three", "four", "five"]),
+    ],
+)
+def test_order(described: Library, sort: Sort, expected: list[str]) -> None:
+    names = found(described, "", sort)
+    assert names == expected
+    assert found(described, "")[0] == "five", "the newest first"
+
+
+@pytest.mark.parametrize("text", ["tag 1", "tag 1 tag 2 leoni", "music", "", "NOT tag 5", "like:1 tag 1"])
+def test_pages_are_parts_of_the_whole(library: Library, text: str) -> None:
+    fill(library, 60)
+    library.database.mark_missing([f"/music/0/{number}.mp3" for number in range(10)][1:], missing=True)
+    whole = library.search(text, n=None)
+    assert whole.total == len(whole)
+    assert whole.total == 51 or text in ("NOT tag 5", "like:1 tag 1")
+    pages = [library.search(text, n=7, offset=offset) for offset in range(0, whole.total + 7, 7)]
+    assert [each.track_id for page in pages for each in page] == [each.track_id for each in whole]
+    assert {page.total for page in pages} == {whole.total}
+    assert len({each.track_id for each in whole}) == whole.total
+
+
+def test_similar_tracks_and_tags_are_combined(library: Library) -> None:
+    fill(library, 60)
+    similar = {each.track_id for each in library.search("like:3", n=None)}
+    assert similar
+    assert 3 not in similar
+    combined = library.search("like:/music/0/2.mp3 tag 1", n=None)
+    assert {each.track_id for each in combined} == similar
+    assert all([reason.kind for reason in each.why] == ["similar", "tag"] for each in combined)
+    strict = library.search("like:3 AND tag 1>0.3", n=None)
+    assert {each.track_id for each in strict} == {each.track_id for each in combined if each.tags["tag 1"] > 0.3}
+    for wrong in ("like:99", "like:/nowhere.mp3", "like:99 AND tag 1", "like:99999999999999999999"):
+        with pytest.raises(LibraryError, match="found no such track"):
+            library.search(wrong)
+
+
+def test_a_wrong_year_is_an_error_only_in_the_strict_language(described: Library) -> None:
+    assert described.search("year:soon").total == 0
+    with pytest.raises(QueryError, match="expected a year such as 1990"):
+        described.search("year:soon AND tag 1")
+
+
+@given(st.lists(st.floats(0, 1, width=32), min_size=1))
+def test_log_odds_are_finite_and_rise(values: list[float]) -> None:
+    chances = np.sort(np.array(values, np.float32))
+    odds = log_odds_of(chances)
+    assert np.isfinite(odds).all()
+    assert (np.diff(odds) >= 0).all()
