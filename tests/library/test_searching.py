@@ -1,12 +1,15 @@
 """Searches in free words: what comes first, why, and in which order and part."""
 
+import dataclasses
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from library.synthetic import fill, say
+from tagging.builders import make_bundle
 
 from earmark.errors import LibraryError, QueryError
 from earmark.library.descriptions import NOTHING_SAID, Description
@@ -14,6 +17,9 @@ from earmark.library.jobs import Stamp
 from earmark.library.library import Library
 from earmark.library.search import log_odds_of
 from earmark.library.searching import Reason, Sort
+from earmark.tagging.bundle.bundle import seal
+from earmark.tagging.bundle.card import TagName
+from earmark.tagging.tagger import Tagger
 
 LOW, HIGH = -3.0, 3.0
 TRACKS = {
@@ -45,13 +51,13 @@ def found(library: Library, text: str, sort: Sort = "relevance") -> list[str]:
         ("tag 1 not tag 2", {"one"}, 5),
         ("tag 2 without tag 1", {"three"}, 5),
         ("leoni", {"one"}, 2),
-        ("leoni dream", {"three"}, 2),
+        ("artist:leoni dream", {"one"}, 1),
         ("tag 2 leoni", {"three"}, 5),
         ("tag 1 leoni", {"one"}, 5),
-        ("tag 1 nobody", {"one", "two"}, 5),
+        ("tag 1 xyzzyx", {"one", "two"}, 5),
         ("zoe", {"four"}, 1),
         ("leo", {"one"}, 2),
-        ("nobody", set(), 0),
+        ("xyzzyx", set(), 0),
         ("artist:leoni", {"one"}, 1),
         ("artist:leoni tag 2", {"one"}, 1),
         ("tag 2 genre:jazz", {"three"}, 2),
@@ -59,7 +65,7 @@ def found(library: Library, text: str, sort: Sort = "relevance") -> list[str]:
         ("tag 1 year:1990-2010", {"one", "four"}, 2),
         ("artist:leoni AND tag 1", {"one"}, 1),
         ("album:hours AND NOT year:1999", {"two"}, 1),
-        ("artist:nobody", set(), 0),
+        ("artist:xyzzyx", set(), 0),
     ],
 )
 def test_what_comes_first(described: Library, text: str, first: set[str], total: int) -> None:
@@ -69,7 +75,7 @@ def test_what_comes_first(described: Library, text: str, first: set[str], total:
 
 
 def test_a_result_says_why(described: Library) -> None:
-    (best, *_) = result = described.search("tag 1 leoni nobody")
+    (best, *_) = result = described.search("tag 1 leoni xyzzyx")
     probability = best.tags["tag 1"]
     assert best.why == (Reason("tag", "tag 1", probability), Reason("artist", "Leoni"))
     assert [str(each) for each in best.why] == [f"tag 1 {probability:.0%}".replace("%", " %"), "artist Leoni"]
@@ -77,10 +83,31 @@ def test_a_result_says_why(described: Library) -> None:
     assert [(term.text, term.kind, term.tags) for term in result.terms] == [
         ("tag 1", "tag", ("tag 1",)),
         ("leoni", "words", ()),
-        ("nobody", "unknown", ()),
+        ("xyzzyx", "unknown", ()),
     ]
-    assert result.notes == ("no such tag, and in no title, artist, album, genre or path: nobody",)
+    assert result.notes == ("no such tag, and in no title, artist, album, genre or path: xyzzyx",)
     assert [str(each) for each in described.search("path:four music")[0].why] == ["path music"]
+
+
+def test_words_that_no_tag_has_lead_to_the_nearest(tmp_path: Path) -> None:
+    made = make_bundle(tags=5, calibrated=True)
+    labels = ("quiet", "loud", "piano", "violin", "techno")
+    tags = tuple(TagName(label, "tests") for label in labels)
+    entries = tuple(
+        dataclasses.replace(entry, label=label) for entry, label in zip(made.card.calibration, labels, strict=True)
+    )
+    bundle = seal(dataclasses.replace(made.card, tags=tags, calibration=entries), made.weights)
+    with Library(tmp_path / "music.earmark", Tagger(bundle)) as library:
+        say(library, {f"/{label}.mp3": list(4.0 * (np.arange(5) == place)) for place, label in enumerate(labels)})
+        library.descriptions.write([(b"/techno.mp3", Stamp(1, 1), Description("A sonata"))])
+        result = library.search("cellos")
+        assert result.notes[0].startswith("no such tag: cellos; searched for violin")
+        assert (result.total, result[0].path, result.terms[0].kind) == (5, "/violin.mp3", "nearest")
+        assert result[0].why[0].text == "violin"
+        result = library.search("sonata")
+        assert [each.path for each in result][:1] == ["/techno.mp3"], "what has the word comes first"
+        assert {each.path for each in result.tracks[1:3]} <= {"/violin.mp3", "/piano.mp3"}
+        assert (result.notes, result.terms[0].kind) == ((), "words")
 
 
 def test_strict_results_say_why_too(described: Library) -> None:
@@ -136,7 +163,7 @@ def test_similar_tracks_and_tags_are_combined(library: Library) -> None:
 
 
 def test_a_wrong_year_is_an_error_only_in_the_strict_language(described: Library) -> None:
-    assert described.search("year:soon").total == 0
+    assert described.search("year:soon").terms[0].text == "year:soon"
     with pytest.raises(QueryError, match="expected a year such as 1990"):
         described.search("year:soon AND tag 1")
 

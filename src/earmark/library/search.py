@@ -7,6 +7,7 @@ them, by the evidence that each is wanted.
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ from earmark.library.query import And, HasPath, HasTag, HasWords, Like, Not, OfY
 from earmark.library.remote import absolute_path, paths_within
 from earmark.library.similarity import EVERYTHING, chance_similarity, nearest
 from earmark.library.vectors import Vectors
+from earmark.library.word_vectors import TagVectors, load_word_vectors
 from earmark.tagging.bundle.card import Card
 
 Booleans = npt.NDArray[np.bool_]
@@ -39,6 +41,8 @@ FIELD_WEIGHTS: Mapping[TextField, float] = {"artist": 1.0, "title": 0.9, "album"
 MEANT_AS_TAG = 0.9
 """How often a word that names a tag is meant as the tag, and not as a word of a title or name."""
 FOUND_IN_WANTED, FOUND_IN_OTHERS = 0.9, 0.1
+NEAREST_AT_MOST = 2.0
+"""The largest evidence, for or against, of the tags nearest to a word. Choice: tracks that have the word come first."""
 
 
 class Collection:
@@ -112,6 +116,11 @@ class Collection:
             return dict(store.rows("SELECT track_id, min(folded) FROM paths WHERE NOT missing GROUP BY track_id"))
         return self.descriptions.sort_keys(sort)
 
+    @cached_property
+    def tag_vectors(self) -> TagVectors:
+        """The meanings of the tags, for words that no tag has."""
+        return TagVectors(load_word_vectors(), self.card.tags)
+
     def _number(self, like: Like) -> int:
         known = self.database.known_path(absolute_path(like.track))
         if known is not None:
@@ -175,9 +184,9 @@ Kind = Literal["tag", "nearest", "words", "unknown"]
 class Understood:
     """How a term was understood.
 
-    kind: "tag", a tag; "nearest", no tag, so the nearest ones are searched for; "words", words of titles, names, genres
-    and paths; "unknown", none of these. places: the indices of the tags. found: the tracks that have the words, for
-    each field that has any.
+    kind: "tag", a tag; "words", words of titles, names, genres or paths; "nearest", neither, so that the tags nearest
+    in meaning are searched for; "unknown", none of these. places: the indices of the tags, also of those nearest to
+    words of titles. found: the tracks that have the words, for each field that has any.
     """
 
     term: Term
@@ -220,7 +229,7 @@ def ranking(search: FreeSearch, collection: Collection) -> Ranking:
     understood = tuple(_understood(term, collection) for term in search.terms)
     for each in understood:
         evidence += _evidence(each, collection)
-    if understood and all(each.kind in ("words", "unknown") for each in understood):
+    if understood and not any(each.places for each in understood):
         fits &= _named(understood, collection)
     return Ranking(fits, evidence, understood, similarity)
 
@@ -300,7 +309,8 @@ def _understood(term: Term, collection: Collection) -> Understood:
     found = {each: tracks for each, tracks in found.items() if len(tracks)}
     if term.place is not None:
         return Understood(term, "tag", (term.place,), found)
-    return Understood(term, "words" if found else "unknown", (), found)
+    nearest_tags = () if "artist" in found else collection.tag_vectors.nearest(term.text)
+    return Understood(term, "words" if found else "nearest" if nearest_tags else "unknown", nearest_tags, found)
 
 
 def _evidence(understood: Understood, collection: Collection) -> Evidence:
@@ -308,15 +318,23 @@ def _evidence(understood: Understood, collection: Collection) -> Evidence:
     words = _evidence_of_words(understood.found, collection)
     if not understood.places:
         return words
-    chances = collection.chances(understood.places[0])
-    usual = log_odds_of(np.array([chances.mean() if collection.size else 0.5], np.float32))
-    tag = log_odds_of(chances) - usual
+    tags = [_evidence_of_tag(collection.chances(place)) for place in understood.places]
+    if understood.kind != "tag":
+        weighted = np.average(tags, axis=0, weights=1 / np.arange(1, len(tags) + 1))
+        nearest_tags = NEAREST_AT_MOST * np.tanh(weighted / NEAREST_AT_MOST)
+        return np.asarray(nearest_tags + words + np.where(words > 0, 2 * NEAREST_AT_MOST, 0))
     if understood.term.negated:
         # Log odds would tell tracks apart that all surely lack the tag.
-        return np.log1p(-np.clip(chances.astype(np.float64), 0.0, 1 - SMALLEST_CHANCE))
+        chances = collection.chances(understood.places[0]).astype(np.float64)
+        return np.asarray(np.log1p(-np.clip(chances, 0.0, 1 - SMALLEST_CHANCE)))
     if not understood.found:
-        return tag
-    return np.asarray(np.logaddexp(np.log(MEANT_AS_TAG) + tag, np.log(1 - MEANT_AS_TAG) + words))
+        return tags[0]
+    return np.asarray(np.logaddexp(np.log(MEANT_AS_TAG) + tags[0], np.log(1 - MEANT_AS_TAG) + words))
+
+
+def _evidence_of_tag(chances: Floats) -> Evidence:
+    """Return the log odds of a tag for every track, less those of its mean."""
+    return log_odds_of(chances) - log_odds_of(np.array([chances.mean() if len(chances) else 0.5], np.float32))
 
 
 def _evidence_of_words(found: Mapping[TextField, npt.NDArray[np.int64]], collection: Collection) -> Evidence:
