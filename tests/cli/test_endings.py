@@ -101,6 +101,41 @@ def test_a_signal_at_any_time_ends_it_quietly(place: Path, tmp_path: Path, name:
         assert shown == "" or json.loads(shown) is not None
 
 
+@pytest.mark.parametrize("dropped_in", ["weak reference", "destructor"])
+@pytest.mark.parametrize("name", STATUSES)
+def test_a_signal_ends_a_command_even_where_python_drops_exceptions(name: str, dropped_in: str) -> None:
+    script = (
+        "import os, signal, sys, time, weakref\n"
+        "from earmark.cli.ending import end_in_order\n"
+        "ending = end_in_order()\n"
+        "class Held: pass\n"
+        "def interrupt(_): os.kill(os.getpid(), int(sys.argv[1]))\n"
+        "if sys.argv[2] == 'destructor': Held.__del__ = interrupt\n"
+        "held = Held()\n"
+        "reference = weakref.ref(held, interrupt) if sys.argv[2] != 'destructor' else None\n"
+        "try:\n"
+        "    del held\n"
+        "    time.sleep(30)\n"
+        "except (KeyboardInterrupt, SystemExit):\n"
+        "    os._exit(ending.status)\n"
+    )
+    arguments = [sys.executable, "-c", script, str(int(signal.Signals[name])), dropped_in]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (STATUSES[name], "")
+
+
+def test_other_exceptions_that_python_drops_are_still_shown() -> None:
+    script = (
+        "from earmark.cli.ending import end_in_order\n"
+        "end_in_order(), end_in_order()\n"
+        "class Held:\n"
+        "    def __del__(self): raise KeyError('lost')\n"
+        "Held()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert "KeyError: 'lost'" in done.stderr
+
+
 @pytest.mark.parametrize("name", STATUSES)
 def test_a_signal_waits_for_the_record_that_is_written(tmp_path: Path, name: str) -> None:
     """The reader has read a part of a long record when the signal comes, and reads the rest later."""
