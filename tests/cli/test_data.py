@@ -84,6 +84,9 @@ def test_what_is_made_and_what_is_refused(tmp_path: Path) -> None:
     assert result.exit_code == 0 and "earmark data check annotated" in result.stdout
     report = _run("annotated", "--root", str(tmp_path / "made"), "--option", f"vocabulary={VOCABULARY}")
     assert report.exit_code == 0 and "3 tracks" in report.stdout
+    again = ["make", "mixtures", "--root", str(tmp_path / "mixed"), "--from", str(tmp_path / "made"), "--tracks", "2"]
+    assert CliRunner().invoke(data, again).exit_code == 0
+    assert len((tmp_path / "mixed" / "tracks.csv").read_text(encoding="utf-8").splitlines()) == 3
     assert CliRunner().invoke(data, ["make", "music", "--root", str(tmp_path)]).exit_code == 2
     refused = CliRunner().invoke(data, ["make", "speech", "--root", str(tmp_path), "--kind", "blanks"])
     assert isinstance(refused.exception, DatasetError) and "Did you mean 'blank'" in str(refused.exception)

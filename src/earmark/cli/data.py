@@ -98,7 +98,9 @@ def fetch(
 
 @data.command()
 def make(
-    what: Annotated[Literal["speech", "soundfont"], typer.Argument(help="Kind of sound to make.", show_default=False)],
+    what: Annotated[
+        Literal["speech", "soundfont", "mixtures"], typer.Argument(help="Kind of sound to make.", show_default=False)
+    ],
     root: Annotated[Path, typer.Option(help="Folder for the files.", show_default=False)],
     tracks: Annotated[int, typer.Option(min=1, help="Number of tracks, each about half a minute long.")] = 600,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random choices.")] = 0,
@@ -109,6 +111,22 @@ def make(
     packages: Annotated[
         Path, typer.Option(help="For speech: folder of Debian packages with recordings, downloaded if missing.")
     ] = Path("runs/packages"),
+    source: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from",
+            help="For mixtures: folder with a tracks.csv of music to mix; repeat for more folders.",
+            show_default=False,
+        ),
+    ] = None,
+    other: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--with",
+            help="For mixtures: folder with more music for all parts but the loudest; repeat for more folders.",
+            show_default=False,
+        ),
+    ] = None,
     kind: Annotated[
         list[str] | None,
         typer.Option(
@@ -118,17 +136,22 @@ def make(
         ),
     ] = None,
 ) -> None:
-    """Make sound with known tags: speech and other sound that is not music, or music of sampled instruments.
+    """Make sound to train on: speech and other sound that is not music, music of sampled instruments, or mixtures.
+
+    What is in speech and in music of sampled instruments is known; mixtures of other music have to be scored by
+    teachers (`make teachers`).
 
     It needs Debian packages: espeak-ng, flite and festival (with festvox-kallpc16k and festvox-us-slt-hts) for speech;
     mma, fluidsynth, fluid-soundfont-gm and musescore-general-soundfont for soundfont. Existing files are kept. The
     dataset annotated loads the result. The exit status is 1 if a recording in a package could not be read.
     """
-    from earmark.training.datasets import soundfont, speech
+    from earmark.training.datasets import mixtures, soundfont, speech
 
     failed: tuple[str, ...] = ()
     if what == "soundfont":
         soundfont.make(root, tracks, seed, say)
+    elif what == "mixtures":
+        mixtures.make(root, source or (), other or (), tracks, seed, say)
     else:
         failed = speech.make(root, tracks, seed, packages, music, say, kind or ())
     typer.echo(f"wrote {root / 'tracks.csv'}; check it with: earmark data check annotated --root {root}")

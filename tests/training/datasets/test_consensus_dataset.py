@@ -170,3 +170,35 @@ def test_wrong_tables_are_refused(root: Path) -> None:
     table.write_text(text.replace("s0.flac", "gone.flac"), encoding="utf-8")
     with pytest.raises(DatasetError, match="gone"):
         load(root)
+
+
+def test_tracks_that_only_train_are_on_no_other_side(root: Path) -> None:
+    """Mixtures follow their parts, other tracks train in every split."""
+    (root / "mixed").mkdir()
+    lines = ["track,file,source,group,fold,parts", "m0,m0.flac,mixture,a,3,e2;e3", "m1,m1.flac,mixture,b,0,e3;e0"]
+    lines.append("m2,m2.flac,rendered,c,0,")
+    (root / "mixed" / "tracks.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for number in range(3):
+        write_flac(root / "mixed" / f"m{number}.flac", np.zeros(2205, np.float32), 22_050)
+    for name in SCORES:
+        path = root / "scores" / f"{name}.npz"
+        with np.load(path) as stored:
+            arrays = dict(stored)
+        for number in range(3):
+            arrays |= {f"m{number}": arrays["e0"], f"m{number}/starts": arrays["e0/starts"]}
+        np.savez(path, **arrays)
+    folders = {"emotify": "emotify", "speech": "speech", "mixed": "mixed"}
+    dataset = load(root, folders=folders, training_only=["mixed"])
+    plain = load(root)
+    for name, split in dataset.splits.items():
+        before = plain.split(name)
+        assert (split.valid, split.test) == (before.valid, before.test)
+        expected = {
+            each
+            for each, parts in {"m0": {"e2", "e3"}, "m1": {"e0", "e3"}, "m2": set()}.items()
+            if parts <= set(before.train)
+        }
+        assert set(split.train) == {*before.train, *expected}
+    assert {"m0", "m2"} <= set(dataset.split("fold-0").train) and "m1" not in dataset.split("fold-0").train
+    with pytest.raises(DatasetError, match="training_only"):
+        load(root, training_only=["mixed"])

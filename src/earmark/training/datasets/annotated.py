@@ -40,7 +40,7 @@ class AnnotatedTrack:
 
     kind: a word for its content, such as "speech" or "solo". source: the program or package that it comes from. group:
     a name shared by all tracks that must be on the same side of a split, such as those of one voice. present: the tags
-    that are certainly present. absent: the tags that are certainly absent.
+    that are certainly present. absent: the tags that are certainly absent. parts: the tracks of a mixture.
     """
 
     track: str
@@ -53,9 +53,11 @@ class AnnotatedTrack:
     seconds: float
     present: tuple[str, ...]
     absent: tuple[str, ...]
+    parts: tuple[str, ...] = ()
 
 
 COLUMNS = tuple(field.name for field in fields(AnnotatedTrack))
+OPTIONAL_COLUMNS = ("parts",)
 
 
 def load(root: Path, vocabulary: str = "vocabularies/earmark-2.toml") -> Dataset:
@@ -154,6 +156,7 @@ def read_tracks(root: Path) -> tuple[AnnotatedTrack, ...]:
             seconds=float(row.cells["seconds"]),
             present=_tags(row.cells["present"]),
             absent=_tags(row.cells["absent"]),
+            parts=_tags(row.cells.get("parts", "")),
         )
         for row in _rows(root)
     )
@@ -163,7 +166,7 @@ def _rows(root: Path) -> tuple[CsvRow, ...]:
     table = root / "tracks.csv"
     if not table.is_file():
         raise DatasetError(f"There is no {table}; the root of this dataset holds:\n{LAYOUT}")
-    rows = read_csv(table, COLUMNS).rows
+    rows = read_csv(table, [name for name in COLUMNS if name not in OPTIONAL_COLUMNS]).rows
     for row in rows:
         if row.cells["fold"] not in {str(fold) for fold in range(FOLDS)}:
             raise DatasetError(f"Line {row.line} of {table} has {row.cells['fold']!r} as 'fold'; expected 0 to 4.")

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from earmark.errors import DatasetError
 from earmark.tagging.bundle.card import TagName
 from earmark.training.datasets import emotify, taught
-from earmark.training.datasets.annotated import targets_of_row
-from earmark.training.datasets.base import Dataset, DatasetTrack, Report, WindowTargets
+from earmark.training.datasets.annotated import SEPARATOR, targets_of_row
+from earmark.training.datasets.base import Dataset, DatasetTrack, Report, Split, WindowTargets
 from earmark.training.datasets.catalogue import inspect_files
 from earmark.training.datasets.consensus import WINDOW_SECONDS, Consensus, TeacherScores, read_teacher, shares_on_grid
 from earmark.training.datasets.csv_file import read_csv
@@ -54,6 +54,7 @@ class _TrackRow:
     """
 
     cells: Mapping[str, str]
+    name: str
     folder: Path
     group: str
     licence: str
@@ -68,6 +69,7 @@ def load(
     scores: str,
     folders: Mapping[str, str] = FOLDERS,
     sources: Sequence[str] = (),
+    training_only: Sequence[str] = (),
     listeners: bool = True,
     freely_licensed_only: bool = True,
     blanks: int = 0,
@@ -85,7 +87,8 @@ def load(
     the merged scores of the teachers, such as "guitar (people)" and "guitar (consensus)"; with `listeners` the
     listeners' own labels, such as "sadness (emotify-emotions)"; and all labels of the teachers in `sources`.
 
-    The splits are those of the dataset `taught`.
+    The splits are those of the dataset `taught`. The tracks of the folders in `training_only` train in every split,
+    but for mixtures of which a part is on another side, which are on none.
 
     Raises DatasetError for a missing file or column, an unknown tag, and a track without scores.
     """
@@ -94,6 +97,8 @@ def load(
     for name, value in (("teachers", teachers), ("sources", sources)):
         if isinstance(value, str) or (name == "teachers" and not value) or set(value) - set(teachers):
             raise DatasetError(f"The option {name} is {value!r}; expected a list of teachers, of {listed(teachers)}.")
+    if isinstance(training_only, str) or set(training_only) - set(folders):
+        raise DatasetError(f"The option training_only is {training_only!r}; expected folders, of {listed(folders)}.")
     words = read_vocabulary(Path(vocabulary))
     rows = _rows(root, folders, words, freely_licensed_only)
     by_track = {row.cells["track"]: row for row in rows}
@@ -121,11 +126,14 @@ def load(
     for path in blank_paths:
         windows = WindowTargets(WINDOW_SECONDS, _blank_targets(path, words, len(tags)))
         tracks.append(DatasetTrack(path.stem, path, windows.mean(), f"blanks/{path.stem}", windows, "made by earmark"))
-    folds = {track.identifier: int(by_track[track.identifier].cells["fold"]) for track in music}
+    added = [row for row in rows if row.name in training_only]
+    names_added = {row.cells["track"] for row in added}
+    shared = [track for track in music if track.identifier not in names_added]
+    folds = {track.identifier: int(by_track[track.identifier].cells["fold"]) for track in shared}
     without = [path.stem for path in blank_paths]
     splits = [
-        taught.with_blanks(split, without)
-        for split in (*fold_splits(folds, emotify.FOLDS).values(), taught.ship(music))
+        _with_added(taught.with_blanks(split, without), added)
+        for split in (*fold_splits(folds, emotify.FOLDS).values(), taught.ship(shared))
     ]
     return Dataset(
         name=NAME,
@@ -182,7 +190,7 @@ def _rows(root: Path, folders: Mapping[str, str], words: Vocabulary, freely_lice
             licence = taught.EMOTIFY_LICENCE if is_emotify else cells.get("licence", "")
             people = said_by_people(words, cells if is_emotify else None)
             certain = np.array(targets_of_row(row, place / "tracks.csv", words), np.float32)
-            found.append(_TrackRow(cells, place, group, licence, people, certain))
+            found.append(_TrackRow(cells, name, place, group, licence, people, certain))
     return found
 
 
@@ -209,6 +217,17 @@ def said_by_people(words: Vocabulary, cells: Mapping[str, str] | None) -> Values
                 places = [column for column, tag in enumerate(words.tags) if tag.label in tags]
                 merged[[column for column in places if np.isnan(merged[column])]] = 0
     return merged
+
+
+def _with_added(split: Split, rows: Sequence[_TrackRow]) -> Split:
+    """Add the rows that only train to the training side, but for those with a part that is not on it."""
+    training = frozenset(split.train)
+    added = [
+        row.cells["track"]
+        for row in rows
+        if training.issuperset(part for part in row.cells.get("parts", "").split(SEPARATOR) if part)
+    ]
+    return Split(split.name, (*split.train, *added), split.valid, split.test)
 
 
 def _listeners(rows: Sequence[_TrackRow], columns: int) -> dict[str, tuple[float, ...]]:
