@@ -138,6 +138,23 @@ def test_a_group_that_the_dataset_lacks_is_refused(
         bundle_of(chosen, "default", 0, recipe, {})
 
 
+def test_tags_that_too_few_validation_tracks_have_are_left_out(
+    tiny: Workplace, experiment: "Experiment", no_training: Callable[[], None]
+) -> None:
+    dataset = experiment.data.dataset
+    positives = (dataset.targets(dataset.split("default").valid) >= dataset.positive_threshold).sum(axis=0)
+    least = int(np.median(positives)) + 1
+    recipe = tiny.recipe + f"[bundle]\nleast_positives = {least}\n"
+    bundle = bundle_of(Workplace(recipe, tiny.folder).experiment(), "default", 0, recipe, {})
+    assert 0 < len(bundle.card.tags) < len(dataset.tags)
+    assert bundle.card.labels == tuple(
+        label for label, count in zip(dataset.labels, positives, strict=True) if count >= least
+    )
+    recipe = tiny.recipe + "[bundle]\nleast_positives = 1000\n"
+    with pytest.raises(TrainingError, match=r"Lower bundle\.least_positives"):
+        bundle_of(Workplace(recipe, tiny.folder).experiment(), "default", 0, recipe, {})
+
+
 def test_the_calibration_is_of_validation_tracks_alone(
     tiny: Workplace, experiment: "Experiment", no_training: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

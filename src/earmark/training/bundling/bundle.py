@@ -34,7 +34,7 @@ from earmark.training.evaluation.reliability import (
     measure_reliability,
 )
 from earmark.training.networks.export import Arrays
-from earmark.training.recipe.sections import Side
+from earmark.training.recipe.sections import BundleSection, Side
 from earmark.training.steps.experiment import Experiment
 from earmark.training.steps.features import with_levels
 
@@ -68,7 +68,7 @@ def bundle_of(experiment: Experiment, split: str, seed: int, recipe_text: str, m
         for local_network in trained:
             arrays |= local_network.arrays
         arrays |= classifier.arrays
-    kept = kept_tags(dataset, recipe.bundle.groups)
+    kept = kept_tags(dataset, recipe.bundle, recipe.data.splits)
     extractors = tuple(_with_outputs(extractor, arrays, kept) for extractor in extractors)
     last = f"head.layer.{len(head.hidden_units) + 1}"
     rows = [dataset.labels.index(tag.label) for tag in kept]
@@ -111,16 +111,27 @@ def _familiar(experiment: Experiment, split: str, seed: int, bundle: Bundle) -> 
     return with_familiarity(bundle, training, validation)
 
 
-def kept_tags(dataset: Dataset, groups: tuple[str, ...]) -> tuple[TagName, ...]:
-    """Return the tags of some groups (none named: of all), in the dataset's order, related as they are among all.
+def kept_tags(dataset: Dataset, section: BundleSection, splits: Sequence[str]) -> tuple[TagName, ...]:
+    """Return the tags that a bundle keeps, in the dataset's order, related as they are among all.
 
-    Raises TrainingError for unknown groups.
+    `splits`: those on whose validation sides `section.least_positives` tracks must have a tag.
+
+    Raises TrainingError for unknown groups, and where no tag is left.
     """
-    unknown = sorted(set(groups) - {tag.group for tag in dataset.tags})
+    unknown = sorted(set(section.groups) - {tag.group for tag in dataset.tags})
     if unknown:
         known = ", ".join(dict.fromkeys(tag.group for tag in dataset.tags))
         raise TrainingError(f"bundle.groups names {', '.join(unknown)}; the groups of {dataset.name} are {known}.")
-    places = [place for place, tag in enumerate(dataset.tags) if not groups or tag.group in groups]
+    places = [place for place, tag in enumerate(dataset.tags) if not section.groups or tag.group in section.groups]
+    if section.least_positives:
+        tracks = sorted({track for split in splits for track in dataset.split(split).valid})
+        positives = (dataset.targets(tracks) >= dataset.positive_threshold).sum(axis=0)
+        places = [place for place in places if positives[place] >= section.least_positives]
+    if not places:
+        raise TrainingError(
+            f"No tag of {dataset.name} is left for the bundle: found none that {section.least_positives} tracks of the "
+            "validation sides have. Lower bundle.least_positives."
+        )
     return restricted(dataset.tags, places)
 
 
@@ -172,7 +183,7 @@ def calibration_shortage(experiment: Experiment, split: str) -> str:
         return ""
     folds = _calibration_splits(recipe.data.splits, split)
     tracks = [track for fold in folds for track in experiment.data.tracks_of(fold, "valid")]
-    return shortage(dataset, tracks, [tag.label for tag in kept_tags(dataset, recipe.bundle.groups)])
+    return shortage(dataset, tracks, [tag.label for tag in kept_tags(dataset, recipe.bundle, recipe.data.splits)])
 
 
 def _calibration_splits(reported: tuple[str, ...], split: str) -> tuple[str, ...]:
@@ -225,7 +236,7 @@ def experiment_reliability(experiment: Experiment, seed: int) -> FoldReliability
     """
     data, splits = experiment.data, experiment.recipe.data.splits
     dataset = data.dataset
-    kept = kept_tags(dataset, experiment.recipe.bundle.groups)
+    kept = kept_tags(dataset, experiment.recipe.bundle, splits)
     labels = [tag.label for tag in kept]
     columns = [dataset.labels.index(label) for label in labels]
     raw: list[ScoredTracks] = []

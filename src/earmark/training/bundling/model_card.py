@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from earmark.errors import TrainingError
 from earmark.tagging.bundle.card import TagName
+from earmark.training.bundling.bundle import kept_tags
 from earmark.training.data.batches import ROW_SECONDS
 from earmark.training.evaluation.metrics import rank_correlation
 from earmark.training.evaluation.provenance import commit
@@ -93,10 +94,8 @@ def model_card(experiment: Experiment, seed: int, prose: str) -> str:
     dataset = data.dataset
     if recipe.bundle.split is None:
         raise TrainingError("The recipe has no bundle.split, and so no bundle that a card could describe; set it.")
-    kept = [
-        place for place, tag in enumerate(dataset.tags) if not recipe.bundle.groups or tag.group in recipe.bundle.groups
-    ]
     splits = recipe.data.splits
+    kept = [dataset.labels.index(tag.label) for tag in kept_tags(dataset, recipe.bundle, splits)]
     scores = np.concatenate([data.by_track(experiment.model_scores(split, seed), split, "test") for split in splits])
     targets = np.concatenate([data.by_track(data.clips.targets, split, "test") for split in splits])
     tags = [dataset.tags[place] for place in kept]

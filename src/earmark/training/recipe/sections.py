@@ -295,15 +295,17 @@ class BundleSection(Section):
     """The bundle that a recipe makes.
 
     name: the name of the bundle; without it the name of the recipe. split: the split to train it on, where that is not
-    one of `data.splits`. groups: the groups of tags that it keeps; none named means all. calibrate: fit probabilities
-    and thresholds on the validation sides of the recipe's splits. familiarity: also fit, on the validation side, how
-    far a sound may be from the music of the training side for promises to be made. half_precision: round weights to
-    float16, which halves the size.
+    one of `data.splits`. groups: the groups of tags that it keeps; none named means all. least_positives: of these, the
+    tags that at least so many tracks have on the validation sides of `data.splits`; a tag that hardly any track has
+    could be ranked, but not promised. calibrate: fit probabilities and thresholds on the validation sides of the
+    recipe's splits. familiarity: also fit, on the validation side, how far a sound may be from the music of the
+    training side for promises to be made. half_precision: round weights to float16, which halves the size.
     """
 
     name: str | None = Field(None, pattern=r"^[a-z0-9][a-z0-9.-]*$")
     split: str | None = None
     groups: tuple[str, ...] = ()
+    least_positives: int = Field(0, ge=0)
     calibrate: bool = False
     familiarity: bool = False
     half_precision: bool = False
