@@ -14,8 +14,9 @@ from earmark.tagging.bundle.bundle import read_bundle, write_bundle
 from earmark.tagging.bundle.card import TagName
 from earmark.training.bundling import bundle as bundling
 from earmark.training.bundling.bundle import bundle_of, experiment_reliability, log_odds_of, model_metrics
+from earmark.training.datasets.base import Dataset, DatasetTrack, Split
 from earmark.training.evaluation.metrics import measure
-from earmark.training.evaluation.reliability import Promise, fold_reliability_text
+from earmark.training.evaluation.reliability import Judgement, Promise, fold_reliability_text
 from earmark.training.steps.features import Selection, clip_vectors
 from training.conftest import Workplace
 
@@ -155,6 +156,21 @@ def test_tags_that_too_few_validation_tracks_have_are_left_out(
         bundle_of(Workplace(recipe, tiny.folder).experiment(), "default", 0, recipe, {})
 
 
+def test_a_fold_is_calibrated_by_the_validation_sides_of_other_groups() -> None:
+    tracks = tuple(
+        DatasetTrack(name, Path(name), (1.0,), group) for name, group in zip("abcdef", "112233", strict=True)
+    )
+    splits = {
+        "one": Split("one", ("a", "b"), ("c", "d"), ("e", "f")),
+        "two": Split("two", ("a", "b"), ("f",), ("c", "d")),
+        "three": Split("three", ("c", "d"), ("a", "b"), ("e", "f")),
+    }
+    dataset = Dataset("d", "", "", "", "multi-label", (TagName("x", "y"),), tracks, splits)
+    assert bundling._splits_apart(dataset, tuple(splits), "one") == ("one", "three")
+    assert bundling._splits_apart(dataset, tuple(splits), "two") == ("two", "three")
+    assert bundling._splits_apart(dataset, ("one", "two"), "one") == ("one",)
+
+
 def test_the_calibration_is_of_validation_tracks_alone(
     tiny: Workplace, experiment: "Experiment", no_training: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,7 +226,10 @@ def test_the_text_has_a_row_a_promise(experiment: "Experiment") -> None:
     calibrated = dataclasses.replace(measured.calibrated, promises=(promise,))
     text = fold_reliability_text(dataclasses.replace(measured, calibrated=calibrated))
     assert "| 0.9 | 0.925 [0.850, 1.000] | 40 | 50% | 2 |" in text
-    assert "test side of default: 2 tracks" in text
+    assert "test sides of default: 2 tracks" in text
+    judged = dataclasses.replace(measured, calibrated=calibrated, people={"listeners": Judgement((promise,), {"a": 3})})
+    text = fold_reliability_text(judged)
+    assert "where listeners said anything" in text and "Wrong of those at 0.9: a 3." in text
 
 
 def test_log_odds_of_certain_scores_stay_finite() -> None:

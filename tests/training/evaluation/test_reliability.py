@@ -12,6 +12,7 @@ from earmark.training.evaluation.reliability import (
     Bin,
     ScoredTracks,
     calibration_error,
+    measure_judgement,
     measure_reliability,
     reliability_curve,
 )
@@ -92,6 +93,20 @@ def test_promises_and_errors_are_both_of_positives() -> None:
     found = measure_reliability([ScoredTracks(probabilities, targets, model)], ("a",), positive_threshold=0.25)
     assert found.error == pytest.approx(0.6)
     assert found.promises[0].achieved == 1.0
+
+
+def test_promises_are_held_against_what_people_said() -> None:
+    model = Model(
+        (TagCalibration("a", 1.0, 0.0, {"0.7": 0.3, "0.9": 0.5}), TagCalibration("b", 1.0, 0.0, {"0.9": 0.5}))
+    )
+    probabilities = np.array([[0.9, 0.9], [0.8, 0.9], [0.4, 0.9], [0.9, 0.1]], np.float32)
+    said = np.array([[1, np.nan], [0, 0], [1, 1], [np.nan, 0]], np.float32)
+    found = measure_judgement([ScoredTracks(probabilities, said, model)], ("a", "b"))
+    assert [(each.precision, each.kept, each.achieved) for each in found.promises] == [
+        (0.7, 5, pytest.approx(3 / 5)),
+        (0.9, 4, pytest.approx(2 / 4)),
+    ]
+    assert found.wrong == {"a": 1, "b": 1}
 
 
 def test_no_promise_made() -> None:

@@ -31,6 +31,7 @@ from earmark.training.evaluation.reliability import (
     FoldReliability,
     ScoreCalibration,
     ScoredTracks,
+    measure_judgement,
     measure_reliability,
 )
 from earmark.training.networks.export import Arrays
@@ -82,7 +83,9 @@ def bundle_of(experiment: Experiment, split: str, seed: int, recipe_text: str, m
         head=head,
         activation=experiment.activation,
         tags=kept,
-        calibration=calibration_of(experiment, split, seed, rows) if recipe.bundle.calibrate else (),
+        calibration=calibration_of(experiment, _calibration_splits(recipe.data.splits, split), seed, rows)
+        if recipe.bundle.calibrate
+        else (),
         provenance=Provenance(
             recipe=recipe_text,
             data_hash=experiment.data.hash,
@@ -147,14 +150,16 @@ def _with_outputs(extractor: Extractor, arrays: Arrays, kept: tuple[TagName, ...
     return dataclasses.replace(extractor, output_tags=labels)
 
 
-def calibration_of(experiment: Experiment, split: str, seed: int, columns: Sequence[int]) -> tuple[TagCalibration, ...]:
-    """Calibrate some tags (columns) of the model of a split, on tracks that did not train what scores them."""
+def calibration_of(
+    experiment: Experiment, splits: Sequence[str], seed: int, columns: Sequence[int]
+) -> tuple[TagCalibration, ...]:
+    """Calibrate some tags (columns) on the validation sides of splits, each scored by the model of its split."""
     data = experiment.data
     dataset = data.dataset
     group_of = {track.identifier: track.group for track in dataset.tracks}
     odds, targets, groups = [], [], []
     people: dict[Truth, list[npt.NDArray[np.float32]]] = {truth: [] for truth in dataset.people}
-    for fold in _calibration_splits(experiment.recipe.data.splits, split):
+    for fold in splits:
         odds.append(log_odds_of(data.by_track(experiment.model_scores(fold, seed), fold, "valid")[:, columns]))
         targets.append(data.by_track(data.clips.targets, fold, "valid")[:, columns])
         tracks = data.tracks_of(fold, "valid")
@@ -231,8 +236,8 @@ def model_metrics(experiment: Experiment, split: str, seed: int) -> dict[str, fl
 def experiment_reliability(experiment: Experiment, seed: int) -> FoldReliability:
     """Measure the reliability of a recipe's models on the clips that they have scored already.
 
-    Each model is calibrated on the validation side of its split and judged on the test side, for the tags that the
-    recipe's bundle keeps.
+    Each model is judged on the test side of its split, for the tags that the recipe's bundle keeps. It is calibrated on
+    the validation sides of all splits that share no group with this test side, as the model to ship is on all of them.
     """
     data, splits = experiment.data, experiment.recipe.data.splits
     dataset = data.dataset
@@ -241,16 +246,33 @@ def experiment_reliability(experiment: Experiment, seed: int) -> FoldReliability
     columns = [dataset.labels.index(label) for label in labels]
     raw: list[ScoredTracks] = []
     calibrated: list[ScoredTracks] = []
+    people: dict[Truth, list[ScoredTracks]] = {truth: [] for truth in dataset.people}
     for split in splits:
         scores = data.by_track(experiment.model_scores(split, seed), split, "test")[:, columns]
         targets = data.by_track(data.clips.targets, split, "test")[:, columns]
         # Log odds are logits of a sigmoid, whatever function made the scores.
-        model = ScoreCalibration("sigmoid", calibration_of(experiment, split, seed, columns), kept)
+        calibration = calibration_of(experiment, _splits_apart(dataset, splits, split), seed, columns)
+        model = ScoreCalibration("sigmoid", calibration, kept)
         raw.append(ScoredTracks(scores, targets, ScoreCalibration("sigmoid")))
         calibrated.append(ScoredTracks(probabilities(log_odds_of(scores), model), targets, model))
+        for truth, parts in people.items():
+            said = dataset.said_by(truth, data.tracks_of(split, "test"))[:, columns]
+            parts.append(dataclasses.replace(calibrated[-1], targets=said))
     return FoldReliability(
         splits,
         sum(len(part.targets) for part in raw),
         measure_reliability(raw, labels, dataset.positive_threshold),
         measure_reliability(calibrated, labels, dataset.positive_threshold),
+        {truth: measure_judgement(parts, labels, dataset.positive_threshold) for truth, parts in people.items()},
+    )
+
+
+def _splits_apart(dataset: Dataset, splits: Sequence[str], split: str) -> tuple[str, ...]:
+    """Return the splits whose validation sides share no group with the test side of one of them; it is among them."""
+    group_of = {track.identifier: track.group for track in dataset.tracks}
+    tested = {group_of[track] for track in dataset.split(split).test}
+    return tuple(
+        each
+        for each in splits
+        if each == split or tested.isdisjoint(group_of[track] for track in dataset.split(each).valid)
     )

@@ -4,14 +4,14 @@ The tracks must be ones that neither trained nor calibrated the model.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from earmark.errors import TrainingError
 from earmark.tagging.bundle.calibration import Calibrated, promised, promises
-from earmark.tagging.bundle.card import Activation, TagCalibration, TagName
+from earmark.tagging.bundle.card import Activation, TagCalibration, TagName, Truth
 
 Probabilities = npt.NDArray[np.float32]
 
@@ -104,13 +104,31 @@ class Reliability:
 
 
 @dataclasses.dataclass(frozen=True)
+class Judgement:
+    """Promises held against what people said, where they said anything.
+
+    Attributes:
+        promises: one entry for each promised precision, ascending; pairs that nobody judged do not count.
+        wrong: how often each tag was promised at the highest precision although people said that it is absent, by
+            label, the most frequent first.
+    """
+
+    promises: tuple[Promise, ...]
+    wrong: dict[str, int]
+
+
+@dataclasses.dataclass(frozen=True)
 class FoldReliability:
-    """The reliability on the test tracks of all splits together, before (`raw`) and after calibration."""
+    """The reliability on the test tracks of all splits together, before (`raw`) and after calibration.
+
+    `people` holds the promises after calibration as people judge them, by whose word it is.
+    """
 
     splits: tuple[str, ...]
     tracks: int
     raw: Reliability
     calibrated: Reliability
+    people: Mapping[Truth, Judgement]
 
 
 def measure_reliability(
@@ -149,6 +167,22 @@ def measure_reliability(
     )
 
 
+def measure_judgement(
+    parts: Sequence[ScoredTracks], labels: Sequence[str], positive_threshold: float = 0.5
+) -> Judgement:
+    """Hold promises against what people said, the targets of `parts`, NaN where nobody said anything."""
+    said = np.concatenate([part.targets for part in parts])
+    precisions = sorted({precision for part in parts for precision in promises(part.card)})
+    wrong = np.zeros(len(labels), np.int64)
+    if precisions:
+        kept = np.concatenate([promised(part.probabilities, part.card, precisions[-1]) for part in parts])
+        wrong = (kept & (said < positive_threshold)).sum(axis=0)
+    return Judgement(
+        tuple(_promise(parts, said, precision, positive_threshold) for precision in precisions),
+        {labels[place]: int(wrong[place]) for place in np.argsort(-wrong, kind="stable") if wrong[place]},
+    )
+
+
 def reliability_curve(probabilities: Probabilities, positive: Probabilities, bins: int) -> tuple[Bin, ...]:
     """Sort probabilities (n,) and positives (n,), 1 or 0, into bins of equal count, ascending; n is at least 1."""
     order = np.argsort(probabilities, kind="stable")
@@ -173,7 +207,7 @@ def fold_reliability_text(measured: FoldReliability) -> str:
     """Write the measurement as Markdown, to stand below an evaluation."""
     raw, calibrated = measured.raw, measured.calibrated
     lines = [
-        f"Probabilities, calibrated on the validation side and judged on the test side of "
+        f"Probabilities, calibrated on validation sides of other groups and judged on the test sides of "
         f"{', '.join(measured.splits)}: {measured.tracks} tracks. "
         f"Expected calibration error by tag {calibrated.error:.3f} (scores {raw.error:.3f}), "
         f"all tags together {calibrated.pooled_error:.3f} (scores {raw.pooled_error:.3f}).",
@@ -181,19 +215,27 @@ def fold_reliability_text(measured: FoldReliability) -> str:
     made = [promise for promise in calibrated.promises if promise.kept]
     if not made:
         return "\n".join([*lines, "", "No tag was promised at any precision."])
-    return "\n".join(
-        [
-            *lines,
-            "",
-            "| promised precision | achieved, with its 95 % interval | promises made | of the positives | tags |",
-            "|---|---|---|---|---|",
-            *(
-                f"| {promise.precision:g} | {promise.achieved:.3f} [{promise.low:.3f}, {promise.high:.3f}] "
-                f"| {promise.kept} | {promise.recall:.0%} | {promise.tags} |"
-                for promise in made
-            ),
-        ]
-    )
+    lines += ["", *_promise_table(made)]
+    for truth, judged in measured.people.items():
+        made = [promise for promise in judged.promises if promise.kept]
+        if made:
+            wrong = ", ".join(f"{label} {count}" for label, count in judged.wrong.items()) or "none"
+            lines += ["", f"The same promises, where {truth} said anything:", "", *_promise_table(made)]
+            lines += ["", f"Wrong of those at {made[-1].precision:g}: {wrong}."]
+    return "\n".join(lines)
+
+
+def _promise_table(promises: Sequence[Promise]) -> list[str]:
+    """Write promises as the lines of a Markdown table."""
+    return [
+        "| promised precision | achieved, with its 95 % interval | promises made | of the positives | tags |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {promise.precision:g} | {promise.achieved:.3f} [{promise.low:.3f}, {promise.high:.3f}] "
+            f"| {promise.kept} | {promise.recall:.0%} | {promise.tags} |"
+            for promise in promises
+        ),
+    ]
 
 
 def _promise(
