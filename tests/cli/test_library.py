@@ -1,5 +1,6 @@
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -96,6 +97,34 @@ def test_free_words_need_no_quotes_and_unknown_ones_are_told(place: Path) -> Non
     (first,) = json.loads(ask(place, "search", "tag 2", "-n", 1, "--json").stdout)
     assert [(each["kind"], each["text"]) for each in first["why"]] == [("tag", "tag 2")]
     assert first["artist"] == ""
+
+
+def test_tracks_are_listed_sorted_and_chosen(place: Path) -> None:
+    result = ask(place, "list", "--sort", "duration")
+    assert (result.exit_code, result.stderr) == (0, "")
+    rows = [line.split("\t") for line in result.stdout.splitlines()]
+    with earmark.Library(place / "music.earmark") as library:
+        found = library.search("", n=None, sort="duration")
+        chosen = library.search("tag 1>0.5 OR path:0", n=None, strict=True)
+    assert [(row[0], row[-1]) for row in rows] == [(str(each.track_id), each.path) for each in found]
+    records = json.loads(ask(place, "list", "tag 1>0.5 OR path:0", "path:music", "--json").stdout)
+    assert {each["track"] for each in records} == {each.track_id for each in chosen}
+
+
+def test_stats_are_shown(place: Path) -> None:
+    assert ask(place, "stats").stdout.startswith("4 recordings, ")
+    assert json.loads(ask(place, "stats", "--json").stdout)["recordings"] == 4
+
+
+def test_tracks_are_removed(place: Path, tmp_path: Path) -> None:
+    with sqlite3.connect(place / "music.earmark") as whole, sqlite3.connect(tmp_path / "music.earmark") as copy:
+        whole.backup(copy)
+    whole.close()
+    copy.close()
+    result = ask(tmp_path, "remove", 1, place / "music" / "2.flac")
+    assert (result.exit_code, result.stderr) == (0, "2 recordings removed; 2 remain\n")
+    assert isinstance(ask(tmp_path, "remove", "/nowhere").exception, LibraryError)
+    assert ask(tmp_path, "remove").exit_code == 2
 
 
 def test_a_search_as_json(place: Path) -> None:

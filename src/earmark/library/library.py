@@ -10,7 +10,6 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from earmark import __version__
 from earmark.errors import LibraryError
 from earmark.file_errors import file_errors
 from earmark.library.adding import Added, Adding, Progress
@@ -26,15 +25,18 @@ from earmark.library.exchange import (
     write_jsonl,
     write_parquet,
 )
+from earmark.library.heads import classify_again
 from earmark.library.jobs import USUAL_LIMITS, Engine, Limits, WorkerSetup
 from earmark.library.map import CollectionMap, map_of
 from earmark.library.playlist import PlaylistEntry, write_playlist
 from earmark.library.recording import Failure, Track
 from earmark.library.remote import absolute_path, is_remote
+from earmark.library.removal import remove_tracks
 from earmark.library.scan import walk
 from earmark.library.search import Collection
 from earmark.library.searching import Found, Searching, SearchResult, Sort
 from earmark.library.similarity import EVERYTHING, Choice, nearest
+from earmark.library.stats import LibraryStats, stats_of
 from earmark.library.store import Store, default_library
 from earmark.library.vectors import Vectors, open_vectors
 from earmark.library.verify import Finding, Verifying
@@ -46,7 +48,6 @@ from earmark.tagging.windows import OverTimeSettings
 
 WINDOW_SECONDS = 10.0
 """The length of windows for tags over time, or the model's longest segment if that is longer. The hop is half of it."""
-ROWS_TOGETHER = 1_000
 DESCRIBED_TOGETHER = 200
 """After how many files the tags of new ones are read."""
 SPARE_TRACKS = 16
@@ -132,7 +133,7 @@ class Library:
             told(progress)
 
         adding = Adding(self.database, model_id, limits, retry=retry, watch=watching)
-        classified = self._classify_again(tagger, model_id)
+        classified = classify_again(self.database, tagger, model_id)
         self.database.make_current(model_id)
         found = walk(named)
         addresses = [text for text in map(os.fsdecode, named) if is_remote(text) and text not in found.absent]
@@ -195,6 +196,19 @@ class Library:
             if again:
                 self.add(*again, jobs=jobs, limits=limits, engine=engine)
         return findings
+
+    def remove(self, *named: int | str | os.PathLike[str], missing: bool = False) -> int:
+        """Remove tracks by number, file or folder, and return how many there were. Their files stay as they are.
+
+        A track that has further files elsewhere stays. missing: also remove all tracks whose files are missing.
+
+        Raises LibraryError if the library has nothing by one of the names.
+        """
+        return remove_tracks(self.database, named, missing=missing)
+
+    def stats(self) -> LibraryStats:
+        """Return how much the library holds, and which share of it has each tag."""
+        return stats_of(self._searching().collection)
 
     def failures(self) -> list[Failure]:
         """Return the files that could not be used, with their reasons, in the order of their paths."""
@@ -346,23 +360,6 @@ class Library:
         tagger = self._needed_tagger("Analysing a file that is not in the library")
         with file_errors(os.fsdecode(source)):
             return -1, tagger.embed(source)
-
-    def _classify_again(self, tagger: Tagger, model_id: int) -> int:
-        """Classify the stored vectors of the tagger's extractors with its head; return how many there were."""
-        done = 0
-        for other in self.database.other_heads(model_id):
-            while rows := self.store.rows(
-                "SELECT id, embedding FROM tracks WHERE model_id = ? LIMIT ?", (other, ROWS_TOGETHER)
-            ):
-                vectors = [(number, np.frombuffer(blob, "<f2").astype(np.float32)) for number, blob in rows]
-                # The tagger classifies one vector at a time; so does this, to give exactly the same numbers.
-                results = [
-                    (number, tagger.classifier(row)[0], float(tagger.distance(row)[0]))
-                    for number, row in ((number, vector[np.newaxis]) for number, vector in vectors)
-                ]
-                self.database.rewrite_logits(results, model_id, __version__)
-                done += len(rows)
-        return done
 
     def _needed_tagger(self, what: str) -> Tagger:
         if self.tagger is None:
