@@ -174,6 +174,46 @@ def stats(file: FileOption = None, as_json: JsonOption = False) -> None:
         show(f"  {share:6.1%}  {label}")
 
 
+def heads(
+    added: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--add",
+            help="Folder or name of a model with the library's extractors, such as a taught one.",
+            show_default=False,
+        ),
+    ] = None,
+    removed: Annotated[
+        list[str] | None, typer.Option("--remove", help="Name of a head to remove.", show_default=False)
+    ] = None,
+    file: FileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the further heads whose tags searches know, or add or remove some. No file is analysed again.
+
+    The tag driving of the head mine is found as driving or mine:driving.
+    """
+    with JsonOutput(as_json) as output, open_library(file) as opened:
+        for name in removed or ():
+            opened.heads.remove(name)
+        for model in added or ():
+            from earmark.tagging.tagger import load
+
+            source = str(Path(model).absolute()) if Path(model).exists() else model
+            say(f"{opened.heads.add(load(model), source)} recordings classified")
+        found = opened.heads.all()
+        if as_json:
+            output.show(
+                [
+                    {"name": head.name, "source": head.source, "tracks": head.tracks, "tags": list(head.card.labels)}
+                    for head in found
+                ]
+            )
+            return
+    for head in found:
+        show(f"{head.name}\t{head.tracks} recordings\t{', '.join(head.card.labels)}")
+
+
 def remove(
     named: Annotated[
         list[str] | None,

@@ -14,7 +14,7 @@ from earmark.cli.ending import end_in_order
 from earmark.cli.evaluation import calibrate, evaluate, figures, robustness
 from earmark.cli.library import library
 from earmark.cli.library_files import undo, verify, write
-from earmark.cli.library_tracks import list_tracks, playlist, remove, search, similar, stats
+from earmark.cli.library_tracks import heads, list_tracks, playlist, remove, search, similar, stats
 from earmark.cli.listen import listen
 from earmark.cli.output import prepare_streams
 from earmark.cli.resources import models, recipes
@@ -49,6 +49,7 @@ library.command("list")(list_tracks)
 library.command()(stats)
 library.command()(similar)
 library.command()(playlist)
+library.command()(heads)
 library.command()(remove)
 library.command()(write)
 library.command()(undo)

@@ -25,7 +25,7 @@ from earmark.library.exchange import (
     write_jsonl,
     write_parquet,
 )
-from earmark.library.heads import classify_again
+from earmark.library.heads import Heads, classify_again
 from earmark.library.jobs import USUAL_LIMITS, Engine, Limits, WorkerSetup
 from earmark.library.map import CollectionMap, map_of
 from earmark.library.playlist import PlaylistEntry, write_playlist
@@ -43,7 +43,7 @@ from earmark.library.verify import Finding, Verifying
 from earmark.library.workers import LocalEngine
 from earmark.tagging.bundle.card import Card
 from earmark.tagging.prediction import OverTime
-from earmark.tagging.tagger import Tagger
+from earmark.tagging.tagger import Tagger, load
 from earmark.tagging.windows import OverTimeSettings
 
 WINDOW_SECONDS = 10.0
@@ -78,6 +78,7 @@ class Library:
         self.store = Store(self.path, make=make or tagger is not None)
         self.database = Database(self.store)
         self.descriptions = Descriptions(self.store)
+        self.heads = Heads(self.database)
 
     def __enter__(self) -> Self:
         return self
@@ -151,6 +152,7 @@ class Library:
             finally:
                 workers.close()
         self.descriptions.read_new()
+        adding.added.notes.extend(self.heads.update(load))
         return adding.added
 
     def verify(

@@ -202,4 +202,29 @@ DESCRIPTIONS = (
     "CREATE TRIGGER absent_no_more AFTER DELETE ON tracks BEGIN DELETE FROM absent WHERE track_id = old.id; END",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (FIRST, JOURNAL, FOLDED_PATHS, ORIGINALS, NOT_MUSIC, DESCRIPTIONS)
+HEADS = (
+    # Further heads whose scores are kept beside those of the current model. source: the model's folder or name.
+    """
+    CREATE TABLE heads (
+        model_id INTEGER PRIMARY KEY REFERENCES models (id),
+        name TEXT NOT NULL UNIQUE,
+        source TEXT NOT NULL
+    )
+    """,
+    # logits: float32, one for each tag of the head.
+    """
+    CREATE TABLE head_scores (
+        model_id INTEGER NOT NULL REFERENCES heads (model_id) ON DELETE CASCADE,
+        track_id INTEGER NOT NULL REFERENCES tracks (id) ON DELETE CASCADE,
+        logits BLOB NOT NULL,
+        PRIMARY KEY (model_id, track_id)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX head_scores_of_track ON head_scores (track_id)",
+    """
+    CREATE TRIGGER head_scores_outdated AFTER UPDATE OF embedding ON tracks WHEN new.embedding <> old.embedding
+    BEGIN DELETE FROM head_scores WHERE track_id = new.id; END
+    """,
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (FIRST, JOURNAL, FOLDED_PATHS, ORIGINALS, NOT_MUSIC, DESCRIPTIONS, HEADS)

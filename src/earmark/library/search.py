@@ -6,7 +6,7 @@ them, by the evidence that each is wanted.
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from earmark.file_name import folded
 from earmark.library.database import Database
 from earmark.library.descriptions import TEXT_FIELDS, Descriptions, SortField, TextField
 from earmark.library.free_words import FreeSearch, Term
+from earmark.library.heads import BETWEEN, Heads
 from earmark.library.query import And, HasPath, HasTag, HasWords, Like, Not, OfYears, Or, Query
 from earmark.library.remote import absolute_path, paths_within
 from earmark.library.similarity import EVERYTHING, chance_similarity, nearest
@@ -51,6 +52,11 @@ class Collection:
     def __init__(self, database: Database, vectors: Vectors, card: Card) -> None:
         self.database, self.vectors, self.card = database, vectors, card
         self.descriptions = Descriptions(database.store)
+        self.heads = Heads(database).all()
+        # Tags of the model come first, so that their plain names are theirs; those of further heads are qualified.
+        own = (replace(tag, synonyms=(*tag.synonyms, f"{card.name}{BETWEEN}{tag.label}")) for tag in card.tags)
+        self.tags = (*own, *(tag for head in self.heads for tag in head.tags()))
+        self.labels = tuple(tag.label for tag in self.tags)
         self.ids = vectors.ids
 
     @property
@@ -59,8 +65,9 @@ class Collection:
         return len(self.ids)
 
     def chances(self, place: int) -> Floats:
-        """Return the probability of a tag for every track: (tracks,)."""
-        return np.asarray(self.vectors.probabilities[place])
+        """Return the probability of a tag for every track: (tracks,); 0 without scores of its head."""
+        own = len(self.card.tags)
+        return np.asarray(self.vectors.probabilities[place] if place < own else self._of_heads[place - own])
 
     def threshold(self, place: int) -> float:
         """Return the probability from which a track counts as having a tag.
@@ -69,9 +76,11 @@ class Collection:
         that is expected of the library's own tracks if probabilities are right, but at least LEAST_THRESHOLD; one half
         if the model is not calibrated.
         """
-        if not self.card.calibration:
+        calibrations = [(card.calibration or (None,) * len(card.tags)) for card in self.cards]
+        calibration = [entry for entries in calibrations for entry in entries][place]
+        if calibration is None:
             return UNCALIBRATED_THRESHOLD
-        fitted = self.card.calibration[place].best_f1_probability
+        fitted = calibration.best_f1_probability
         if fitted is not None:
             return fitted
         return best_f1_threshold(self.chances(place))
@@ -116,10 +125,28 @@ class Collection:
             return dict(store.rows("SELECT track_id, min(folded) FROM paths WHERE NOT missing GROUP BY track_id"))
         return self.descriptions.sort_keys(sort)
 
+    @property
+    def cards(self) -> tuple[Card, ...]:
+        """The cards of the model and of the further heads, in the order of the tags."""
+        return (self.card, *(head.card for head in self.heads))
+
+    @cached_property
+    def _of_heads(self) -> Floats:
+        """The probabilities of the tags of further heads: (tags, tracks)."""
+        heads = Heads(self.database)
+        parts = []
+        for head in self.heads:
+            numbers, chances = heads.probabilities(head)
+            there = np.isin(numbers, self.ids)
+            part = np.zeros((len(head.card.tags), self.size), np.float32)
+            part[:, self.rows(numbers[there])] = chances[:, there]
+            parts.append(part)
+        return np.concatenate(parts)
+
     @cached_property
     def tag_vectors(self) -> TagVectors:
         """The meanings of the tags, for words that no tag has."""
-        return TagVectors(load_word_vectors(), self.card.tags)
+        return TagVectors(load_word_vectors(), self.tags)
 
     def _number(self, like: Like) -> int:
         known = self.database.known_path(absolute_path(like.track))

@@ -143,7 +143,7 @@ class Searching:
         elif is_query:
             ordered = self._fitting(text, threshold)
         else:
-            ordered = self._ranked(read_words(text, TagNames(self.collection.card.tags)))
+            ordered = self._ranked(read_words(text, TagNames(self.collection.tags)))
         rows = self._sorted(ordered.rows, sort)
         stop = None if limit is None else offset + limit
         tracks = [self._found(int(row), ordered) for row in rows[offset:stop]]
@@ -152,7 +152,7 @@ class Searching:
             len(rows),
             offset,
             is_query,
-            _notes(ordered.understood, self.collection.card.labels),
+            _notes(ordered.understood, self.collection.labels),
             tuple(self._meaning(each) for each in ordered.understood),
         )
 
@@ -163,8 +163,8 @@ class Searching:
             QueryError: a search in the strict language is wrong.
         """
         if not is_strict(text):
-            return read_words(text, TagNames(self.collection.card.tags)).conditions
-        parts = parts_of(parse(text, self.collection.card.tags))
+            return read_words(text, TagNames(self.collection.tags)).conditions
+        parts = parts_of(parse(text, self.collection.tags))
         return tuple(part for part in parts if not isinstance(part, HasTag))
 
     def track(self, number: int, score: float, why: tuple[Reason, ...] = ()) -> Found | None:
@@ -180,7 +180,7 @@ class Searching:
         return _Ordered(rows, np.ones(self.collection.size, np.float32))
 
     def _fitting(self, text: str, threshold: float | None) -> _Ordered:
-        query = parse(text, self.collection.card.tags)
+        query = parse(text, self.collection.tags)
         found = fitting(query, self.collection, threshold)
         places = tuple(dict.fromkeys(part.place for part in parts_of(query) if isinstance(part, HasTag)))
         return _Ordered(self._best_first(found.fits, found.score), found.score, places)
@@ -214,7 +214,7 @@ class Searching:
         collection = self.collection
         number = int(collection.ids[row])
         database = collection.database
-        labels = collection.card.labels
+        labels = collection.labels
         tags = {labels[place]: float(collection.chances(place)[row]) for place in ordered.places}
         description = collection.descriptions.of_track(number)
         return Found(
@@ -234,7 +234,7 @@ class Searching:
             yield Reason("similar", "", float(ordered.similarity[row]))
         if not ordered.understood:
             yield from (Reason("tag", label, chance) for label, chance in tags.items())
-        labels = self.collection.card.labels
+        labels = self.collection.labels
         for each in ordered.understood:
             yield from (Reason("tag", labels[place], tags[labels[place]]) for place in each.places)
             fields = (name for name in TEXT_FIELDS if name in each.found and _contains(each.found[name], number))
@@ -243,7 +243,7 @@ class Searching:
                 break
 
     def _meaning(self, understood: Understood) -> TermMeaning:
-        labels = tuple(self.collection.card.labels[place] for place in understood.places)
+        labels = tuple(self.collection.labels[place] for place in understood.places)
         return TermMeaning(understood.term.text, understood.kind, labels, understood.term.negated)
 
 

@@ -1,0 +1,131 @@
+"""Several heads over the vectors of one library: all are searched, and no file is heard again."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from library.synthetic import analysis, fill
+from tagging.builders import make_bundle
+
+from earmark.errors import BundleError, LibraryError
+from earmark.library.jobs import Stamp
+from earmark.library.library import Library
+from earmark.tagging.bundle.bundle import Bundle, seal
+from earmark.tagging.bundle.calibration import probabilities
+from earmark.tagging.bundle.card import Head, TagName
+from earmark.tagging.tagger import Tagger
+
+LABELS = ("driving", "tag 1", "my mood")
+
+
+def head_of(tagger: Tagger, name: str = "mine", seed: int = 1) -> Tagger:
+    """A head with other tags over the vectors of a model."""
+    other = make_bundle(tags=len(LABELS), seed=seed)
+    weights = {
+        key: (tagger.bundle.weights if not key.startswith("head.") else other.weights)[key]
+        for key in {*tagger.bundle.weights, *other.weights}
+        if key in (tagger.bundle.weights if not key.startswith("head.") else other.weights)
+    }
+    card = dataclasses.replace(
+        tagger.card,
+        name=name,
+        head=Head(other.card.head.hidden_units, ""),
+        tags=tuple(TagName(label, "mine") for label in LABELS),
+        calibration=(),
+    )
+    bundle: Bundle = seal(card, weights)
+    return Tagger(bundle)
+
+
+@pytest.fixture
+def mine(tagger: Tagger) -> Tagger:
+    return head_of(tagger)
+
+
+@pytest.fixture
+def filled(library: Library, mine: Tagger) -> Library:
+    fill(library, 30)
+    assert library.heads.add(mine, "mine-folder") == 30
+    return library
+
+
+def expected(library: Library, tagger: Tagger, place: int) -> list[int]:
+    vectors = np.stack([library.database.embedding(number) for number in range(1, 31)]).astype(np.float32)
+    chances = probabilities(tagger.classifier(vectors), tagger.card)[:, place]
+    return (np.argsort(-chances, kind="stable") + 1).tolist()
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "label"),
+    [
+        ("driving", 0, "mine:driving"),
+        ("mine:driving", 0, "mine:driving"),
+        ("MINE:tag 1", 1, "mine:tag 1"),
+        ("my moods", 2, "mine:my mood"),
+        ("mine:my mood", 2, "mine:my mood"),
+    ],
+)
+def test_tags_of_a_head_are_found_by_plain_and_qualified_names(
+    filled: Library, mine: Tagger, text: str, place: int, label: str
+) -> None:
+    found = filled.search(text, n=None)
+    assert [each.track_id for each in found] == expected(filled, mine, place)
+    assert list(found[0].tags) == [label]
+    assert filled.search(f'"{text}">=0').total == 30
+
+
+def test_a_plain_name_is_that_of_the_library_s_model_first(filled: Library, tagger: Tagger) -> None:
+    assert list(filled.search("tag 1")[0].tags) == ["tag 1"]
+    assert list(filled.search(f"{tagger.card.name}:tag 1")[0].tags) == ["tag 1"]
+    both = filled.search("tag 1>0.2 AND mine:driving>0.4", n=None)
+    assert all(each.tags["tag 1"] > 0.2 and each.tags["mine:driving"] > 0.4 for each in both)
+    assert len(filled.search("driving AND NOT tag 2", n=None)) == len(
+        filled.search("driving>=0.5 AND NOT tag 2", n=None)
+    )
+
+
+def test_heads_are_listed_replaced_and_removed(filled: Library, tagger: Tagger, mine: Tagger) -> None:
+    (head,) = filled.heads.all()
+    assert (head.name, head.source, head.tracks, head.card) == ("mine", "mine-folder", 30, mine.card)
+    newer = head_of(tagger, seed=2)
+    assert filled.heads.add(newer, "newer") == 30
+    assert [each.track_id for each in filled.search("driving", n=None)] == expected(filled, newer, 0)
+    assert filled.store.row("SELECT count(*) FROM head_scores") == (30,)
+    filled.heads.add(head_of(tagger, "other", 3), "other")
+    assert [each.name for each in filled.heads.all()] == ["mine", "other"]
+    filled.heads.remove("mine")
+    filled.heads.remove("other")
+    assert filled.store.row("SELECT count(*) FROM head_scores") == (0,)
+    assert filled.search("driving").terms[0].kind != "tag"
+    with pytest.raises(LibraryError, match="found no such head"):
+        filled.heads.remove("mine")
+
+
+def test_new_tracks_are_classified_when_the_head_can_be_loaded(filled: Library, tagger: Tagger, mine: Tagger) -> None:
+    def fails(source: str) -> Tagger:
+        raise BundleError(f"{source}: gone")
+
+    assert filled.heads.update(fails) == [], "nothing lacks scores"
+    fill(filled, 5, first=30)
+    (note,) = filled.heads.update(fails)
+    assert note == "5 recordings have no scores of mine, which cannot be loaded: mine-folder: gone"
+    (note,) = filled.heads.update(lambda _: head_of(tagger, seed=9))
+    assert "mine-folder has changed" in note
+    assert filled.search("driving", n=None).total == 35
+    assert filled.heads.update(lambda _: mine) == []
+    assert filled.heads.all()[0].tracks == 35
+
+
+def test_scores_of_a_changed_vector_are_forgotten(filled: Library, tagger: Tagger) -> None:
+    again = dataclasses.replace(analysis(tagger.card, 3, seed=7))
+    filled.database.add_track(again, filled.database.model_id(tagger.card), [("/music/0/3.mp3", Stamp(2, 2))])
+    assert filled.heads.all()[0].tracks == 29
+    filled.store.run("DELETE FROM tracks WHERE id = 1")
+    assert filled.heads.all()[0].tracks == 28
+
+
+def test_other_extractors_and_the_own_head_are_refused(filled: Library, tagger: Tagger) -> None:
+    with pytest.raises(LibraryError, match="other extractors"):
+        filled.heads.add(Tagger(make_bundle(tags=5, seed=4)), "x")
+    with pytest.raises(LibraryError, match="shows already"):
+        filled.heads.add(tagger, "x")
