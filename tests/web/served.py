@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import tempfile
 import threading
 import time
@@ -9,12 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
-import uvicorn
 
 from earmark.tagging.tagger import Tagger
 from earmark.web.app import make_app
+from earmark.web.http_server import HttpServer
 from earmark.web.server import Server
 from earmark.web.settings import ServerSettings
 
@@ -30,6 +32,7 @@ class Served:
     server: Server
     client: httpx.Client
     loop: asyncio.AbstractEventLoop
+    http: HttpServer
 
     def bring(self, sound: bytes, name: str = "song.flac") -> str:
         """Bring a sound; returns the track's identifier."""
@@ -56,6 +59,11 @@ class Served:
         assert self.events(identifier)[-1][0] == "done"
         return identifier
 
+    def connect(self) -> socket.socket:
+        """Open a connection."""
+        parts = urlsplit(self.url)
+        return socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE_SECONDS)
+
     def in_loop(self, call: Callable[[], None]) -> None:
         """Have the server's own thread call something, and wait for it."""
         done = threading.Event()
@@ -73,15 +81,14 @@ def served(tagger: Tagger, library: Path | None = None, **settings: object) -> I
     """Serve an application until the block ends."""
     chosen = ServerSettings(**settings)  # type: ignore[arg-type]
     app = make_app(chosen, tagger, library)
-    config = uvicorn.Config(
+    server = HttpServer(
         app,
+        lambda: None,
         host="127.0.0.1",
         port=0,
         log_level="critical",
-        timeout_graceful_shutdown=5,
         timeout_keep_alive=int(PATIENCE_SECONDS),  # a client on a slow machine is slow to ask again
     )
-    server = uvicorn.Server(config)
     loops: list[asyncio.AbstractEventLoop] = []
 
     async def run() -> None:
@@ -97,7 +104,7 @@ def served(tagger: Tagger, library: Path | None = None, **settings: object) -> I
     headers = {"Authorization": f"Bearer {chosen.token}"} if chosen.token else {}
     try:
         with httpx.Client(base_url=url, timeout=PATIENCE_SECONDS, headers=headers, trust_env=False) as client:
-            yield Served(url, app.state.server, client, loops[0])
+            yield Served(url, app.state.server, client, loops[0], server)
     finally:
         server.should_exit = True
         thread.join(PATIENCE_SECONDS)

@@ -25,7 +25,8 @@ from earmark.web.job import (
 )
 from earmark.web.job_queue import JobProcess, JobQueue
 from earmark.web.metrics import Metrics
-from earmark.web.problems import ProblemError, no_sound
+from earmark.web.problem import ProblemError
+from earmark.web.problems import no_sound
 from earmark.web.settings import ServerSettings
 from earmark.workers import process
 
@@ -96,18 +97,44 @@ def test_one_that_was_killed_between_two_jobs_costs_neither(tagger: Tagger, job:
     run(worker, work())
 
 
-def test_one_that_is_killed_at_an_order_fails_that_alone(tagger: Tagger, job: SoundJob) -> None:
+@pytest.mark.parametrize(("sent", "kills"), [(signal.SIGKILL, 1), (signal.SIGTERM, 1), (signal.SIGKILL, 2)])
+def test_a_job_whose_process_is_killed_from_outside_is_tried_once_more(
+    tagger: Tagger, job: SoundJob, sent: signal.Signals, kills: int
+) -> None:
     worker = process_of(tagger)
+    killed: list[int] = []
+
+    def kill(progress: JobProgress) -> None:
+        if len(killed) < kills and number_of(worker) not in killed:
+            killed.append(number_of(worker))
+            os.kill(number_of(worker), sent)
 
     async def work() -> None:
-        pipe = Path(job.answer).with_name("pipe")
-        os.mkfifo(pipe)
-        task = asyncio.create_task(worker.work(dataclasses.replace(job, path=str(pipe)), ignore))
-        with await asyncio.to_thread(pipe.open, "wb"):  # once it is open, the worker reads it
-            os.kill(number_of(worker), signal.SIGKILL)
-            with pytest.raises(ProblemError, match="SIGKILL") as caught:
-                await task
+        if kills == 1:
+            assert await worker.work(job, kill) == pytest.approx(12.0, abs=0.01)
+        else:
+            with pytest.raises(ProblemError) as caught:
+                await worker.work(job, kill)
+            assert (caught.value.problem.kind, caught.value.problem.status) == ("listener-killed", 503)
+            assert int(caught.value.headers["Retry-After"]) > 0
+            assert "damaged" not in str(caught.value.problem)
+        assert len(killed) == kills
+        await worker.work(job, ignore)
+
+    run(worker, work())
+
+
+def test_a_job_whose_process_crashes_is_not_tried_again(tagger: Tagger, job: SoundJob) -> None:
+    worker = process_of(tagger)
+
+    def crash(progress: JobProgress) -> None:
+        os.kill(number_of(worker), signal.SIGSEGV)
+
+    async def work() -> None:
+        with pytest.raises(ProblemError, match="SIGSEGV") as caught:
+            await worker.work(job, crash)
         assert caught.value.problem.kind == "listener-ended"
+        assert worker.starts == 1
         await worker.work(job, ignore)
 
     run(worker, work())
@@ -231,3 +258,81 @@ def test_a_request_cancelled_in_the_queue_takes_no_process_with_it(tagger: Tagge
         assert waiting[0].cancelled()
 
     asyncio.run(cancelled())
+
+
+class Jobs:
+    """A queue whose jobs end when a test says so, and whose clock a test sets."""
+
+    def __init__(self, tagger: Tagger, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> None:
+        self.seconds = 0.0
+        self.ends: list[asyncio.Future[float]] = []
+        monkeypatch.setattr(JobProcess, "work", self._work)
+        self.queue = JobQueue(ServerSettings(**settings), tagger, Metrics(), lambda: self.seconds)
+
+    async def _work(self, *_: object) -> float:
+        self.ends.append(asyncio.get_running_loop().create_future())
+        return await self.ends[-1]
+
+    def start(self, job: SoundJob) -> asyncio.Task[None]:
+        async def run() -> None:
+            with self.queue.take_slot():
+                await self.queue.run(job, lambda message: None)
+
+        return asyncio.create_task(run())
+
+
+def test_who_is_refused_is_told_how_long_the_queue_needs(
+    tagger: Tagger, job: SoundJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ask() -> None:
+        jobs = Jobs(tagger, monkeypatch, jobs=2, max_waiting=4, time_limit_seconds=100)
+        first = [jobs.start(job) for _ in range(2)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        for _ in range(40):  # the mean becomes 20 seconds
+            jobs.queue._mean_seconds += 0.2 * (20 - jobs.queue._mean_seconds)
+        waiting = [jobs.start(job) for _ in range(4)]
+        await asyncio.sleep(0)
+        told = {}
+        for jobs.seconds in (0.0, 15.0, 60.0, 90.0):
+            with pytest.raises(ProblemError) as caught:
+                jobs.queue.take_slot()
+            told[jobs.seconds] = int(caught.value.headers["Retry-After"])
+            assert caught.value.problem.more["retry_after_seconds"] == told[jobs.seconds]
+        # Two jobs have all, a quarter, or none of the mean left; jobs that last on and on are done at the time limit.
+        assert told == {0.0: 60, 15.0: 45, 60.0: 80, 90.0: 50}
+        for task in (*first, *waiting):
+            task.cancel()
+        await asyncio.gather(*first, *waiting, return_exceptions=True)
+
+    asyncio.run(ask())
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_queue_that_ends_gives_running_jobs_their_grace(
+    tagger: Tagger, job: SoundJob, monkeypatch: pytest.MonkeyPatch, ends: bool
+) -> None:
+    async def end() -> None:
+        jobs = Jobs(tagger, monkeypatch, jobs=1)
+        running, waiting = jobs.start(job), jobs.start(job)
+        while not jobs.ends:
+            await asyncio.sleep(0)
+        draining = asyncio.create_task(jobs.queue.drain(10.0, lambda: False))
+        with pytest.raises(ProblemError) as caught:
+            await waiting
+        assert caught.value.problem.kind == "ending"
+        assert not draining.done()
+        if ends:
+            jobs.ends[0].set_result(1.0)
+            await running
+        else:
+            jobs.seconds = 11.0
+            with pytest.raises(ProblemError) as caught:
+                await running
+            assert (caught.value.problem.kind, caught.value.problem.status) == ("ending", 503)
+        await draining
+        with pytest.raises(ProblemError) as caught:
+            jobs.queue.take_slot()
+        assert caught.value.problem.kind == "ending"
+
+    asyncio.run(end())

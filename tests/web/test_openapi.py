@@ -121,7 +121,7 @@ def test_every_address_is_described_with_examples(document: dict[str, Any]) -> N
 def test_bodies_are_described_as_forms_and_as_bytes(document: dict[str, Any]) -> None:
     for path in ("/v1/tag", "/v1/embed", "/v1/tracks"):
         content = document["paths"][path]["post"]["requestBody"]["content"]
-        assert set(content) == {"multipart/form-data", "application/octet-stream", "audio/*"}
+        assert set(content) == {"multipart/form-data", "application/octet-stream"}
         assert content["multipart/form-data"]["schema"]["required"] == ["file"]
         assert "Retry-After" in document["paths"][path]["post"]["responses"]["429"]["headers"]
 

@@ -3,10 +3,14 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,10 +42,15 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextlib.contextmanager
-def serving(model: Path, temporary: Path, *options: str, **environment: str) -> Iterator[Command]:
+def serving(
+    model: Path, temporary: Path, *options: str, limit_files: int | None = None, **environment: str
+) -> Iterator[Command]:
     """The command until the block ends, by Ctrl-C if nothing has ended it before."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "earmark", "serve", "--port", "0", "--model", str(model), *options],
+        [
+            *(["sh", "-c", f'ulimit -n {limit_files}; exec "$@"', "sh"] if limit_files else []),
+            *[sys.executable, "-m", "earmark", "serve", "--port", "0", "--model", str(model), *options],
+        ],
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "TMPDIR": str(temporary), **environment},
@@ -95,6 +104,48 @@ def test_it_ends_although_somebody_follows_a_track(model: Path, tmp_path: Path, 
                 assert "urn:earmark:problem:ending" in "".join(lines)
         command.process.wait(PATIENCE_SECONDS)
     assert list(tmp_path.glob("earmark-serve-*")) == []
+
+
+@pytest.mark.parametrize("grace", ["0", "60"])
+def test_requests_in_progress_get_their_grace_or_a_problem(
+    model: Path, tmp_path: Path, song: bytes, grace: str
+) -> None:
+    """The first is analysed, the second waits, and the third is uploaded when the signal comes."""
+    with serving(model, tmp_path, "--grace-seconds", grace) as command, ThreadPoolExecutor(3) as threads:
+        (worker,) = _workers_of(command)
+        os.kill(worker, signal.SIGSTOP)
+        sounds: list[httpx._types.RequestContent] = [song, song, _endless()]
+        answers = []
+        for number, sound in enumerate(sounds):
+            answers.append(threads.submit(_tag, command, sound))
+            eventually(lambda: len(list(tmp_path.glob("earmark-serve-*/*/sound"))) == number + 1)  # noqa: B023
+            eventually(lambda: f"earmark_places {min(number + 1, 2)}.0" in _metrics(command))  # noqa: B023
+        command.process.send_signal(signal.SIGTERM)
+        for late in answers[1:]:
+            assert late.result().status_code == 503
+            assert late.result().json()["type"] == "urn:earmark:problem:ending"
+            assert "retry-after" in late.result().headers
+        with contextlib.suppress(ProcessLookupError):  # without grace, it is killed
+            os.kill(worker, signal.SIGCONT)
+        assert answers[0].result().status_code == (503 if grace == "0" else 200)
+        command.process.wait(PATIENCE_SECONDS)
+        assert command.process.stderr is not None
+        assert "Traceback" not in command.process.stderr.read()
+    assert list(tmp_path.glob("earmark-serve-*")) == []
+
+
+def test_half_open_headers_at_the_limit_of_open_files_keep_nobody_out(model: Path, tmp_path: Path) -> None:
+    with serving(model, tmp_path, limit_files=500) as command, ExitStack() as ending:
+        host, port = command.url.removeprefix("http://").rstrip("/").split(":")
+        for _ in range(600):
+            connection = ending.enter_context(socket.create_connection((host, int(port))))
+            with contextlib.suppress(OSError):
+                connection.sendall(b"GET /health HTTP/1.1\r\nHost: local")
+        assert httpx.get(f"{command.url}health", timeout=PATIENCE_SECONDS, trust_env=False).status_code == 200
+        command.process.send_signal(signal.SIGTERM)
+        command.process.wait(PATIENCE_SECONDS)
+        assert command.process.stderr is not None
+        assert command.process.stderr.read() == ""
 
 
 def test_what_is_left_where_it_is_killed_goes_with_the_next(model: Path, tmp_path: Path, song: bytes) -> None:
@@ -168,3 +219,19 @@ def _workers_of(command: Command) -> list[int]:
 def _runs(process_id: int) -> bool:
     status = Path(f"/proc/{process_id}/status")
     return status.exists() and "State:\tZ" not in status.read_text()
+
+
+def _tag(command: Command, sound: httpx._types.RequestContent) -> httpx.Response:
+    headers = {"Content-Type": "audio/flac"}
+    address = f"{command.url}v1/tag"
+    return httpx.post(address, content=sound, headers=headers, timeout=PATIENCE_SECONDS, trust_env=False)
+
+
+def _endless() -> Iterator[bytes]:
+    for _ in range(1_000):
+        yield bytes(5_000)
+        time.sleep(0.05)
+
+
+def _metrics(command: Command) -> str:
+    return httpx.get(f"{command.url}metrics", timeout=PATIENCE_SECONDS, trust_env=False).text

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from starlette.types import Message, Scope
 
 from earmark.audio.encode import encode_mp3
-from earmark.web.problems import ProblemError
+from earmark.web.problem import ProblemError
 from earmark.web.sound_file import BLOCK_BYTES, UNKNOWN, SoundFileResponse, media_type_of
 
 

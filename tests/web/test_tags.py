@@ -72,7 +72,7 @@ def test_another_kind_of_body_is_a_problem(usual: Served, song: bytes) -> None:
 
 
 def test_a_form_without_the_file_is_a_problem(usual: Served, song: bytes) -> None:
-    problem(usual.client.post("/v1/tag", files={"sound": ("a.flac", song)}), 400, "wrong-form")
+    problem(usual.client.post("/v1/tag", files={"sound": ("a.flac", song)}), 422, "wrong-parameters")
     no_boundary = usual.client.post("/v1/tag", content=song, headers={"Content-Type": "multipart/form-data"})
     problem(no_boundary, 400, "wrong-form")
     cut = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + song[:100]

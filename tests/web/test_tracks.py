@@ -7,7 +7,8 @@ import pytest
 
 from earmark.web.events import Event
 from earmark.web.metrics import Metrics
-from earmark.web.problems import ProblemError, no_sound
+from earmark.web.problem import ProblemError
+from earmark.web.problems import no_sound
 from earmark.web.settings import ServerSettings
 from earmark.web.tracks import KeptTrack, Tracks
 

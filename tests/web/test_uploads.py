@@ -1,72 +1,114 @@
-"""The file of a form is the same however its bytes come."""
+"""Uploads that stall, drip, or are made to be slow to read harm nobody but themselves."""
+
+import socket
+import threading
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from web.served import Served, eventually, problem, served
 
-from earmark.web.problems import ProblemError
-from earmark.web.uploads import LONGEST_NAME, FormReader, plain_name
+from earmark.tagging.tagger import Tagger
+from earmark.web import uploads
+from earmark.web.form import FormReader
+from earmark.web.problem import ProblemError
+from earmark.web.uploads import Incoming
 
-TYPE = "multipart/form-data; boundary=edge"
-
-
-def form(content: bytes, name: str = 'form-data; name="file"; filename="a.mp3"') -> bytes:
-    other = b'--edge\r\nContent-Disposition: form-data; name="other"\r\n\r\nnot this\r\n'
-    head = f"--edge\r\nContent-Disposition: {name}\r\nContent-Type: audio/mpeg\r\n\r\n".encode()
-    return other + head + content + b"\r\n" + other + b"--edge--\r\n"
+HEADER = b"POST /v1/tag HTTP/1.1\r\nHost: localhost\r\nContent-Type: audio/wav\r\nContent-Length: 1000000\r\n\r\n"
 
 
-@given(st.binary(max_size=2_000), st.lists(st.integers(1, 300), max_size=20))
-def test_the_file_of_a_form(content: bytes, cuts: list[int]) -> None:
-    whole = form(content)
-    part = FormReader(TYPE)
-    found = b""
-    for cut in cuts:
-        found += part.feed(whole[:cut])
-        whole = whole[cut:]
-    found += part.feed(whole)
-    assert found == content
-    assert part.finish() == "a.mp3"
+def stalled(running: Served, sent: bytes = b"abc") -> socket.socket:
+    """An upload that sends a little and then nothing."""
+    connection = running.connect()
+    connection.sendall(HEADER + sent)
+    return connection
 
 
-def test_of_two_files_the_first_counts() -> None:
-    part = FormReader(TYPE)
-    first = form(b"first").removesuffix(b"--edge--\r\n")
-    assert part.feed(first + form(b"second", 'form-data; name="file"; filename="b.mp3"')) == b"first"
-    assert part.finish() == "a.mp3"
+def answer_of(connection: socket.socket) -> bytes:
+    """All that a server sends until it closes the connection."""
+    answer = b""
+    while found := connection.recv(65_536):
+        answer += found
+    return answer
 
 
-@pytest.mark.parametrize(
-    "wrong", ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=" + "x" * 999]
-)
-def test_a_header_without_a_boundary(wrong: str) -> None:
+@pytest.mark.parametrize("sent", [b"", b"abc", b"x" * 300_000])
+def test_an_upload_that_stalls_is_given_up(tagger: Tagger, sent: bytes) -> None:
+    with served(tagger, idle_seconds=0.2) as running, stalled(running, sent) as connection:
+        answer = answer_of(connection)
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b"urn:earmark:problem:too-slow" in answer
+        eventually(lambda: "earmark_uploads 0.0" in running.client.get("/metrics").text)
+
+
+def test_stalled_uploads_keep_nobody_from_the_queue(usual: Served, song: bytes) -> None:
+    connections = [stalled(usual) for _ in range(usual.server.settings.slots)]
+    eventually(lambda: f"earmark_uploads {len(connections)}.0" in usual.client.get("/metrics").text)
+    assert usual.client.post("/v1/tag", files={"file": ("a.flac", song)}).status_code == 200
+    for each in connections:
+        each.close()
+    eventually(lambda: "earmark_uploads 0.0" in usual.client.get("/metrics").text)
+
+
+def test_more_uploads_than_there_may_be_drive_out_the_slowest(
+    tagger: Tagger, song: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "FIRST_SECONDS", 0.0)
+    with served(tagger, max_uploads=2) as running:
+        quick, slow = stalled(running, b"x" * 900_000), stalled(running, b"x")
+        eventually(lambda: "earmark_uploads 2.0" in running.client.get("/metrics").text)
+        assert running.client.post("/v1/tag", files={"file": ("a.flac", song)}).status_code == 200
+        assert answer_of(slow).startswith(b"HTTP/1.1 408 ")
+        quick.sendall(b"x" * 100_000)  # it is still taken, though it is no sound
+        assert quick.recv(20).startswith(b"HTTP/1.1 422 ")
+        for each in (quick, slow):
+            each.close()
+
+
+def test_uploads_that_are_not_slow_are_not_driven_out(tagger: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "LEAST_BYTES_A_SECOND", 1e-9)
+    with served(tagger, max_uploads=1) as running, stalled(running):
+        eventually(lambda: "earmark_uploads 1.0" in running.client.get("/metrics").text)
+        answer = running.client.post("/v1/tag", content=b"x", headers={"Content-Type": "audio/wav"})
+        problem(answer, 429, "full")
+        assert int(answer.headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize(("bytes_a_second", "seconds"), [(1, 15), (1_000, 15), (19_000, 300)])
+def test_an_upload_that_drips_has_an_end(bytes_a_second: int, seconds: float) -> None:
+    """It sends in time before it is idle, but less than the least rate."""
+    now = [0.0]
+
+    async def drip() -> None:
+        incoming = Incoming(15.0, lambda: now[0])
+
+        async def stream():  # type: ignore[no-untyped-def]
+            while True:
+                now[0] += 1.0
+                yield bytes(bytes_a_second)
+
+        body = stream()
+        while True:
+            await incoming.next(body)
+
+    import asyncio
+
     with pytest.raises(ProblemError) as caught:
-        FormReader(wrong).feed(form(b"content"))
-    assert caught.value.problem.status == 400
+        asyncio.run(drip())
+    assert caught.value.problem.status == 408
+    assert now[0] <= seconds + 2
 
 
-@pytest.mark.parametrize("wrong", [b"", b"--edge", b"--edge--\r\n", form(b"x")[:-12], b"--other\r\n\r\n"])
-def test_what_is_no_form(wrong: bytes) -> None:
-    part = FormReader(TYPE)
-    with pytest.raises(ProblemError) as caught:
-        part.feed(wrong)
-        part.finish()
-    assert caught.value.problem.kind == "wrong-form"
+def test_forms_are_read_outside_the_event_loop(usual: Served, song: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    loops: list[int] = []
+    usual.in_loop(lambda: loops.append(threading.get_ident()))
+    feeds: list[int] = []
+    feed = FormReader.feed
 
+    def noted(self: FormReader, content: bytes) -> list[tuple[int, bytes]]:
+        feeds.append(threading.get_ident())
+        assert len(content) <= 2 * uploads.STEP_BYTES
+        return feed(self, content)
 
-@pytest.mark.parametrize(
-    ("name", "plain"),
-    [
-        ("song.mp3", "song.mp3"),
-        ("../../etc/passwd", "passwd"),
-        ("C:\\music\\song.mp3", "song.mp3"),
-        ("Gymnopédie №1.flac", "Gymnopédie №1.flac"),
-        ("a\r\nSet-Cookie: b\x00.mp3", "aSet-Cookie: b.mp3"),
-        ("\ud800.mp3", ".mp3"),
-        ("", "sound"),
-        ("folder/", "sound"),
-        ("x" * 999, "x" * LONGEST_NAME),
-    ],
-)
-def test_a_name_is_shown_without_folders_and_signs_that_control(name: str, plain: str) -> None:
-    assert plain_name(name) == plain
+    monkeypatch.setattr(FormReader, "feed", noted)
+    usual.client.post("/v1/tag", files={"file": ("a.flac", song + bytes(3_000_000))})
+    assert len(feeds) >= 3_000_000 // (2 * uploads.STEP_BYTES)
+    assert not set(loops) & set(feeds)

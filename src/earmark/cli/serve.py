@@ -28,12 +28,34 @@ def serve(
     max_waiting: Annotated[
         int, typer.Option(min=0, help="Number of sounds that may wait; further requests are refused for now.")
     ] = 16,
+    max_uploads: Annotated[
+        int, typer.Option(min=1, help="Number of uploads at a time; if more come, the slowest is given up.")
+    ] = 32,
     max_megabytes: Annotated[float, typer.Option(min=0.001, help="Largest size of a sound.")] = 200.0,
     max_minutes: Annotated[float, typer.Option(min=0.01, help="Longest duration of a sound.")] = 60.0,
     time_limit: Annotated[float, typer.Option(min=1.0, help="Seconds that tagging a sound may take.")] = 300.0,
     keep_minutes: Annotated[
         float, typer.Option(min=0.1, help="Time that a track is stored after it was last requested.")
     ] = 30.0,
+    header_seconds: Annotated[float, typer.Option(min=0.1, help="Time that the header of a request may take.")] = 10.0,
+    idle_seconds: Annotated[float, typer.Option(min=0.1, help="Time for which an upload may send nothing.")] = 15.0,
+    max_connections: Annotated[
+        int, typer.Option(min=1, help="Number of open connections; if more come, the longest idle one is closed.")
+    ] = 1_000,
+    max_connections_of_client: Annotated[
+        int, typer.Option(min=1, help="Number of open connections of one network address.")
+    ] = 100,
+    trust_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Address of a proxy, which may open more connections than a client; repeat for more. This machine "
+            "always may."
+        ),
+    ] = None,
+    grace_seconds: Annotated[
+        float, typer.Option(min=0, help="Time that running jobs may take when a signal ends the server.")
+    ] = 10.0,
+    root_path: Annotated[str, typer.Option(help="Path below which a proxy shows the server, such as /earmark.")] = "",
     token: Annotated[
         str,
         typer.Option(envvar="EARMARK_TOKEN", help="Token that every request must carry (Authorization: Bearer TOKEN)."),
@@ -58,9 +80,9 @@ def serve(
     """
     try:
         from earmark.web.app import make_app
+        from earmark.web.http_server import serve as serve_at
         from earmark.web.live import LiveSound
-        from earmark.web.server import serve as serve_at
-        from earmark.web.settings import ServerSettings
+        from earmark.web.settings import LOOPBACK, ServerSettings
     except ModuleNotFoundError as error:
         raise MissingExtraError("`earmark serve`", "serve", error.name or "uvicorn") from error
     from earmark.tagging.tagger import load
@@ -68,10 +90,18 @@ def serve(
     settings = ServerSettings(
         jobs=jobs,
         max_waiting=max_waiting,
+        max_uploads=max_uploads,
         max_megabytes=max_megabytes,
         max_minutes=max_minutes,
         time_limit_seconds=time_limit,
         keep_minutes=keep_minutes,
+        header_seconds=header_seconds,
+        idle_seconds=idle_seconds,
+        max_connections=max_connections,
+        max_connections_of_client=max_connections_of_client,
+        trusted_proxies=(*LOOPBACK, *(trust_proxy or ())),
+        grace_seconds=grace_seconds,
+        root_path=root_path.rstrip("/"),
         token=token,
         allowed_hosts=tuple(allow_host or ()),
     )

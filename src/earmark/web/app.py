@@ -8,7 +8,7 @@ from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI, Request, Response, Security
+from fastapi import Depends, FastAPI, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
@@ -24,10 +24,12 @@ from earmark.web import live, problems, routes
 from earmark.web.library import ServedLibrary
 from earmark.web.library import router as library_router
 from earmark.web.metrics import Metrics, MetricsMiddleware
-from earmark.web.problems import MEDIA_TYPE, Problem, ProblemError
+from earmark.web.middleware import CompressionMiddleware, HeadMiddleware, RootPathMiddleware
+from earmark.web.problem import MEDIA_TYPE, Problem, ProblemError
 from earmark.web.schemas import FAILURES, with_problems
 from earmark.web.server import running
 from earmark.web.settings import ServerSettings
+from earmark.web.uploads import plain_name
 
 DESCRIPTION = "Tags sounds with a model, and explains when and why each tag was found."
 CLIENT_DISCONNECTED = 499
@@ -74,7 +76,10 @@ def make_app(settings: ServerSettings, tagger: Tagger, library: Path | None = No
         docs_url=None,  # FastAPI's pages of documentation load scripts from other hosts
         redoc_url=None,
         responses=FAILURES,
+        generate_unique_id_function=lambda route: route.name,
+        dependencies=[Depends(refuse_unknown_parameters)],
     )
+    app.state.settings = settings
     app.state.library = ServedLibrary(library, tagger.card) if library is not None else None
     app.include_router(routes.open_router)
     # This only describes the token in the OpenAPI document: the middleware checks it.
@@ -93,7 +98,30 @@ def make_app(settings: ServerSettings, tagger: Tagger, library: Path | None = No
     answer_errors(app)
     app.add_middleware(AccessMiddleware, settings=settings)
     app.add_middleware(MetricsMiddleware, metrics=metrics)
+    app.add_middleware(CompressionMiddleware)
+    app.add_middleware(HeadMiddleware)
+    app.add_middleware(RootPathMiddleware, root_path=settings.root_path)
     return app
+
+
+def refuse_unknown_parameters(request: Request) -> None:
+    """Raise ProblemError (422) if the query has a parameter that the address does not know, or one of them twice."""
+    addresses = request.app.openapi()["paths"]
+    described = addresses.get(request.scope["route"].path, {}).get(request.method.lower(), {})
+    known = [each["name"] for each in described.get("parameters", ()) if each["in"] == "query"]
+    given = [name for name, _ in request.query_params.multi_items()]
+    wrong = [
+        {
+            "where": f"query.{plain_name(name)}",
+            "what": "Found it twice, expected it once"
+            if name in known
+            else f"Found an unknown parameter, expected {', '.join(known) or 'none'}",
+        }
+        for name in dict.fromkeys(given)
+        if name not in known or given.count(name) > 1
+    ]
+    if wrong:
+        raise ProblemError(problems.wrong_parameters(wrong))
 
 
 def answer_errors(app: FastAPI) -> None:
@@ -155,7 +183,7 @@ class AccessMiddleware:
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
-                headers.setdefault("Cache-Control", "no-cache" if _is_page(scope["path"]) else "no-store")
+                headers.setdefault("Cache-Control", "no-cache" if _is_page(_path_of(scope)) else "no-store")
             await send(message)
 
         problem = self._refusal(scope)
@@ -168,7 +196,7 @@ class AccessMiddleware:
 
     def _refusal(self, scope: Scope) -> Problem | None:
         headers = Headers(scope=scope)
-        path = scope["path"]
+        path = _path_of(scope)
         if not self._is_known(headers.get("host", "")):
             return problems.WRONG_HOST
         if (scope["method"] not in ("GET", "HEAD") or path.startswith(API)) and _is_foreign(headers):
@@ -197,6 +225,12 @@ def _of_status(status: int) -> Problem:
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         return problems.WRONG_METHOD
     return problems.other_status(status, HTTPStatus(status).phrase)
+
+
+def _path_of(scope: Scope) -> str:
+    """Return the path of a request below the root path."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
 
 
 def _name_of(host: str) -> str:

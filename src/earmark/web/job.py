@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, TypeAdapter
 
 from earmark.tagging.bundle.bundle import Bundle
-from earmark.web.problems import Problem
+from earmark.web.problem import Problem
 
 Want = Literal["track", "tag", "embed", "flac"]
 

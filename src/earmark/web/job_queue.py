@@ -19,7 +19,7 @@ from earmark.tagging.tagger import Tagger
 from earmark.web import problems
 from earmark.web.job import JobDone, JobFailed, JobProgress, JobSetup, SoundJob, message_from_line
 from earmark.web.metrics import Metrics
-from earmark.web.problems import ProblemError
+from earmark.web.problem import ProblemError
 from earmark.web.settings import ServerSettings
 from earmark.workers import process as workers
 
@@ -27,6 +27,7 @@ FIRST_ESTIMATE_SECONDS = 5.0
 """The estimated duration of a job before the first one is done."""
 WEIGHT_OF_LAST = 0.2
 """The weight of the last job in the running mean of durations."""
+POLL_SECONDS = 0.02
 FACTORY = "earmark.web.job_worker:work_of"
 LARGEST_MESSAGE_BYTES = 1 << 16
 """The result itself is a file, so a worker process that sends a longer message has been taken over."""
@@ -78,8 +79,15 @@ class JobProcess:
     async def work(self, job: SoundJob, on_progress: OnProgress) -> float:
         """Do a job and return the length of the sound in seconds. Cancelling this kills the process.
 
-        Raises ProblemError if the job fails.
+        A job whose process is killed from outside is tried once more. Raises ProblemError if the job fails.
         """
+        answer = await self._answer(job, on_progress)
+        if isinstance(answer, workers.Ended) and answer.killed:
+            answer = await self._answer(job, on_progress)
+        return self._seconds_of(answer, job)
+
+    async def _answer(self, job: SoundJob, on_progress: OnProgress) -> workers.Answer:
+        """Let the process do a job and return its answer."""
 
         def take(line: bytes) -> None:
             message = message_from_line(line)
@@ -87,13 +95,18 @@ class JobProcess:
                 on_progress(message)
 
         try:
-            answer = await self._worker.work(job.to_line(), job.seconds, take)
-            last = message_from_line(answer.payload) if isinstance(answer, workers.Done) else answer
+            return await self._worker.work(job.to_line(), job.seconds, take)
         except WorkerError as error:
             raise _no_worker(error) from error
         except ValidationError as error:
-            self.kill()
-            raise ProblemError(problems.worker_ended("it sent something that is no message")) from error
+            raise self._no_message() from error
+
+    def _seconds_of(self, answer: workers.Answer, job: SoundJob) -> float:
+        """Return the length of the sound of a job that is done; raise ProblemError for any other answer."""
+        try:
+            last = message_from_line(answer.payload) if isinstance(answer, workers.Done) else answer
+        except ValidationError as error:
+            raise self._no_message() from error
         match last:
             case JobDone():
                 return last.sound_seconds
@@ -103,6 +116,9 @@ class JobProcess:
                 raise ProblemError(last.problem)
             case workers.Late():
                 raise ProblemError(problems.out_of_time(job.seconds))
+            case workers.Ended(killed=True):
+                LOG.error("Two processes were killed from outside during one job, the last with %s.", last.how)
+                raise ProblemError(problems.WORKER_KILLED, problems.SOON)
             case workers.Ended():
                 raise ProblemError(problems.worker_ended(last.how))
         raise ProblemError(problems.worker_ended("it stopped answering"))
@@ -111,13 +127,18 @@ class JobProcess:
         """Kill the process without waiting for its end."""
         self._worker.kill()
 
+    def _no_message(self) -> ProblemError:
+        """Kill a process that sent something that is no message, and return the error of its job."""
+        self.kill()
+        return ProblemError(problems.worker_ended("it sent something that is no message"))
+
     async def end(self) -> None:
         """End the process, whatever it is doing."""
         await self._worker.end()
 
 
 class Slot:
-    """A slot of the queue, held from the first byte of an upload to the end of its job."""
+    """A slot of the queue, held from the end of an upload to the end of its job."""
 
     def __init__(self, release: Callable[[], None]) -> None:
         self._release: Callable[[], None] | None = release
@@ -140,13 +161,23 @@ class Slot:
 class JobQueue:
     """A queue of limited length in front of a fixed number of worker processes; belongs to one event loop."""
 
-    def __init__(self, settings: ServerSettings, tagger: Tagger, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: ServerSettings,
+        tagger: Tagger,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`clock`: in seconds."""
         setup = pickle.dumps(JobSetup(tagger.bundle, settings.memory_megabytes))
-        self._settings, self._metrics = settings, metrics
+        self._settings, self._metrics, self._clock = settings, metrics, clock
         self._processes = [JobProcess(setup) for _ in range(settings.jobs)]
         self._idle = deque(self._processes)
         self._waiting: deque[tuple[asyncio.Future[JobProcess], OnMessage]] = deque()
+        self._running: dict[asyncio.Task[float], float] = {}
+        """The running jobs, and when each was started."""
         self._taken = 0
+        self._ending = False
         self._mean_seconds = FIRST_ESTIMATE_SECONDS
 
     @property
@@ -162,15 +193,54 @@ class JobQueue:
         """End all processes, whatever they are doing."""
         await asyncio.gather(*(process.end() for process in self._processes))
 
-    def take_slot(self) -> Slot:
-        """Take a slot; raise ProblemError (429) if none is free."""
+    async def drain(self, grace_seconds: float, hurried: Callable[[], bool]) -> None:
+        """Accept no more jobs, end those that wait, and give those that run some time; then end these too.
+
+        `hurried`: whether to wait no longer. All jobs that are ended fail with the problem ENDING.
+        """
+        self._ending = True
+        for free, _ in self._waiting:
+            if not free.done():
+                free.set_exception(_ending())
+        self._waiting.clear()
+        self._report_waiting()
+        last = self._clock() + grace_seconds
+        while self._running and self._clock() < last and not hurried():
+            await asyncio.sleep(POLL_SECONDS)
+        for work in self._running:
+            work.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    def check(self) -> None:
+        """Raise ProblemError if no slot is free (429), or the server is ending (503)."""
+        if self._ending:
+            raise _ending()
         if self._taken >= self._settings.slots:
-            seconds = max(1, math.ceil(self._mean_seconds * (1 + len(self._waiting) / self._settings.jobs)))
+            seconds = self.seconds_until_free()
             self._metrics.refused.inc()
             raise ProblemError(problems.full(seconds), {"Retry-After": str(seconds)})
+
+    def take_slot(self) -> Slot:
+        """Take a slot; raise ProblemError as `check` does."""
+        self.check()
         self._taken += 1
         self._metrics.slots.set(self._taken)
         return Slot(self._release_slot)
+
+    def seconds_until_free(self) -> int:
+        """Return how long the jobs that run and wait will take, from the mean duration of jobs; at least 1 second."""
+        now = self._clock()
+        running = sum(self._seconds_left(now - started) for started in self._running.values())
+        waiting = (self._taken - len(self._running)) * self._mean_seconds
+        return max(1, math.ceil((running + waiting) / self._settings.jobs))
+
+    def _seconds_left(self, seconds: float) -> float:
+        """Estimate how long a job will still run that has run for some seconds.
+
+        A job that has outlasted the mean is expected to take as long again, up to its time limit.
+        """
+        left = self._mean_seconds - seconds if seconds < self._mean_seconds else seconds
+        return max(0.0, min(left, self._settings.time_limit_seconds - seconds))
 
     async def run(self, job: SoundJob, on_message: OnMessage) -> None:
         """Wait for a free process and do a job; afterwards the result is in the job's file.
@@ -180,17 +250,25 @@ class JobQueue:
         """
         process = await self._free_process(on_message)
         self._metrics.running.inc()
-        started, starts = time.monotonic(), process.starts
+        started, starts = self._clock(), process.starts
+        work = asyncio.create_task(process.work(job, on_message))
+        self._running[work] = started
         outcome = "cancelled"
         try:
-            sound_seconds = await process.work(job, on_message)
+            sound_seconds = await work
             outcome = "done"
             self._metrics.sound_seconds.inc(sound_seconds)
         except ProblemError as error:
             outcome = error.problem.kind
             raise
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if self._ending and task is not None and not task.cancelling():  # `drain` has cancelled the work alone
+                raise _ending() from error
+            raise
         finally:
-            seconds = time.monotonic() - started
+            seconds = self._clock() - started
+            self._running.pop(work, None)
             self._mean_seconds += WEIGHT_OF_LAST * (seconds - self._mean_seconds)
             self._metrics.running.dec()
             self._metrics.jobs.labels(job.want, outcome).inc()
@@ -199,6 +277,8 @@ class JobQueue:
             self._give_back(process)
 
     async def _free_process(self, on_message: OnMessage) -> JobProcess:
+        if self._ending:
+            raise _ending()
         if self._idle:
             return self._idle.popleft()
         free: asyncio.Future[JobProcess] = asyncio.get_running_loop().create_future()
@@ -239,6 +319,11 @@ def _no_worker(error: WorkerError) -> ProblemError:
     """Log why no worker process can be started, and return the error that ends the request (503)."""
     LOG.error("No worker process can be started: %s", error.reason)
     return ProblemError(problems.no_worker(error.reason))
+
+
+def _ending() -> ProblemError:
+    """Return the error of a job that a server does not do because it is ending (503)."""
+    return ProblemError(problems.ENDING, problems.SOON)
 
 
 def _environment() -> dict[str, str]:

@@ -23,7 +23,7 @@ from earmark.library.similarity import Alike, Choice, nearest
 from earmark.library.vectors import Vectors, open_vectors
 from earmark.tagging.bundle.card import Card
 from earmark.web import problems
-from earmark.web.problems import ProblemError
+from earmark.web.problem import ProblemError
 from earmark.web.schemas import (
     SOUND_FILE,
     FoundAnswer,
@@ -205,13 +205,13 @@ AlikeIn = Annotated[
 
 
 @router.get("", summary="Describe the library")
-async def library(request: Request) -> LibraryAnswer:
+async def describe_library(request: Request) -> LibraryAnswer:
     """Return the number of tracks, and the model that analysed them."""
     return await asyncio.to_thread(library_of(request).summary)
 
 
 @router.get("/search", summary="Search the library")
-async def search(
+async def search_library(
     request: Request,
     q: Annotated[
         str,
@@ -235,19 +235,18 @@ async def search(
 
 
 @router.get("/similar/{number}", summary="Find tracks that are similar to a track of the library")
-async def similar(number: Number, request: Request, n: Count = 10, alike: AlikeIn = "all") -> FoundAnswer:
+async def find_similar_to_track(number: Number, request: Request, n: Count = 10, alike: AlikeIn = "all") -> FoundAnswer:
     """Return the tracks that are most similar to one of the library, best first; scores are similarities, -1 to 1."""
     return await asyncio.to_thread(library_of(request).similar_to, number, n, alike)
 
 
-@router.head("/tracks/{number}/audio", include_in_schema=False, response_class=Response)
 @router.get(
     "/tracks/{number}/audio",
     summary="Play a track of the library",
     responses=SOUND_FILE,
     response_class=Response,
 )
-async def audio(request: Request, number: Number) -> Response:
+async def play_library_track(request: Request, number: Number) -> Response:
     """Return the file of a track unchanged, or one range of it."""
     sound = await asyncio.to_thread(library_of(request).sound, number)
     return SoundFileResponse(sound, name_of(sound), await asyncio.to_thread(media_type_of, sound))

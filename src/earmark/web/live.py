@@ -13,7 +13,7 @@ from earmark.tagging.live import Live, LiveSettings
 from earmark.tagging.tagger import Tagger
 from earmark.web import problems
 from earmark.web.events import Event, EventFeed, event_response
-from earmark.web.problems import ProblemError
+from earmark.web.problem import ProblemError
 from earmark.web.schemas import LIVE_EVENTS
 
 STOP_SECONDS = 3.0
@@ -76,7 +76,7 @@ class LiveSound:
 
 
 @router.get("", summary="Follow the live sound", responses=LIVE_EVENTS, response_class=StreamingResponse)
-async def live_events(request: Request) -> StreamingResponse:
+async def follow_live_sound(request: Request) -> StreamingResponse:
     """Stream the newest event and those after it: `notice`, `tags` with every answer, and last `ended`."""
     live: LiveSound | None = getattr(request.app.state, "live", None)
     if live is None:

@@ -31,7 +31,8 @@ class Metrics:
             buckets=REQUEST_BUCKETS,
         )
         self.uploaded_bytes = Counter("earmark_uploaded_bytes", "Bytes of sound received.", registry=registry)
-        self.slots = Gauge("earmark_places", "Sounds being uploaded, waiting or analysed.", registry=registry)
+        self.uploads = Gauge("earmark_uploads", "Sounds being uploaded.", registry=registry)
+        self.slots = Gauge("earmark_places", "Sounds waiting or analysed.", registry=registry)
         self.waiting = Gauge("earmark_waiting", "Sounds waiting for a worker process.", registry=registry)
         self.running = Gauge("earmark_listening", "Sounds being analysed.", registry=registry)
         self.refused = Counter("earmark_refused", "Sounds refused because the queue was full.", registry=registry)

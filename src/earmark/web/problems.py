@@ -1,46 +1,13 @@
-"""Problems: why a request failed and what to do about it, as application/problem+json (RFC 9457)."""
+"""The problems of the server: why a request failed and what to do about it."""
 
 import errno
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
-MEDIA_TYPE = "application/problem+json"
+from earmark.web.problem import Problem
 
-
-@dataclass(frozen=True)
-class Problem:
-    """Describes why a request failed.
-
-    kind: the short name of the problem. It never changes, and programs may rely on it. status: the HTTP status. more:
-    further members of the response body, such as the position of a mistake.
-    """
-
-    kind: str
-    status: int
-    title: str
-    detail: str
-    what_to_do: str
-    more: Mapping[str, object] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the body of the response."""
-        return {
-            "type": f"urn:earmark:problem:{self.kind}",
-            "title": self.title,
-            "status": self.status,
-            "detail": self.detail,
-            "what_to_do": self.what_to_do,
-            **self.more,
-        }
-
-
-class ProblemError(Exception):
-    """Ends a request with a problem."""
-
-    def __init__(self, problem: Problem, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(problem.detail)
-        self.problem = problem
-        self.headers = dict(headers or {})
+SOON_SECONDS = 5
+SOON: Mapping[str, str] = {"Retry-After": str(SOON_SECONDS)}
+"""The header of a failure that is over soon, as far as the server knows."""
 
 
 # Sounds and uploads.
@@ -104,6 +71,15 @@ def worker_ended(how: str) -> Problem:
     )
 
 
+WORKER_KILLED = Problem(
+    "listener-killed",
+    503,
+    "The process that analysed the file was killed",
+    "The process that analysed this file was killed from outside, twice. The file is not at fault.",
+    "Try again later. If it happens again, tell who runs the server: the machine may be short of memory.",
+)
+
+
 def out_of_memory(megabytes: int) -> Problem:
     """Describe a sound whose analysis needs more memory than a job may use."""
     return Problem(
@@ -119,7 +95,7 @@ TOO_SLOW = Problem(
     "too-slow",
     408,
     "The upload is too slow",
-    "The upload was so slow that the server stopped it.",
+    "The upload stalled, or was so slow that the server stopped it.",
     "Try again with a better connection or a smaller file.",
 )
 
@@ -297,6 +273,13 @@ def no_worker(reason: str) -> Problem:
     )
 
 
+TOO_MANY_CONNECTIONS = Problem(
+    "too-many-connections",
+    503,
+    "The server has too many connections",
+    "As many connections are open as the server, or this client, may have, and a request is in progress on each.",
+    "Try again later, or use fewer connections.",
+)
 DISK_FULL = Problem(
     "no-room",
     507,
@@ -341,6 +324,20 @@ def wrong_parameters(wrong: list[dict[str, str]]) -> Problem:
     )
 
 
+HEADER_TOO_SLOW = Problem(
+    "header-too-slow",
+    408,
+    "The request is too slow",
+    "The header of the request was not complete in time.",
+    "Try again with a better connection.",
+)
+WRONG_REQUEST = Problem(
+    "wrong-request",
+    400,
+    "The request is not HTTP",
+    "The bytes that arrived are no request of HTTP/1.1 that this server accepts.",
+    "Use a client that speaks HTTP/1.1, and chunks of at least 512 bytes for a long body.",
+)
 NO_SUCH_ADDRESS = Problem(
     "no-such-address",
     404,

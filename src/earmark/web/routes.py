@@ -19,7 +19,7 @@ from earmark.web.job import Want
 from earmark.web.job_queue import ignore_messages
 from earmark.web.library import AlikeIn, Count, library_of, name_of
 from earmark.web.metrics import MEDIA_TYPE
-from earmark.web.problems import ProblemError
+from earmark.web.problem import ProblemError
 from earmark.web.schemas import (
     BUSY,
     SOUND_FILE,
@@ -37,7 +37,7 @@ from earmark.web.schemas import (
 )
 from earmark.web.server import AServer, Server
 from earmark.web.sound_file import SoundFileResponse, media_type_of
-from earmark.web.uploads import has_body, receive, while_connected
+from earmark.web.uploads import has_body, while_connected
 
 open_router = APIRouter(tags=["service"])
 """Routes that need no token."""
@@ -67,7 +67,7 @@ async def index() -> FileResponse:
 
 
 @open_router.get("/health", summary="Check that the server runs")
-async def health(server: AServer) -> HealthAnswer:
+async def read_health(server: AServer) -> HealthAnswer:
     """Return the limits of a sound, without waiting for other requests."""
     settings = server.settings
     return HealthAnswer(
@@ -86,13 +86,13 @@ async def health(server: AServer) -> HealthAnswer:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
     response_class=Response,
 )
-async def metrics(server: AServer) -> Response:
+async def read_metrics(server: AServer) -> Response:
     """Return the metrics of the server in Prometheus' text format."""
     return Response(server.metrics.text(), headers={"Content-Type": MEDIA_TYPE})
 
 
 @service_router.get("/v1/models", summary="Describe the model")
-async def models(server: AServer) -> list[ModelAnswer]:
+async def read_models(server: AServer) -> list[ModelAnswer]:
     """Return the model of this server: its tags, scales and levels, licence and hashes."""
     card = server.tagger.card
     return [
@@ -119,7 +119,7 @@ async def models(server: AServer) -> list[ModelAnswer]:
     openapi_extra=sound_body(required=True),
     response_class=Response,
 )
-async def tag(
+async def tag_sound(
     request: Request,
     server: AServer,
     name: Name = "",
@@ -141,7 +141,7 @@ async def tag(
     openapi_extra=sound_body(required=True),
     response_class=Response,
 )
-async def embed(request: Request, server: AServer, name: Name = "") -> Response:
+async def embed_sound(request: Request, server: AServer, name: Name = "") -> Response:
     """Return the track vector of a sound and the meaning of its columns. The server keeps nothing of the sound."""
     del name
     return await _answer(request, server, "embed")
@@ -157,17 +157,17 @@ async def _answer(
     top: int | None = None,
 ) -> Response:
     """Receive a sound, do a job on it, and return the result; remove both from the disk."""
-    with server.queue.take_slot():
-        folder = server.tracks.new_folder()
-        try:
-            sound, answer = folder / "sound", folder / "answer.json"
-            upload = await receive(request, sound, server.settings)
-            server.metrics.uploaded_bytes.inc(upload.size_bytes)
+    server.queue.check()
+    folder = server.tracks.new_folder()
+    try:
+        sound, answer = folder / "sound", folder / "answer.json"
+        upload = await server.uploads.receive(request, sound)
+        with server.queue.take_slot():
             job = replace(server.job(want, sound, answer, upload.name), over_time=over_time, evidence=evidence, top=top)
             await while_connected(request, server.queue.run(job, ignore_messages))
-            content = await asyncio.to_thread(answer.read_bytes)
-        finally:
-            server.tracks.remove_folder(folder)
+        content = await asyncio.to_thread(answer.read_bytes)
+    finally:
+        server.tracks.remove_folder(folder)
     return Response(content, media_type="application/json")
 
 
@@ -178,7 +178,7 @@ async def _answer(
     responses=BUSY,
     openapi_extra=sound_body(required=False),
 )
-async def bring(
+async def create_track(
     request: Request,
     server: AServer,
     name: Name = "",
@@ -190,23 +190,22 @@ async def bring(
     del name  # `receive` reads it
     if library is not None and has_body(request):
         raise ProblemError(problems.TWO_SOUNDS)
+    server.queue.check()
+    folder = server.tracks.new_folder()
     with ExitStack() as on_failure:
-        slot = server.queue.take_slot()
-        on_failure.callback(slot.release)
-        folder = server.tracks.new_folder()
         on_failure.callback(server.tracks.remove_folder, folder)
         if library is None:
-            sound = folder / "sound"
-            upload = await receive(request, sound, server.settings)
-            server.metrics.uploaded_bytes.inc(upload.size_bytes)
-            track_name = upload.name
+            upload = await server.uploads.receive(request, folder / "sound")
+            sound, track_name = upload.path, upload.name
         else:
             sound = await asyncio.to_thread(library_of(request).sound, library)
             track_name = name_of(sound)
+        slot = server.queue.take_slot()
+        on_failure.callback(slot.release)
         track = server.tracks.add(track_name, sound, media_type_of(sound), folder)
         on_failure.pop_all()
     track.start(server.analyse(track, slot))
-    address = f"/v1/tracks/{track.id}"
+    address = f"{server.settings.root_path}/v1/tracks/{track.id}"
     return StartedAnswer(id=track.id, events=f"{address}/events", audio=f"{address}/audio")
 
 
@@ -216,7 +215,7 @@ async def bring(
     responses=TRACK_EVENTS,
     response_class=StreamingResponse,
 )
-async def events(identifier: Identifier, server: AServer) -> StreamingResponse:
+async def follow_track(identifier: Identifier, server: AServer) -> StreamingResponse:
     """Stream the newest event and those after it: `waiting`, `progress`, and last `done` or `failed`."""
     return event_response(server.tracks.get(identifier).events)
 
@@ -224,7 +223,7 @@ async def events(identifier: Identifier, server: AServer) -> StreamingResponse:
 @tracks_router.get(
     "/{identifier}", summary="Read a track", responses={200: {"model": TrackAnswer}}, response_class=Response
 )
-async def track(identifier: Identifier, server: AServer) -> Response:
+async def read_track(identifier: Identifier, server: AServer) -> Response:
     """Return the tags of a track, its tags over time, the evidence of every tag, and its waveform."""
     found = server.tracks.finished(identifier)
     content = await asyncio.to_thread(found.read_result)
@@ -233,19 +232,18 @@ async def track(identifier: Identifier, server: AServer) -> Response:
 
 
 @tracks_router.delete("/{identifier}", status_code=204, summary="Remove a track")
-async def remove(identifier: Identifier, server: AServer) -> None:
+async def remove_track(identifier: Identifier, server: AServer) -> None:
     """Remove a track at once, and stop its analysis."""
     server.tracks.remove(server.tracks.get(identifier))
 
 
-@tracks_router.head("/{identifier}/audio", include_in_schema=False, response_class=Response)
 @tracks_router.get(
     "/{identifier}/audio",
     summary="Play a track",
     responses={**SOUND_FILE, **BUSY},
     response_class=Response,
 )
-async def audio(
+async def play_track(
     identifier: Identifier,
     server: AServer,
     format: Annotated[  # noqa: A002 (the name of the parameter in the address)
@@ -262,7 +260,7 @@ async def audio(
 
 
 @tracks_router.get("/{identifier}/similar", summary="Find tracks of the library that are similar to a track")
-async def similar(
+async def find_similar_to_sound(
     request: Request, identifier: Identifier, server: AServer, n: Count = 10, alike: AlikeIn = "all"
 ) -> FoundAnswer:
     """Return the tracks of the library that are most similar to a track, best first."""

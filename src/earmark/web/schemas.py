@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from earmark.web.problems import MEDIA_TYPE
+from earmark.web.problem import MEDIA_TYPE
 
 
 class ProblemAnswer(BaseModel):
@@ -335,9 +335,10 @@ LIVE_EVENTS: dict[int | str, dict[str, Any]] = {
 }
 """The response of the events of the live sound."""
 
+_BYTES = {"schema": {"type": "string", "format": "binary", "description": "The type that the bytes show."}}
 SOUND_FILE: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"audio/*": {}, "application/octet-stream": {}}},
-    206: {"description": "One range of the file", "content": {"audio/*": {}, "application/octet-stream": {}}},
+    200: {"content": {"application/octet-stream": _BYTES, "audio/*": _BYTES}},
+    206: {"description": "One range of the file", "content": {"application/octet-stream": _BYTES, "audio/*": _BYTES}},
 }
 """The responses of an address that sends a sound file."""
 
@@ -349,11 +350,10 @@ def sound_body(*, required: bool) -> dict[str, Any]:
     return {
         "requestBody": {
             "required": required,
-            "description": "One sound: the field `file` of a form, or the bytes themselves.",
+            "description": "One sound: the field `file` of a form, or the bytes themselves, also as `audio/*`.",
             "content": {
                 "multipart/form-data": {"schema": form},
                 "application/octet-stream": {"schema": sound},
-                "audio/*": {"schema": sound},
             },
         }
     }

@@ -1,9 +1,8 @@
-"""A running server: what its requests share, the private folder of its uploads, and serving at an address."""
+"""A running server: what its requests share, and the private folder of its uploads."""
 
 import asyncio
 import os
 import shutil
-import socket
 import stat
 import sys
 import tempfile
@@ -13,23 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
-import uvicorn
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, Request
 
-from earmark.errors import EarmarkError
 from earmark.tagging.tagger import Tagger
 from earmark.web import problems
 from earmark.web.events import Event
 from earmark.web.job import JobProgress, SoundJob, Want
 from earmark.web.job_queue import JobQueue, JobWaiting, Slot, ignore_messages
 from earmark.web.metrics import Metrics
-from earmark.web.problems import ProblemError
+from earmark.web.problem import ProblemError
 from earmark.web.settings import ServerSettings
 from earmark.web.tracks import KeptTrack, Tracks
+from earmark.web.uploads import Uploads
 
 SWEEP_SECONDS = 15.0
-GRACE_SECONDS = 5
-"""How long running requests may take when the server is told to end."""
 PREFIX = "earmark-serve-"
 LOCK = "lock"
 """A file in the private folder that the server keeps locked; the system unlocks it however the server ends."""
@@ -45,6 +41,16 @@ class Server:
     metrics: Metrics
     queue: JobQueue
     tracks: Tracks
+    uploads: Uploads
+
+    async def end(self, hurried: Callable[[], bool]) -> None:
+        """Give up uploads and waiting jobs, and wait for running jobs as long as the settings allow.
+
+        `hurried`: whether to wait no longer.
+        """
+        self.uploads.end()
+        await self.queue.drain(self.settings.grace_seconds, hurried)
+        await self.tracks.clear()  # this also ends their streams of events
 
     def job(self, want: Want, sound: Path, answer: Path, name: str) -> SoundJob:
         """Return a job within the limits of this server."""
@@ -65,7 +71,7 @@ class Server:
         with slot:
             try:
                 await self.queue.run(self.job("track", track.sound, track.result, track.name), publish)
-                track.events.publish(Event("done", {"track": f"/v1/tracks/{track.id}"}))
+                track.events.publish(Event("done", {"track": f"{self.settings.root_path}/v1/tracks/{track.id}"}))
             except ProblemError as error:
                 track.fail(error.problem)
                 self.tracks.forget_sound(track)
@@ -97,6 +103,7 @@ async def running(settings: ServerSettings, tagger: Tagger, metrics: Metrics) ->
             metrics=metrics,
             queue=JobQueue(settings, tagger, metrics),
             tracks=Tracks(settings, folder, metrics),
+            uploads=Uploads(settings, metrics),
         )
         sweeper = asyncio.create_task(_sweep(server.tracks))
         try:
@@ -106,6 +113,7 @@ async def running(settings: ServerSettings, tagger: Tagger, metrics: Metrics) ->
             sweeper.cancel()
             await server.tracks.clear()
             await server.queue.close()
+            server.uploads.close()
 
 
 async def _sweep(tracks: Tracks) -> None:
@@ -168,60 +176,3 @@ def _try_to_lock(lock: BinaryIO) -> bool:
         except BlockingIOError:
             return False
     return True
-
-
-class _UvicornServer(uvicorn.Server):
-    """A uvicorn server that announces its start, and ends streams of events when it is told to end."""
-
-    def __init__(self, app: FastAPI, config: uvicorn.Config, announce: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._app, self._announce = app, announce
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._announce()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        if self.started:
-            server: Server = self._app.state.server
-            await server.tracks.clear()  # this also ends their streams of events
-        await super().shutdown(sockets)
-
-
-def serve(app: FastAPI, host: str, port: int, announce: Callable[[str], None]) -> bool:
-    """Serve an application until a signal ends it; return whether it was started.
-
-    `announce`: called with the address of the server. Raises EarmarkError if the address cannot be used.
-    """
-    config = uvicorn.Config(
-        app, log_level="warning", server_header=False, proxy_headers=False, timeout_graceful_shutdown=GRACE_SECONDS
-    )
-    with _bound_socket(host, port) as bound:
-        server = _UvicornServer(app, config, lambda: announce(_address(bound)))
-        server.run(sockets=[bound])
-    return server.started
-
-
-def _bound_socket(host: str, port: int) -> socket.socket:
-    """Return a socket that is bound to an address and does not accept connections yet."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        if os.name == "posix":  # on Windows two servers could use one port then
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((host, port))
-    except OSError as error:
-        bound.close()
-        raise EarmarkError(
-            f"{host}, port {port}: found an address that cannot be used ({error.strerror or error}), expected a free "
-            "port of this machine. Choose another --port, or another --host of this machine."
-        ) from error
-    return bound
-
-
-def _address(bound: socket.socket) -> str:
-    """Return the URL at which this machine reaches a server."""
-    host, port = bound.getsockname()[:2]
-    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/"

@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from earmark.web import problems
-from earmark.web.problems import ProblemError
+from earmark.web.problem import ProblemError
 
 UNKNOWN = "application/octet-stream"
 HEAD_BYTES = 64

@@ -11,7 +11,7 @@ from typing import Any
 from earmark.web import problems
 from earmark.web.events import Event, EventFeed
 from earmark.web.metrics import Metrics
-from earmark.web.problems import Problem, ProblemError
+from earmark.web.problem import Problem, ProblemError
 from earmark.web.settings import ServerSettings
 
 IDENTIFIER_BYTES = 16

@@ -1,135 +1,177 @@
-"""Uploads: writing the sound of a request to a file while it arrives, within the limits of the server."""
+"""Uploads: writing the sounds of a request to files while they arrive, within the limits of the server."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fastapi import Request
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
 from earmark.web import problems
-from earmark.web.problems import ProblemError
+from earmark.web.form import FORM_BYTES, FormReader
+from earmark.web.metrics import Metrics
+from earmark.web.problem import Problem, ProblemError
 from earmark.web.settings import ServerSettings
 
 LEAST_BYTES_A_SECOND = 20_000
-PATIENCE_SECONDS = 30.0
-"""The time that an upload may take in addition to that of its bytes at the least rate."""
-FORM_BYTES = 65_536
-"""The bytes that a form may have besides its file."""
+FIRST_SECONDS = 1.0
+"""An upload is not given up for another before it has had this time."""
+STEP_BYTES = 1 << 18
+"""How much of a body is parsed and written at a time."""
+THREADS = 2
+"""How many uploads are parsed and written at a time; a form can be made so that parsing it is slow."""
+LONGEST_NAME = 200
 FIELD = "file"
 """The field of a form that holds the sound."""
-WRITE_BYTES = 1 << 20
-LONGEST_NAME = 200
 RAW_TYPES = ("application/octet-stream", "application/ogg", "application/mp4")
+RETRY_SECONDS = 2
+CLOSE = {"Connection": "close"}
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A sound that was received: the name that the client gave it, and its size."""
+    """A sound that was received: its file, the name that the client gave it, and its size."""
 
+    path: Path
     name: str
     size_bytes: int
 
 
-class FormReader:
-    """Reads the field FIELD of a form (multipart/form-data) and skips all other fields."""
+class Incoming:
+    """An upload that is arriving: how much has come, and until when more has to come."""
 
-    def __init__(self, content_type: str) -> None:
-        """`content_type`: the header of the request. Raises ProblemError if it names no boundary."""
-        _, options = parse_options_header(content_type)
-        boundary = options.get(b"boundary")
-        if not boundary:
-            raise ProblemError(problems.wrong_form("Its Content-Type names no boundary."))
-        self._name = ""
-        self._found = self._inside = self._ended = False
-        self._header = self._value = b""
-        self._content: list[bytes] = []
-        try:
-            self._parser = MultipartParser(
-                boundary,
-                {
-                    "on_part_begin": self._begin,
-                    "on_header_field": self._header_name,
-                    "on_header_value": self._header_value,
-                    "on_header_end": self._header_end,
-                    "on_part_data": self._data,
-                    "on_part_end": self._end,
-                    "on_end": self._finish,
-                },
-            )
-        except FormParserError as error:
-            raise ProblemError(problems.wrong_form(f"{error}.")) from error
+    def __init__(self, idle_seconds: float, clock: Callable[[], float]) -> None:
+        self._idle_seconds, self._clock = idle_seconds, clock
+        self._started = self._last = clock()
+        self._problem: Problem | None = None
+        self._timeout: asyncio.Timeout | None = None
+        self.size_bytes = 0
 
-    def feed(self, content: bytes) -> bytes:
-        """Take the next bytes of the form and return those of the file. Raises ProblemError if they are no form."""
-        try:
-            self._parser.write(content)
-        except FormParserError as error:
-            raise ProblemError(problems.wrong_form(f"{error}.")) from error
-        found = b"".join(self._content)
-        self._content.clear()
-        return found
+    @property
+    def bytes_a_second(self) -> float:
+        """The mean rate up to now; infinite for an upload that has just begun."""
+        seconds = self._clock() - self._started
+        return self.size_bytes / seconds if seconds >= FIRST_SECONDS else float("inf")
 
-    def finish(self) -> str:
-        """Return the name of the file. Raises ProblemError if the form is incomplete or has no file."""
-        if not self._ended:
-            raise ProblemError(problems.wrong_form("It is incomplete."))
-        if not self._found:
-            raise ProblemError(problems.wrong_form(f"It has no field {FIELD!r}."))
-        return self._name
+    def give_up(self, problem: Problem) -> None:
+        """End the upload with a problem as soon as it waits for more bytes."""
+        self._problem = problem
+        if self._timeout is not None:
+            self._timeout.reschedule(asyncio.get_running_loop().time())
 
-    def _begin(self) -> None:
-        self._inside = False
-        self._header = self._value = b""
-
-    def _header_name(self, data: bytes, start: int, end: int) -> None:
-        self._header += data[start:end]
-
-    def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def _header_end(self) -> None:
-        if self._header.lower() == b"content-disposition":
-            _, options = parse_options_header(self._value)
-            if options.get(b"name") == FIELD.encode() and not self._found:
-                self._inside = self._found = True
-                self._name = options.get(b"filename", b"").decode("utf-8", "replace")
-        self._header = self._value = b""
-
-    def _data(self, data: bytes, start: int, end: int) -> None:
-        if self._inside:
-            self._content.append(data[start:end])
-
-    def _end(self) -> None:
-        self._inside = False
-
-    def _finish(self) -> None:
-        self._ended = True
+    async def next(self, stream: AsyncIterator[bytes]) -> bytes:
+        """Return the next bytes of the body; none at its end. Raises ProblemError if it is too slow or is given up."""
+        at_rate = self._started + self._idle_seconds + self.size_bytes / LEAST_BYTES_A_SECOND
+        left = min(at_rate, self._last + self._idle_seconds) - self._clock()
+        if left <= 0:
+            self._problem = self._problem or problems.TOO_SLOW
+        if self._problem is None:
+            try:
+                async with asyncio.timeout(left) as self._timeout:
+                    content = await anext(stream, b"")
+                self._last = self._clock()
+                self.size_bytes += len(content)
+                return content
+            except TimeoutError:
+                self._problem = self._problem or problems.TOO_SLOW
+            finally:
+                self._timeout = None
+        soon = problems.SOON if self._problem == problems.ENDING else {}
+        raise ProblemError(self._problem, {**CLOSE, **soon})
 
 
-async def receive(request: Request, path: Path, settings: ServerSettings) -> Upload:
-    """Write the sound of a request to a path: the field FIELD of a form, or the whole body.
+class Uploads:
+    """The uploads that arrive at a server; belongs to one event loop.
 
-    Raises ProblemError for a body of another type (415), one that is too large (413, at once if the header says so),
-    too slow (408), not a valid form (400), or empty (422), and OSError if the path cannot be written.
+    If there are too many, the slowest one is given up, unless all keep to the least rate.
     """
-    declared = request.headers.get("content-length", "")
-    if declared.isascii() and declared.isdecimal() and int(declared) > settings.max_bytes + FORM_BYTES:
-        raise ProblemError(problems.too_large(settings.max_megabytes))
-    form = _form_of(request)
-    name = request.query_params.get("name", "")
-    size_bytes = await _write_body(request, path, form, settings)
-    if form is not None:
-        own_name = form.finish()
-        name = name or own_name
-    if not size_bytes:
-        raise ProblemError(problems.no_sound("The file is empty (0 bytes)."))
-    return Upload(plain_name(name), size_bytes)
+
+    def __init__(self, settings: ServerSettings, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock`: in seconds."""
+        self._settings, self._metrics, self._clock = settings, metrics, clock
+        self._incoming: set[Incoming] = set()
+        self._threads = ThreadPoolExecutor(THREADS, "earmark-uploads")
+        self._ending = False
+
+    def end(self) -> None:
+        """Give up all uploads, as the server ends."""
+        self._ending = True
+        for each in self._incoming:
+            each.give_up(problems.ENDING)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.shutdown()
+
+    async def receive(self, request: Request, path: Path) -> Upload:
+        """Write the sound of a request to a path: the field FIELD of a form, or the whole body.
+
+        Raises ProblemError for a body of another type (415), one that is too large (413, at once if the header says
+        so), too slow (408), not a valid form (400), with other fields (422), or empty (422), and OSError if the path
+        cannot be written.
+        """
+        content_type = _content_type(request)
+        settings = self._settings
+        path.touch()
+        form = FormReader(content_type, FIELD) if content_type.startswith("multipart/form-data") else None
+        ((own_name, size_bytes),) = await self._write(
+            request, [path], form, settings.max_bytes + (FORM_BYTES if form is not None else 0)
+        )
+        name = request.query_params.get("name", "") or own_name
+        if not size_bytes:
+            raise ProblemError(problems.no_sound("The file is empty (0 bytes)."))
+        self._metrics.uploaded_bytes.inc(size_bytes)
+        return Upload(path, plain_name(name), size_bytes)
+
+    async def _write(
+        self, request: Request, paths: list[Path], form: FormReader | None, most_bytes: int
+    ) -> list[tuple[str, int]]:
+        """Write the files of a body to paths while they arrive; return their names and sizes in bytes."""
+        declared = request.headers.get("content-length", "")
+        if declared.isascii() and declared.isdecimal() and int(declared) > most_bytes:
+            raise ProblemError(problems.too_large(self._settings.max_megabytes))
+        sizes = [0] * len(paths)
+
+        def write(content: bytes) -> None:
+            for number, found in [(0, content)] if form is None else form.feed(content):
+                sizes[number] += len(found)
+                if sizes[number] > self._settings.max_bytes:
+                    raise _too_large(request, self._settings)
+                with paths[number].open("ab") as file:
+                    file.write(found)
+
+        loop = asyncio.get_running_loop()
+        with self._take() as incoming:
+            async for content in _steps(request, incoming, most_bytes, self._settings):
+                await loop.run_in_executor(self._threads, write, content)
+        names = [""] if form is None else form.finish()
+        return list(zip(names, sizes, strict=False))
+
+    @contextmanager
+    def _take(self) -> Iterator[Incoming]:
+        """Count an upload while it arrives; raise ProblemError (429) if there are too many and none is slow."""
+        if self._ending:
+            raise ProblemError(problems.ENDING, problems.SOON)
+        if len(self._incoming) >= self._settings.max_uploads:
+            slowest = min(self._incoming, key=lambda each: each.bytes_a_second)
+            if slowest.bytes_a_second >= LEAST_BYTES_A_SECOND:
+                self._metrics.refused.inc()
+                raise ProblemError(problems.full(RETRY_SECONDS), {"Retry-After": str(RETRY_SECONDS)})
+            self._incoming.discard(slowest)
+            slowest.give_up(problems.TOO_SLOW)
+        incoming = Incoming(self._settings.idle_seconds, self._clock)
+        self._incoming.add(incoming)
+        self._metrics.uploads.set(len(self._incoming))
+        try:
+            yield incoming
+        finally:
+            self._incoming.discard(incoming)
+            self._metrics.uploads.set(len(self._incoming))
 
 
 def plain_name(name: str) -> str:
@@ -164,56 +206,34 @@ async def _disconnected(request: Request) -> None:
         continue
 
 
-async def _write_body(request: Request, path: Path, form: FormReader | None, settings: ServerSettings) -> int:
-    """Write the sound while it arrives and return its size in bytes."""
-    size_bytes = waiting_bytes = 0
-    waiting: list[bytes] = []
-    with path.open("wb") as file:
-        async for content in _body(request, settings):
-            found = content if form is None else form.feed(content)
-            size_bytes += len(found)
-            if size_bytes > settings.max_bytes:
-                raise _too_large(request, settings)
-            waiting.append(found)
-            waiting_bytes += len(found)
-            if waiting_bytes >= WRITE_BYTES:
-                await asyncio.to_thread(file.writelines, waiting)
-                waiting, waiting_bytes = [], 0
-        await asyncio.to_thread(file.writelines, waiting)
-    return size_bytes
-
-
-def _form_of(request: Request) -> FormReader | None:
-    """Return the reader of a request's form, or None if the body is the sound itself."""
+def _content_type(request: Request) -> str:
+    """Return the Content-Type of a body that is a form or a sound; raise ProblemError (415) for any other."""
     content_type = request.headers.get("content-type", "")
     media_type = content_type.partition(";")[0].strip().lower()
-    if media_type == "multipart/form-data":
-        return FormReader(content_type)
-    if media_type.startswith(("audio/", "video/")) or media_type in RAW_TYPES:
-        return None
+    if media_type == "multipart/form-data" or media_type.startswith(("audio/", "video/")) or media_type in RAW_TYPES:
+        return media_type + content_type[len(content_type.partition(";")[0]) :]
     raise ProblemError(problems.wrong_type(media_type))
 
 
-async def _body(request: Request, settings: ServerSettings) -> AsyncIterator[bytes]:
-    """Yield the body while it arrives; raise ProblemError if it is too slow or larger than any sound and form."""
-    started, received = time.monotonic(), 0
+async def _steps(
+    request: Request, incoming: Incoming, most_bytes: int, settings: ServerSettings
+) -> AsyncIterator[bytes]:
+    """Yield the body in steps while it arrives; raise ProblemError if it is too slow or too large."""
     stream = request.stream()
-    while True:
-        left = started + PATIENCE_SECONDS + received / LEAST_BYTES_A_SECOND - time.monotonic()
-        try:
-            async with asyncio.timeout(left):
-                content = await anext(stream, b"")
-        except TimeoutError as error:
-            raise ProblemError(problems.TOO_SLOW) from error
-        if not content:  # the stream ends with empty bytes
-            return
-        received += len(content)
-        if received > settings.max_bytes + FORM_BYTES:
+    waiting: list[bytes] = []
+    waiting_bytes = 0
+    while content := await incoming.next(stream):  # the stream ends with empty bytes
+        if incoming.size_bytes > most_bytes:
             raise _too_large(request, settings)
-        yield content
+        waiting.append(content)
+        waiting_bytes += len(content)
+        if waiting_bytes >= STEP_BYTES:
+            yield b"".join(waiting)
+            waiting, waiting_bytes = [], 0
+    yield b"".join(waiting)
 
 
 def _too_large(request: Request, settings: ServerSettings) -> ProblemError:
     """Return the error of a body that is too large; a body without a stated length is cut off, as it may never end."""
     endless = "content-length" not in request.headers
-    return ProblemError(problems.too_large(settings.max_megabytes), {"Connection": "close"} if endless else {})
+    return ProblemError(problems.too_large(settings.max_megabytes), CLOSE if endless else {})

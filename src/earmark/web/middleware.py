@@ -1,0 +1,127 @@
+"""What holds for all responses: HEAD, compression, and the path below which a proxy shows the server (ASGI)."""
+
+import asyncio
+import gzip
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+COMPRESSED_TYPES = frozenset(
+    (
+        "application/json",
+        "application/problem+json",
+        "application/x-ndjson",
+        "image/svg+xml",
+        "text/css",
+        "text/html",
+        "text/javascript",
+        "text/plain",
+    )
+)
+LEAST_BYTES = 1_000
+"""A response that is shorter is sent as it is: its headers are the most of it."""
+LEVEL = 6
+
+
+class HeadMiddleware:
+    """Answers HEAD with the headers that GET has."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on as GET if it is HEAD, and send no body then."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+        ended = asyncio.Event()
+
+        async def receive_until_end() -> Message:
+            if ended.is_set():
+                return {"type": "http.disconnect"}
+            return await receive()
+
+        async def send_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await send(message)
+            elif not ended.is_set():
+                ended.set()
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+        await self._app({**scope, "method": "GET"}, receive_until_end, send_headers)
+
+
+class CompressionMiddleware:
+    """Compresses text that is sent at once, for clients that accept gzip; not sounds, and not streams."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and compress the response where that is worth it."""
+        if scope["type"] != "http" or not _accepts_gzip(Headers(scope=scope).get("accept-encoding", "")):
+            await self._app(scope, receive, send)
+            return
+        start: Message | None = None
+
+        async def send_compressed(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start":
+                if _is_text(Headers(raw=message["headers"])):
+                    start = message
+                else:
+                    await send(message)
+                return
+            if start is not None:
+                body = message.get("body", b"")
+                if not message.get("more_body") and len(body) >= LEAST_BYTES:
+                    # zlib releases the lock of the interpreter, so other requests are answered meanwhile.
+                    body = await asyncio.to_thread(gzip.compress, body, LEVEL, mtime=0)
+                    headers = MutableHeaders(scope=start)
+                    headers["Content-Encoding"] = "gzip"
+                    headers["Content-Length"] = str(len(body))
+                    headers.add_vary_header("Accept-Encoding")
+                    if "etag" in headers and not headers["etag"].startswith("W/"):
+                        headers["ETag"] = f"W/{headers['etag']}"
+                    message = {**message, "body": body}
+                await send(start)
+                start = None
+            await send(message)
+
+        await self._app(scope, receive, send_compressed)
+
+
+class RootPathMiddleware:
+    """Accepts requests with and without the path below which a proxy shows the server."""
+
+    def __init__(self, app: ASGIApp, root_path: str) -> None:
+        self._app, self._root_path = app, root_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on with the whole path, as ASGI has it; send a client from the bare root path to the page."""
+        if scope["type"] != "http" or not self._root_path:
+            await self._app(scope, receive, send)
+            return
+        path = scope["path"]
+        if path == self._root_path:
+            headers = [(b"location", f"{self._root_path}/".encode("ascii")), (b"content-length", b"0")]
+            await send({"type": "http.response.start", "status": 308, "headers": headers})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        if not path.startswith(f"{self._root_path}/"):
+            path = self._root_path + path
+        await self._app({**scope, "path": path, "root_path": self._root_path}, receive, send)
+
+
+def _accepts_gzip(accepted: str) -> bool:
+    """Return whether an Accept-Encoding header names gzip, with a quality above 0."""
+    for each in accepted.lower().split(","):
+        name, _, quality = each.partition(";")
+        if name.strip() in ("gzip", "*"):
+            return quality.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False
+
+
+def _is_text(headers: Headers) -> bool:
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    return media_type in COMPRESSED_TYPES and "content-encoding" not in headers and "content-range" not in headers
