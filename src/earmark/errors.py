@@ -7,6 +7,7 @@ EarmarkError
 │   └── WaveformError           samples or a rate that cannot be used
 ├── SourceError             one file that cannot be used; DecodeError and TrackFileError are such errors too
 │   └── FileError               a file on which a library that earmark uses failed
+├── ConfigurationError      a file or a variable of the environment that sets no option correctly
 ├── OutputError             results that cannot be written to standard output
 ├── PictureError            a picture that cannot be drawn where it was asked for
 ├── WorkerError             worker processes that cannot be started
@@ -73,6 +74,24 @@ class FileError(SourceError):
 
     source: the file's path, as its user wrote it. reason: what the library said.
     """
+
+
+class ConfigurationError(EarmarkError):
+    """A file or a variable of the environment that sets no option correctly, such as by an unknown key.
+
+    source: the file or the variable. key: the key in the file; empty for the file itself. reason: what was found, and
+    what was expected.
+    """
+
+    def __init__(self, source: str, key: str, reason: str) -> None:
+        super().__init__(source, key, reason)
+        self.source = source
+        self.key = key
+        self.reason = reason
+
+    def __str__(self) -> str:
+        place = f"{self.source}, {self.key}" if self.key not in ("", self.source) else self.source
+        return f"{place}: found {self.reason}. `earmark config` shows every option. Correct or remove it."
 
 
 class OutputError(EarmarkError):

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 from docs.fences import PAGES, ROOT, fences
+from typer.testing import CliRunner
 
 pytest.importorskip("pydantic", reason="needs the extra train")
 
+from earmark.cli.main import app
 from earmark.library.mapping import read_mapping
 from earmark.training.recipe.recipe import parse_recipe
 
@@ -80,6 +82,9 @@ def test_recipes_and_mappings_are_read_as_they_stand(page: Path, tmp_path: Path)
             continue
         if re.search(r"^name = ", fence.text, re.MULTILINE):
             parse_recipe(fence.text, fence.place)
+        elif "[serve]" in fence.text:
+            (tmp_path / "earmark.toml").write_text(fence.text, encoding="utf-8")
+            assert CliRunner().invoke(app, ["--config", str(tmp_path / "earmark.toml"), "config"]).exit_code == 0
         elif page.name == "writing-tags.md":
             (tmp_path / "words.toml").write_text(fence.text, encoding="utf-8")
             read_mapping(tmp_path / "words.toml")

@@ -3,11 +3,13 @@
 import contextlib
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from earmark import __version__
+from earmark.cli.configuration import config, configure
 from earmark.cli.data import data
 from earmark.cli.doctor import doctor
 from earmark.cli.ending import end_in_order
@@ -44,6 +46,7 @@ app.command()(models)
 app.command()(recipes)
 app.command()(serve)
 app.command()(doctor)
+app.command()(config)
 library.command()(search)
 library.command("list")(list_tracks)
 library.command()(stats)
@@ -66,11 +69,22 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
+    config_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            envvar="EARMARK_CONFIG",
+            help="File (TOML) with the values of options; default: earmark.toml in your configuration folder.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     del version
+    configure(context, config_file)
 
 
 def main() -> None:
