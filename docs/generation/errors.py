@@ -18,7 +18,7 @@ ADVICE = {
     "library that earmark uses met bytes that its authors did not foresee.",
     "OutputError": "Make room on the disk that the results go to, or send them elsewhere, and run the command again.",
     "PictureError": "Name a file that ends in .png or .svg, in a folder that is there and may be written to.",
-    "ConfigurationError": "Correct or remove the key or the variable that is named; `earmark config` shows every option.",
+    "ConfigurationError": "Correct or remove the key or variable that is named; `earmark config` shows all options.",
     "InstallationError": "The message holds what the system says, such as that a part of a library could not be "
     "loaded for lack of memory. Give the process more memory (`ulimit -v`), or install earmark anew.",
     "WorkerError": "The message says how the last process ended, and what it wrote. The usual reasons are too little "
