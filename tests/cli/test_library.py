@@ -127,6 +127,26 @@ def test_tracks_are_removed(place: Path, tmp_path: Path) -> None:
     assert ask(tmp_path, "remove").exit_code == 2
 
 
+def test_a_playlist_leads_from_one_track_to_another(place: Path) -> None:
+    first, last = place / "music" / "2.flac", place / "music" / "1.flac"
+    result = ask(place, "playlist", "--from", first, "--to", last, "--length", 3)
+    assert result.stderr == "wrote 3 tracks\n"
+    paths = [line for line in result.stdout.splitlines() if not line.startswith("#")]
+    assert (paths[0], paths[-1], len(paths)) == (str(first), str(last), 3)
+    for wrong in (
+        ["--from", first],
+        ["--query", "a", "--from", first, "--to", last],
+        [],
+        ["--query", "a", "--relative"],
+    ):
+        assert ask(place, "playlist", *wrong).exit_code == 2
+
+
+def test_heads_are_listed(place: Path) -> None:
+    assert ask(place, "heads", "--json").stdout.strip() == "[]"
+    assert isinstance(ask(place, "heads", "--remove", "mine").exception, LibraryError)
+
+
 def test_a_search_as_json(place: Path) -> None:
     records = json.loads(ask(place, "search", "path:*/0.flac OR path:again", "--json").stdout)
     assert len(records) == 1

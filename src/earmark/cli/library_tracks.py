@@ -90,15 +90,34 @@ def similar(
 
 
 def playlist(
-    output: Annotated[Path, typer.Argument(help="Playlist file to write, such as piano.m3u8.", show_default=False)],
+    output: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Playlist file to write, such as piano.m3u8; default: standard output.", show_default=False
+        ),
+    ] = None,
     query: Annotated[str | None, typer.Option(help="Words or query, as in `search`.", show_default=False)] = None,
     like: Annotated[
         str | None,
         typer.Option(help="File or track to which the others are similar, as in `similar`.", show_default=False),
     ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="First track, a file or number; needs --to.", show_default=False)
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Last track, a file or number.", show_default=False)] = None,
     file: FileOption = None,
     model: ModelOption = None,
-    tracks: TracksOption = 50,
+    tracks: Annotated[
+        int | None,
+        typer.Option(
+            "-n",
+            "--tracks",
+            "--length",
+            min=1,
+            help="Largest number of tracks; default: 50, or 20 with --from and --to.",
+            show_default=False,
+        ),
+    ] = None,
     threshold: ThresholdOption = None,
     alike: AlikeOption = "all",
     level: LevelOption = None,
@@ -107,23 +126,37 @@ def playlist(
         bool, typer.Option("--relative", help="Write paths relative to the playlist's folder.")
     ] = False,
 ) -> None:
-    """Write an M3U8 playlist of the results of a search, or of tracks similar to one.
+    """Write an M3U8 playlist of the results of a search, of tracks similar to one, or of steps from one to another.
 
-    Tracks that are less similar than two random tracks are left out.
+    Of similar tracks, those that are less similar than two random tracks are left out. From one track to another, sound
+    and energy change in small steps, and no two tracks of one artist follow each other if there is a choice.
     """
-    if (query is None) == (like is None):
-        raise typer.BadParameter("give either --query or --like")
+    if (query is not None) + (like is not None) + (start is not None or end is not None) != 1:
+        raise typer.BadParameter("give either --query, --like, or --from and --to")
+    if (start is None) != (end is None):
+        raise typer.BadParameter("give both --from and --to")
+    if output is None and relative:
+        raise typer.BadParameter("--relative needs a playlist file")
+    from earmark.library.playlist import PlaylistEntry, playlist_text
+
     with open_library(file) as opened:
         if query is not None:
-            found = list(opened.search(query, n=tracks, threshold=threshold))
+            found = list(opened.search(query, n=tracks or 50, threshold=threshold))
+        elif start is not None and end is not None:
+            found = opened.course(_number_or_path(start), _number_or_path(end), n=tracks or 20)
         else:
-            found = _similar(opened, like or "", model, tracks, _choice(alike, level, scale))
+            found = _similar(opened, like or "", model, tracks or 50, _choice(alike, level, scale))
             found = _more_similar_than_chance(found, len(opened))
-        left_out = opened.playlist(output, found, relative=relative)
+        if output is None:
+            text, left_out = playlist_text(PlaylistEntry(each.path, each.duration_seconds) for each in found)
+            show(text.rstrip("\n"))
+        else:
+            left_out = opened.playlist(output, found, relative=relative)
     for path in left_out:
         say(f"left out, because a playlist cannot contain its name: {path!r}")
     say(f"wrote {len(found) - len(left_out)} tracks")
-    show(str(output))
+    if output is not None:
+        show(str(output))
 
 
 def list_tracks(

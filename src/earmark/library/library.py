@@ -14,6 +14,7 @@ from earmark.errors import LibraryError
 from earmark.file_errors import file_errors
 from earmark.library.adding import Added, Adding, Progress
 from earmark.library.analysis import unpack_over_time
+from earmark.library.course import course
 from earmark.library.database import Database
 from earmark.library.descriptions import Descriptions
 from earmark.library.exchange import (
@@ -27,7 +28,7 @@ from earmark.library.exchange import (
 )
 from earmark.library.heads import Heads, classify_again
 from earmark.library.jobs import USUAL_LIMITS, Engine, Limits, WorkerSetup
-from earmark.library.map import CollectionMap, map_of
+from earmark.library.map import CollectionMap, map_document, map_of
 from earmark.library.playlist import PlaylistEntry, write_playlist
 from earmark.library.recording import Failure, Track
 from earmark.library.remote import absolute_path, is_remote
@@ -296,6 +297,20 @@ class Library:
         found = [searching.track(number, similarity) for number, similarity in nearest_tracks if number != own]
         return [each for each in found if each is not None][:n]
 
+    def course(
+        self, start: int | str | os.PathLike[str], end: int | str | os.PathLike[str], n: int = 20
+    ) -> list[Found]:
+        """Return tracks that lead from one track to another, both included, in small steps of sound and energy.
+
+        The score of each is its similarity to the one before. See `earmark.library.course`.
+
+        Raises LibraryError if a track is unknown, or n is less than 2.
+        """
+        searching = self._searching()
+        steps = course(searching.collection, self.track(start).id, self.track(end).id, n)
+        found = [searching.track(step.track_id, step.similarity) for step in steps]
+        return [each for each in found if each is not None]
+
     def playlist(self, file: str | os.PathLike[str], found: Sequence[Found], *, relative: bool = False) -> list[str]:
         """Write an M3U8 playlist of found tracks, and return the paths that it cannot contain.
 
@@ -311,14 +326,7 @@ class Library:
 
     def map_document(self, laid_out: CollectionMap) -> dict[str, object]:
         """Return a map as numbers and text for JSON, without tracks whose files are missing."""
-        tracks = []
-        for number, (x, y), tag in zip(
-            laid_out.ids.tolist(), laid_out.points.tolist(), laid_out.tag.tolist(), strict=True
-        ):
-            paths = self.database.paths_of(number, missing=False)
-            if paths:
-                tracks.append({"track": number, "path": paths[0], "x": x, "y": y, "tag": laid_out.labels[tag]})
-        return {"labels": list(laid_out.labels), "share": laid_out.share, "tracks": tracks}
+        return map_document(laid_out, self.database)
 
     def export_to(self, file: str | os.PathLike[str], *, embeddings: bool = True, failed: Failed | None = None) -> int:
         """Write all tracks as JSONL, or as Parquet if the name ends in .parquet; return their number.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from earmark.library.database import Database
 from earmark.library.vectors import Vectors
 
 AXES_TRACKS = 4_000
@@ -70,3 +71,13 @@ def _most_distinctive(chances: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]
     # Only likely tags count: those with at least half the probability of the track's most probable tag.
     likely = chances >= chances.max(axis=0) / 2
     return np.asarray(np.where(likely, relative, -np.inf).argmax(axis=0), np.int64)
+
+
+def map_document(laid_out: CollectionMap, database: Database) -> dict[str, object]:
+    """Return a map as numbers and text for JSON, without tracks whose files are missing."""
+    tracks = []
+    for number, (x, y), tag in zip(laid_out.ids.tolist(), laid_out.points.tolist(), laid_out.tag.tolist(), strict=True):
+        paths = database.paths_of(number, missing=False)
+        if paths:
+            tracks.append({"track": number, "path": paths[0], "x": x, "y": y, "tag": laid_out.labels[tag]})
+    return {"labels": list(laid_out.labels), "share": laid_out.share, "tracks": tracks}
