@@ -1,7 +1,7 @@
 """The files of a form are the same however its bytes come, and everything else in it is refused."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earmark.web.form import FORM_BYTES, FormReader
@@ -27,6 +27,7 @@ def read(reader: FormReader, content: bytes) -> list[bytes]:
     return list(found.values())
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=1_000), min_size=1, max_size=3), st.lists(st.integers(1, 300), max_size=20))
 def test_the_files_of_a_form(contents: list[bytes], cuts: list[int]) -> None:
     whole = form(*(part(content, f'form-data; name="file"; filename="{n}.mp3"') for n, content in enumerate(contents)))
