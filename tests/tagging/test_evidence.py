@@ -67,8 +67,8 @@ def test_contributions_are_shapley_values_by_definition(track_statistic):
     bundle = make_bundle_of(extractors, labels, hidden_units=(24, 16))
     prediction, found = explained(bundle, swelling_noise(8))
     assert found.blocks == (("18", 1), ("18", 3), ("54", 1), ("54", 2), ("54", 3), ("54", 4))
-    assert found.exact
-    np.testing.assert_allclose(found.contributions, by_orders(bundle, prediction.embedding), atol=2e-5)
+    assert found.shares.exact
+    np.testing.assert_allclose(found.shares.contributions, by_orders(bundle, prediction.embedding), atol=2e-5)
 
 
 @pytest.mark.parametrize("hidden_units", [(), (32,), (32, 16)])
@@ -81,14 +81,16 @@ def test_contributions_add_up(hidden_units, activation):
         activation=activation,
     )
     prediction, found = explained(bundle, swelling_noise(6))
-    np.testing.assert_allclose(found.contributions.sum(axis=0), found.whole - found.base, atol=1e-9)
+    np.testing.assert_allclose(
+        found.shares.contributions.sum(axis=0), found.shares.whole - found.shares.base, atol=1e-9
+    )
     mean = Classifier(bundle.card.head, bundle.weights)(bundle.weights["vector.mean"][np.newaxis])[0]
     if activation == "sigmoid":
-        np.testing.assert_allclose(found.whole, prediction.logits, atol=1e-4)
-        np.testing.assert_allclose(found.base, mean, atol=1e-4)
+        np.testing.assert_allclose(found.shares.whole, prediction.logits, atol=1e-4)
+        np.testing.assert_allclose(found.shares.base, mean, atol=1e-4)
     else:
-        np.testing.assert_allclose(found.whole[0], prediction.logits[0] - prediction.logits[1], atol=1e-4)
-        np.testing.assert_allclose(found.contributions[:, 0], -found.contributions[:, 1], atol=1e-9)
+        np.testing.assert_allclose(found.shares.whole[0], prediction.logits[0] - prediction.logits[1], atol=1e-4)
+        np.testing.assert_allclose(found.shares.contributions[:, 0], -found.shares.contributions[:, 1], atol=1e-9)
 
 
 def test_more_blocks_are_drawn_with_their_error(monkeypatch):
@@ -100,12 +102,14 @@ def test_more_blocks_are_drawn_with_their_error(monkeypatch):
     _, again = explained(bundle, samples)
     monkeypatch.setattr(evidence_module, "EXACT_BLOCKS", 13)
     _, exact = explained(bundle, samples)
-    assert (drawn.exact, exact.exact, len(drawn.blocks)) == (False, True, 13)
-    np.testing.assert_array_equal(drawn.contributions, again.contributions)
-    np.testing.assert_allclose(drawn.contributions.sum(axis=0), drawn.whole - drawn.base, atol=1e-9)
-    assert (drawn.errors > 0).all()
-    assert (exact.errors == 0).all()
-    assert (np.abs(drawn.contributions - exact.contributions) < 5 * drawn.errors).all()
+    assert (drawn.shares.exact, exact.shares.exact, len(drawn.blocks)) == (False, True, 13)
+    np.testing.assert_array_equal(drawn.shares.contributions, again.shares.contributions)
+    np.testing.assert_allclose(
+        drawn.shares.contributions.sum(axis=0), drawn.shares.whole - drawn.shares.base, atol=1e-9
+    )
+    assert (drawn.shares.errors > 0).all()
+    assert (exact.shares.errors == 0).all()
+    assert (np.abs(drawn.shares.contributions - exact.shares.contributions) < 5 * drawn.shares.errors).all()
 
 
 def test_a_block_that_does_not_matter_has_no_part():
@@ -115,8 +119,8 @@ def test_a_block_that_does_not_matter_has_no_part():
     weights["head.layer.1.weight"][:, silent.columns] = 0.0
     _, found = explained(seal(bundle.card, weights), swelling_noise(3))
     assert found.blocks[4] == ("27", 2)
-    np.testing.assert_array_equal(found.contributions[4], 0.0)
-    assert (found.contributions[:4] != 0.0).all()
+    np.testing.assert_array_equal(found.shares.contributions[4], 0.0)
+    assert (found.shares.contributions[:4] != 0.0).all()
 
 
 def test_evidence_of_a_prediction():
@@ -241,3 +245,27 @@ def test_a_linear_head_has_the_parts_that_one_can_read_off_its_weights(chord_tag
         for block in chord_tagger.card.layout
     ]
     np.testing.assert_allclose([part.contribution for part in prediction.evidence("chord").parts], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("tags", [3, 5])
+def test_a_stretch_is_explained_with_the_probability_of_its_window(tags):
+    tagger = Tagger(make_bundle(tags=tags, calibrated=True))
+    prediction = tagger.tag((swelling_noise(20), RATE_HZ), keep_features=True)
+    for start in (0.0, 7.0, 15.0):
+        found = tagger.explainer.explain_stretch(prediction.features, start, start + 5.0)
+        for place, label in enumerate(tagger.labels):
+            whole = prediction.evidence(label)
+            of_tag = found.to_dict()["tags"][label]
+            assert of_tag["probability"] == pytest.approx(whole.curve[int(start)], abs=1e-6)
+            assert of_tag["base"] == pytest.approx(whole.base)
+            parts = sum(part["contribution"] for part in of_tag["parts"])
+            assert parts == pytest.approx(of_tag["log_odds"] - of_tag["base"], abs=1e-6)
+            assert found.labels[place] == label
+
+
+def test_the_whole_track_as_a_stretch_has_the_evidence_of_the_track():
+    tagger = Tagger(make_bundle())
+    prediction = tagger.tag((swelling_noise(12), RATE_HZ), keep_features=True)
+    found = tagger.explainer.explain_stretch(prediction.features, 0.0, 12.0)
+    whole = tagger.explainer.explain(prediction.features.track_vector(), prediction.features)
+    np.testing.assert_allclose(found.shares.contributions, whole.shares.contributions, atol=1e-9)

@@ -6,7 +6,7 @@ from tagging.builders import log_mel_extractor, raw_extractor
 
 from earmark.errors import TagError
 from earmark.tagging.aggregate import TrackStatistics
-from earmark.tagging.features import FeatureRecorder, stored_features
+from earmark.tagging.features import FeatureRecorder, read_features, stored_features
 from earmark.tagging.windows import OverTimeSettings, Windows
 
 GROUP_SECONDS = 54 * 512 / 22_050
@@ -120,3 +120,13 @@ def test_what_float16_cannot_hold_is_the_largest_it_can():
     kept = keep([scale], [np.full((1, sum(scale.level_widths)), 1e6, dtype=np.float32)], 2.0)
     assert np.isfinite(kept.scales[0].rows).all()
     assert kept.size_bytes == kept.scales[0].rows.nbytes == 2 * scale.columns
+
+
+def test_features_read_from_a_file_give_the_same_vectors(tmp_path):
+    scales = extractors("mean+deviation")
+    stored = keep(scales, levels_of(scales, 20), 20 * GROUP_SECONDS)
+    stored.write(tmp_path / "features.npz")
+    again = read_features(tmp_path / "features.npz", scales)
+    assert again.duration_seconds == stored.duration_seconds
+    np.testing.assert_array_equal(again.track_vector(), stored.track_vector())
+    np.testing.assert_array_equal(again.stretch_vector(3.0, 9.0), stored.stretch_vector(3.0, 9.0))

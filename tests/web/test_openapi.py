@@ -32,6 +32,7 @@ ADDRESSES = [
     ("GET", "/v1/tracks/{identifier}/events"),
     ("GET", "/v1/tracks/{identifier}/audio"),
     ("GET", "/v1/tracks/{identifier}/similar"),
+    ("GET", "/v1/tracks/{identifier}/stretch"),
     ("GET", "/v1/library"),
     ("GET", "/v1/library/search"),
     ("GET", "/v1/library/similar/{number}"),

@@ -9,7 +9,7 @@ up, so 1024 sets of blocks cost only the layers after it. All tags are computed 
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -83,10 +83,7 @@ class Evidence:
             "log_odds": self.log_odds,
             "base": self.base,
             "exact": self.exact,
-            "parts": [
-                {"extractor": p.extractor, "level": p.level, "contribution": p.contribution, "error": p.error}
-                for p in self.parts
-            ],
+            "parts": [asdict(part) for part in self.parts],
             "window_seconds": self.window_seconds,
             "hop_seconds": self.hop_seconds,
             "seconds": self.seconds.tolist(),
@@ -96,20 +93,40 @@ class Evidence:
 
 
 @dataclass(frozen=True, eq=False)
-class TrackEvidence:
-    """The evidence of all tags of one track, computed at once.
+class Shares:
+    """What each block adds to each tag's log odds: `contributions` and their `errors`, (blocks, tags) float64.
 
-    `contributions`, `errors`: (blocks, tags) float64; `base`, `whole`: (tags,) float64, log odds without and with the
-    track; `curve`: (windows, tags) float32, probabilities; `strengths`: (windows, tags) float64, log odds.
+    `base`, `whole`: (tags,) float64, log odds without and with all blocks. `exact`: whether no set of blocks was left
+    out.
     """
 
-    labels: tuple[str, ...]
-    blocks: tuple[tuple[str, int], ...]
     contributions: Exact
     errors: Exact
     base: Exact
     whole: Exact
     exact: bool
+
+    def parts(self, blocks: Sequence[tuple[str, int]], place: int) -> tuple[Part, ...]:
+        """Return the parts of the tag at one position in the model's order."""
+        return tuple(
+            Part(extractor, level, float(contribution), float(error))
+            for (extractor, level), contribution, error in zip(
+                blocks, self.contributions[:, place], self.errors[:, place], strict=True
+            )
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class TrackEvidence:
+    """The evidence of all tags of one track, computed at once.
+
+    `shares`: of the whole track; `curve`: (windows, tags) float32, probabilities; `strengths`: (windows, tags)
+    float64, log odds.
+    """
+
+    labels: tuple[str, ...]
+    blocks: tuple[tuple[str, int], ...]
+    shares: Shares
     seconds: Exact
     curve: Array
     strengths: Exact
@@ -119,24 +136,51 @@ class TrackEvidence:
 
     def of(self, place: int) -> Evidence:
         """Return the evidence of the tag at one position in the model's order."""
-        parts = tuple(
-            Part(extractor, level, float(contribution), float(error))
-            for (extractor, level), contribution, error in zip(
-                self.blocks, self.contributions[:, place], self.errors[:, place], strict=True
-            )
-        )
         return Evidence(
             self.labels[place],
-            float(self.whole[place]),
-            float(self.base[place]),
-            parts,
-            self.exact,
+            float(self.shares.whole[place]),
+            float(self.shares.base[place]),
+            self.shares.parts(self.blocks, place),
+            self.shares.exact,
             self.seconds,
             self.curve[:, place],
             self.window_seconds,
             self.hop_seconds,
             strongest_seconds(self.strengths[:, place], self.window_seconds, self.hop_seconds, self.duration_seconds),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class StretchEvidence:
+    """The evidence of all tags of one stretch of a track, from `start` to `end` in seconds.
+
+    `probabilities`: (tags,) float32, 0 to 1; they equal the curve of a window that has the same start and end.
+    """
+
+    labels: tuple[str, ...]
+    blocks: tuple[tuple[str, int], ...]
+    start: float
+    end: float
+    probabilities: Array
+    shares: Shares
+
+    def to_dict(self) -> dict[str, object]:
+        """Return plain lists and numbers by label, for JSON."""
+        shares = self.shares
+        return {
+            "start": self.start,
+            "end": self.end,
+            "tags": {
+                label: {
+                    "probability": float(self.probabilities[place]),
+                    "log_odds": float(shares.whole[place]),
+                    "base": float(shares.base[place]),
+                    "exact": shares.exact,
+                    "parts": [asdict(part) for part in shares.parts(self.blocks, place)],
+                }
+                for place, label in enumerate(self.labels)
+            },
+        }
 
 
 class Explainer:
@@ -162,18 +206,7 @@ class Explainer:
         """Return the evidence of all tags from a track vector, (columns,) float32, and the stored features of the
         sound.
         """
-        steps = self._steps(vector)
-        exact = len(steps) <= EXACT_BLOCKS
-        if exact:
-            values = self._values(_all_sums(self._first_of_mean, steps))
-            contributions = _exact_shapley(values, len(steps))
-            errors = np.zeros_like(contributions)
-            base, whole = values[0], values[-1]
-        else:
-            orders = _orders(len(steps))
-            gains, base, whole = self._gains(steps, orders)
-            contributions = gains.mean(axis=0)
-            errors = gains.std(axis=0, ddof=1) / math.sqrt(len(orders))
+        shares = self._shares(vector)
         longest = max(extractor.segment_length * extractor.row_seconds for extractor in self.card.extractors)
         window_seconds = max(WINDOW_SECONDS, longest)
         windows = features.window_vectors(window_seconds, HOP_SECONDS)
@@ -181,11 +214,7 @@ class Explainer:
         return TrackEvidence(
             self.card.labels,
             tuple(self._columns),
-            contributions,
-            errors,
-            base,
-            whole,
-            exact,
+            shares,
             windows.seconds,
             probabilities(logits, self.card),
             log_odds(logits, self.card.activation),
@@ -193,6 +222,26 @@ class Explainer:
             HOP_SECONDS,
             features.duration_seconds,
         )
+
+    def explain_stretch(self, features: StoredFeatures, start: float, end: float) -> StretchEvidence:
+        """Return the evidence of all tags of the sound between two times in seconds, `start` before `end`.
+
+        The stored features limit its edges to half a group (0.63 s), as those of windows.
+        """
+        vector = features.stretch_vector(start, end)
+        likely = probabilities(self._classifier(vector[np.newaxis]), self.card)[0]
+        return StretchEvidence(self.card.labels, tuple(self._columns), start, end, likely, self._shares(vector))
+
+    def _shares(self, vector: Array) -> Shares:
+        steps = self._steps(vector)
+        if len(steps) <= EXACT_BLOCKS:
+            values = self._values(_all_sums(self._first_of_mean, steps))
+            contributions = _exact_shapley(values, len(steps))
+            return Shares(contributions, np.zeros_like(contributions), values[0], values[-1], exact=True)
+        orders = _orders(len(steps))
+        gains, base, whole = self._gains(steps, orders)
+        errors = gains.std(axis=0, ddof=1) / math.sqrt(len(orders))
+        return Shares(gains.mean(axis=0), errors, base, whole, exact=False)
 
     def _steps(self, vector: Array) -> list[Array]:
         """Return what each block adds to the first layer when it replaces its mean: (units,) each."""

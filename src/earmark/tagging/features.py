@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +19,8 @@ GROUP_SECONDS = 1.254
 """The length of a group: the longest of the letter's best scales (54 frames); a group has the segments that fit."""
 LARGEST_HALF = 65_504.0
 """The largest float16."""
+SCALE_ARRAYS = ("rows", "counts", "seconds")
+"""The arrays of a scale, by their names in a file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +58,13 @@ class StoredFeatures:
         """Return the track vector: (columns,) float32."""
         return np.concatenate([scale.vector(slice(None)) for scale in self.scales])
 
+    def stretch_vector(self, start: float, end: float) -> Array:
+        """Return the vector of the sound between two times in seconds: (columns,) float32.
+
+        It has at least one group of each scale, and equals that of a window with the same start and end.
+        """
+        return np.concatenate([scale.vector(segments_of_window(scale.seconds, start, end)) for scale in self.scales])
+
     def window_vectors(self, window_seconds: float, hop_seconds: float) -> WindowVectors:
         """Return the vectors of windows in seconds; raises TagError where a window is shorter than a segment.
 
@@ -67,9 +78,8 @@ class StoredFeatures:
         index = 0
         while settings.fits(index, self.duration_seconds):
             start, end = settings.start(index), settings.end(index)
-            parts = [scale.vector(segments_of_window(scale.seconds, start, end)) for scale in self.scales]
             seconds.append(start)
-            vectors.append(np.concatenate(parts))
+            vectors.append(self.stretch_vector(start, end))
             index += 1
         return WindowVectors(np.array(seconds, dtype=np.float64), np.stack(vectors))
 
@@ -77,6 +87,24 @@ class StoredFeatures:
     def size_bytes(self) -> int:
         """The size of the rows in memory, in bytes."""
         return sum(scale.rows.nbytes for scale in self.scales)
+
+    def write(self, file: Path) -> None:
+        """Write the features to a file in NumPy's format npz, which `read_features` reads."""
+        arrays: dict[str, npt.NDArray[Any]] = {"duration_seconds": np.array(self.duration_seconds)}
+        for number, scale in enumerate(self.scales):
+            arrays |= {f"{number}.{name}": getattr(scale, name) for name in SCALE_ARRAYS}
+        with file.open("wb") as stream:
+            np.savez(stream, allow_pickle=False, **arrays)
+
+
+def read_features(file: Path, extractors: Sequence[Extractor]) -> StoredFeatures:
+    """Read features that `StoredFeatures.write` wrote; `extractors`: those that computed them."""
+    with np.load(file, allow_pickle=False) as arrays:
+        scales = [
+            StoredScale(extractor, *(arrays[f"{number}.{name}"] for name in SCALE_ARRAYS))
+            for number, extractor in enumerate(extractors)
+        ]
+        return StoredFeatures(tuple(scales), float(arrays["duration_seconds"]))
 
 
 class FeatureRecorder:

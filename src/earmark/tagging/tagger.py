@@ -201,7 +201,7 @@ class Tagger:
             over_time=windows.result() if windows is not None else None,
             features=stored_features(streaming_pass.recorders, duration_seconds) if keep_features else None,
             calibration=card.calibration,
-            explainer=self._explainer if keep_features else None,
+            explainer=self.explainer if keep_features else None,
             withheld=withheld_of(likely, card, silent=loudest.silent, distance=distance),
             distance=distance,
         )
@@ -223,7 +223,8 @@ class Tagger:
         return self.classifier.hidden(embeddings)
 
     @cached_property
-    def _explainer(self) -> Explainer:
+    def explainer(self) -> Explainer:
+        """What finds the evidence of tags in the features of sounds."""
         return Explainer(self.bundle)
 
     def _local_scores(self, results: list[ScaleResult]) -> Array | None:

@@ -23,8 +23,9 @@ from earmark.file_errors import file_errors
 from earmark.tagging.tagger import Tagger
 from earmark.tagging.windows import OverTimeSettings
 from earmark.web import problems
+from earmark.web.character import SoundCharacter
 from earmark.web.job import JobDone, JobFailed, JobMessage, JobProgress, JobSetup, SoundJob, message_to_line
-from earmark.web.serialise import embed_record, tag_record, track_record
+from earmark.web.serialise import embed_record, features_beside, tag_record, track_record
 from earmark.workers.limits import MemoryLimit
 
 Array = npt.NDArray[np.float32]
@@ -36,7 +37,8 @@ NICENESS = 5
 """The processes have a lower priority than the server itself, so that it always answers quickly."""
 PROGRESS_SECONDS = 0.2
 """The least time between two messages of progress."""
-MOST_PEAKS = 1_200
+MOST_PEAKS = 6_000
+"""0.6 s each in an hour, which can be zoomed."""
 PEAK_SAMPLES = 256
 """Samples of a peak that is kept during decoding: 1.2 MB for an hour at 22 050 Hz."""
 
@@ -85,6 +87,7 @@ class BlockObserver:
     def __init__(self, rate_hz: int, longest_seconds: float, on_progress: Callable[[float], None]) -> None:
         """`rate_hz`: of the blocks. `on_progress`: called now and then with the seconds that were decoded so far."""
         self.peaks = WaveformPeaks(rate_hz)
+        self.character = SoundCharacter(rate_hz)
         self._longest_seconds = longest_seconds
         self._on_progress = on_progress
         self._reported = time.monotonic()
@@ -94,6 +97,7 @@ class BlockObserver:
         if seconds > self._longest_seconds:
             raise TooLongError
         self.peaks.add(samples)
+        self.character.add(samples)
         if time.monotonic() - self._reported >= PROGRESS_SECONDS:
             self._on_progress(seconds)
             self._reported = time.monotonic()
@@ -150,11 +154,13 @@ class JobWorker:
         report(prediction.duration_seconds)  # the evidence and the writing of the result follow
         match job.want:
             case "track":
-                record = track_record(job.name, prediction, observer.peaks.to_dict())
+                record = track_record(job.name, prediction, observer.peaks.to_dict(), observer.character.to_dict())
             case "embed":
                 record = embed_record(prediction, self._tagger.card)
             case _:
                 record = tag_record(job.name, prediction, job.evidence, job.top)
+        if track and prediction.features is not None:
+            prediction.features.write(features_beside(Path(job.answer)))
         text = json.dumps(record, ensure_ascii=False, allow_nan=False)
         Path(job.answer).write_text(text, encoding="utf-8")
         return prediction.duration_seconds

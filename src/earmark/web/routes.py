@@ -13,6 +13,7 @@ from fastapi import Path as InPath
 from fastapi.responses import FileResponse, StreamingResponse
 
 from earmark import __version__
+from earmark.tagging.features import read_features
 from earmark.web import problems
 from earmark.web.events import event_response
 from earmark.web.job import Want
@@ -30,11 +31,13 @@ from earmark.web.schemas import (
     LimitsAnswer,
     ModelAnswer,
     StartedAnswer,
+    StretchAnswer,
     TagAnswer,
     TagNameAnswer,
     TrackAnswer,
     sound_body,
 )
+from earmark.web.serialise import features_beside, shortened
 from earmark.web.server import AServer, Server
 from earmark.web.sound_file import SoundFileResponse, media_type_of
 from earmark.web.uploads import has_body, while_connected
@@ -229,6 +232,32 @@ async def read_track(identifier: Identifier, server: AServer) -> Response:
     content = await asyncio.to_thread(found.read_result)
     own = json.dumps({"id": found.id, "media_type": found.media_type}).encode("ascii")
     return Response(own[:-1] + b", " + content[1:], media_type="application/json")
+
+
+@tracks_router.get("/{identifier}/stretch", summary="Explain a stretch of a track")
+async def stretch(
+    identifier: Identifier,
+    server: AServer,
+    start: Annotated[float, Query(ge=0, description="In seconds.", examples=[20.0])],
+    end: Annotated[float, Query(gt=0, description="In seconds, after the start.", examples=[25.0])],
+) -> StretchAnswer:
+    """Return the tags of a stretch of a track, and the evidence of every tag in it."""
+    if not start < end:
+        raise ProblemError(
+            problems.wrong_parameters([{"where": "query.end", "what": "The end is not after the start"}])
+        )
+    found = server.tracks.finished(identifier)
+
+    def explained() -> StretchAnswer:
+        try:
+            features = read_features(features_beside(found.result), server.tagger.card.extractors)
+        except FileNotFoundError as error:
+            raise ProblemError(problems.UNKNOWN_TRACK) from error
+        last = min(end, features.duration_seconds)
+        evidence = server.tagger.explainer.explain_stretch(features, min(start, last), last)
+        return StretchAnswer.model_validate(shortened(evidence.to_dict()))
+
+    return await asyncio.to_thread(explained)
 
 
 @tracks_router.delete("/{identifier}", status_code=204, summary="Remove a track")

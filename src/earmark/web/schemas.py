@@ -126,6 +126,24 @@ class EvidenceAnswer(BaseModel):
     strongest: list[list[float]] = Field(examples=[[[0.0, 12.0]]])
 
 
+class StretchTag(BaseModel):
+    """A tag in a stretch of a track: its probability, and why; `parts` add up to `log_odds` minus `base`."""
+
+    probability: float = Field(ge=0, le=1, examples=[0.91])
+    log_odds: float = Field(examples=[2.3])
+    base: float = Field(examples=[-2.9])
+    exact: bool
+    parts: list[PartAnswer]
+
+
+class StretchAnswer(BaseModel):
+    """A stretch of a track, in seconds, and every tag in it by label."""
+
+    start: float = Field(examples=[20.0])
+    end: float = Field(examples=[25.0])
+    tags: dict[str, StretchTag]
+
+
 class TagAnswer(BaseModel):
     """The tags of a sound. Numbers by label are in the order of the model's labels."""
 
@@ -184,17 +202,28 @@ class WaveformAnswer(BaseModel):
     """The waveform of a sound: the largest sample of each `seconds_per_point`."""
 
     seconds_per_point: float = Field(examples=[0.186])
-    peaks: list[float] = Field(max_length=1_200, examples=[[0.1, 0.7, 0.4]])
+    peaks: list[float] = Field(max_length=6_000, examples=[[0.1, 0.7, 0.4]])
+
+
+class SoundAnswer(BaseModel):
+    """What a sound is like in every `hop_seconds`; null where it is silent."""
+
+    hop_seconds: float = Field(examples=[0.511])
+    brightness_hz: list[float | None] = Field(description="The spectral centroid.", examples=[[1800.0, None]])
+    attack_decibels: list[float | None] = Field(
+        description="The largest rise of the level within 23 ms.", examples=[[14.2, None]]
+    )
 
 
 class TrackAnswer(BaseModel):
-    """A track: its tags, tags over time, evidence and waveform."""
+    """A track: its tags, tags over time, evidence, waveform, and what it sounds like."""
 
     id: str = Field(examples=["Lb0w0bQd3WqfXlZ2m6mT4g"])
     name: str = Field(examples=["song.mp3"])
     media_type: str = Field(examples=["audio/mpeg"])
     prediction: TagAnswer
     waveform: WaveformAnswer
+    sound: SoundAnswer
     evidence: dict[str, EvidenceAnswer] = Field(description="Evidence of every tag, by label.")
 
 

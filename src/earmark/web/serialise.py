@@ -1,6 +1,7 @@
 """The results of jobs as dictionaries for JSON."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from earmark.tagging.bundle.card import Card
 from earmark.tagging.prediction import Prediction
@@ -21,12 +22,14 @@ def tag_record(name: str, prediction: Prediction, evidence: bool, top: int | Non
     return record
 
 
-def track_record(name: str, prediction: Prediction, waveform: Mapping[str, object]) -> dict[str, object]:
+def track_record(
+    name: str, prediction: Prediction, waveform: Mapping[str, object], sound: Mapping[str, object]
+) -> dict[str, object]:
     """Return everything that the page shows of a track, without its identifier."""
     record = tag_record(name, prediction, True, None)
     record["embedding"] = shortened(prediction.embedding.tolist())
     evidence = record.pop("evidence")
-    return {"name": name, "prediction": record, "waveform": waveform, "evidence": evidence}
+    return {"name": name, "prediction": record, "waveform": waveform, "sound": sound, "evidence": evidence}
 
 
 def embed_record(prediction: Prediction, card: Card) -> dict[str, object]:
@@ -51,6 +54,11 @@ def embed_record(prediction: Prediction, card: Card) -> dict[str, object]:
         "truncated": prediction.truncated,
         "short": list(prediction.short),
     }
+
+
+def features_beside(answer: Path) -> Path:
+    """Return the file of the features of a track, which lies beside its result."""
+    return answer.with_suffix(".npz")
 
 
 def shortened(value: object) -> object:

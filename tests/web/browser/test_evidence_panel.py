@@ -79,5 +79,6 @@ def test_a_tag_is_explained_in_words(visitor: Visitor, songs: list[Path]) -> Non
         assert "NaN" not in said
         assert "%" in said
         assert said.endswith(".")
+    visitor.click(".how > summary")
     visitor.click(".meaning summary")
     assert visitor.wait_for(".meaning details p").is_displayed()

@@ -23,7 +23,7 @@ def test_a_click_on_a_cell_plays_that_moment(visitor: Visitor, songs: list[Path]
     visitor.click_at(".heat", 0.6, middle_of(visitor, 3))
     # The middle of a window of five seconds, in steps of one: the cell from 11.5 to 12.5 is at 12 seconds.
     visitor.eventually(lambda: visitor.playing() and 11.4 <= visitor.position() < 19.9)
-    assert visitor.text(".why h2 em") == label
+    visitor.eventually(lambda: visitor.text(".why h2 em") == label)
     assert visitor.text(".readout strong") == label
     chosen = visitor.all(".heat-label[aria-pressed='true']")
     assert [each.text for each in chosen] == [label]
@@ -42,7 +42,7 @@ def test_keys_move_between_cells_and_enter_plays(visitor: Visitor, songs: list[P
     assert visitor.wait_for(".heat-cell").is_displayed()
     visitor.press(Keys.ENTER)
     visitor.eventually(lambda: visitor.playing() and visitor.position() >= 16.4)
-    assert visitor.text(".why h2 em") == labels[1]
+    visitor.eventually(lambda: visitor.text(".why h2 em") == labels[1])
     visitor.press(Keys.SPACE)
     visitor.eventually(lambda: not visitor.playing())
 

@@ -5,6 +5,7 @@ import { Deck } from "./deck.js";
 import { element } from "./element.js";
 import { Heatmap, inGroups } from "./heatmap.js";
 import { card, cardHead } from "./result.js";
+import { View } from "./view.js";
 
 const SHOWN = 16;
 
@@ -79,9 +80,18 @@ export class Comparison {
 class Side {
   constructor(api, track, tags, choose) {
     this._track = track;
-    this._deck = new Deck(api, track, false);
+    const view = new View(track.duration);
+    this._deck = new Deck(api, track, view, (stretch, how) => how === "end" && this._play(stretch), false);
     this.player = this._deck.player;
-    this._heatmap = new Heatmap(track, { choose, play: (seconds) => this.player.playFrom(seconds) }, tags);
+    const hear = (label, slot) => {
+      choose(label);
+      this.player.playFrom(track.slots.start(slot));
+    };
+    this._heatmap = new Heatmap(track, { choose, hear }, view, tags);
+  }
+
+  _play({ start, end }) {
+    this.player.playFrom(start, end);
   }
 
   root(name, chooser) {

@@ -6,10 +6,16 @@ import { colour } from "./palette.js";
 
 /** Draws the curve. Screen readers skip it, because the evidence panel says the same in words. */
 export class Curve {
-  constructor(track) {
+  /**
+   * @param {import("./track.js").Track} track
+   * @param {import("./view.js").View} view
+   */
+  constructor(track, view) {
     this._track = track;
+    this._view = view;
     this._label = null;
     this._drawing = new Drawing((...place) => this._draw(...place));
+    view.addEventListener("change", () => this._drawing.redraw());
     this.root = element("div", { class: "plot curve" }, this._drawing.canvas);
   }
 
@@ -24,9 +30,9 @@ export class Curve {
 
   _draw(context, width, height) {
     if (this._label === null) return;
-    const { slots, duration } = this._track;
+    const { slots } = this._track;
     const evidence = this._track.evidence[this._label];
-    const x = (seconds) => (seconds / duration) * width;
+    const x = (seconds) => this._view.place(seconds) * width;
     const y = (probability) => height - 1 - probability * (height - 3);
 
     context.fillStyle = colour("accent-soft");
@@ -42,13 +48,14 @@ export class Curve {
     }
 
     const points = evidence.curve.map((value, slot) => [x((slots.start(slot) + slots.end(slot)) / 2), y(value)]);
+    const [left, right] = [x(0), x(this._track.duration)];
     const path = new Path2D();
-    path.moveTo(0, points[0][1]);
+    path.moveTo(left, points[0][1]);
     for (const [px, py] of points) path.lineTo(px, py);
-    path.lineTo(width, points.at(-1)[1]);
+    path.lineTo(right, points.at(-1)[1]);
     const area = new Path2D(path);
-    area.lineTo(width, y(0));
-    area.lineTo(0, y(0));
+    area.lineTo(right, y(0));
+    area.lineTo(left, y(0));
     context.fillStyle = colour("accent");
     context.globalAlpha = 0.16;
     context.fill(area);

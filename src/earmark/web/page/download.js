@@ -4,6 +4,18 @@ import { element } from "./element.js";
 import { icon } from "./icon.js";
 import { menu } from "./menu.js";
 
+const TOLD = [
+  "source",
+  "duration_seconds",
+  "truncated",
+  "short",
+  "decoder",
+  "model",
+  "head_hash",
+  "calibrated",
+  "withheld",
+];
+
 /** Return the menu of downloads. */
 export function downloads(track) {
   const saved = (ending, text, kind) => () => save(`${track.title}${ending}`, text(track), kind);
@@ -19,37 +31,30 @@ function json({ prediction, evidence }) {
   return `${JSON.stringify({ ...prediction, evidence }, null, 2)}\n`;
 }
 
-/** Return the columns and cells of `Prediction.csv_header` and `csv_row`. */
-function csv({ prediction }) {
-  const {
-    source,
-    duration_seconds: duration,
-    truncated,
-    short,
-    decoder,
-    model,
-    calibrated,
-    withheld,
-    probabilities,
-  } = prediction;
-  const ofModel = ["decoder", "model", "head_hash", "calibrated"];
-  const head = ["source", "duration_seconds", "truncated", "short", ...ofModel, "withheld"];
+/** Return the row of a track below the columns, as `Prediction.csv_header` and `csv_row`. */
+function csv(track) {
+  return csvOf([track]);
+}
+
+/** Return the rows of some tracks below the columns, as `earmark tag --csv`. */
+export function csvOf(tracks) {
+  const labels = Object.keys(tracks[0].prediction.probabilities);
+  return table([[...TOLD, ...labels], ...tracks.map(({ prediction }) => row(prediction, labels))]);
+}
+
+function row(prediction, labels) {
   const told = [
-    source,
-    duration.toFixed(3),
-    truncated,
-    short.join(" "),
-    decoder,
-    model.name,
-    model.head_hash,
-    calibrated,
-    withheld?.sentence ?? "",
+    prediction.source,
+    prediction.duration_seconds.toFixed(3),
+    prediction.truncated,
+    prediction.short.join(" "),
+    prediction.decoder,
+    prediction.model.name,
+    prediction.model.head_hash,
+    prediction.calibrated,
+    prediction.withheld?.sentence ?? "",
   ];
-  const tags = Object.entries(probabilities);
-  return table([
-    [...head, ...tags.map(([label]) => label)],
-    [...told, ...tags.map(([, value]) => value.toFixed(6))],
-  ]);
+  return [...told, ...labels.map((label) => prediction.probabilities[label].toFixed(6))];
 }
 
 /** Return a table with a row for each window and a column for each tag. */
@@ -63,7 +68,8 @@ function csvOverTime({ prediction: { over_time: overTime } }) {
   return table([["start_seconds", "end_seconds", ...labels], ...rows]);
 }
 
-function table(rows) {
+/** Return rows of cells as CSV. */
+export function table(rows) {
   return rows.map((row) => `${row.map(quoted).join(",")}\r\n`).join("");
 }
 
@@ -72,7 +78,8 @@ function quoted(cell) {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-function save(name, text, kind) {
+/** Save a text as a file of the browser's downloads. */
+export function save(name, text, kind) {
   const url = URL.createObjectURL(new Blob([text], { type: kind }));
   element("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 60_000);

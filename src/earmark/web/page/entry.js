@@ -22,7 +22,7 @@ export function entry(page, track, told) {
   return element(
     "li",
     { class: "entry" },
-    page.preview.button(track.number, name),
+    page.preview.button(`v1/library/tracks/${track.number}/audio`, name),
     element(
       "div",
       { class: "entry-text" },

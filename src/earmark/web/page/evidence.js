@@ -3,68 +3,126 @@
 import { element, unseen } from "./element.js";
 import { icon } from "./icon.js";
 import { addingUp, clock, clockEnd, percent, signed } from "./number.js";
+import { problemCard, problemOf } from "./problem.js";
 import { stretches } from "./stretches.js";
-import { course, decided, question, verdict } from "./words.js";
+import { course, plainly, sounds, soundWords, verdict, verdictOf } from "./words.js";
 
 const STRETCHES = 5;
 
-/** Shows the evidence of one tag; calls `play` with the stretch to play. */
+/** Shows the evidence of one tag, in the whole track or in a stretch of it. */
 export class Evidence {
   /**
    * @param {import("./track.js").Track} track
    * @param {import("./scales.js").Scales} scales
-   * @param {(start: number, end: number) => void} play
+   * @param {{play: (start: number, end: number) => void, hear: (slot: number) => void, whole: () => void}} wishes
    */
-  constructor(track, scales, play) {
+  constructor(track, scales, wishes) {
     this._track = track;
     this._scales = scales;
-    this._play = play;
+    this._wishes = wishes;
+    this._isOpen = false;
+    this._asked = 0;
     this.root = element("div", { class: "evidence" });
   }
 
-  show(label) {
-    const evidence = this._track.evidence[label];
-    const probability = this._track.probability(label);
+  /**
+   * @param {string} label
+   * @param {{start: number, end: number}|null} stretch
+   */
+  async show(label, stretch) {
+    this._asked += 1;
+    if (stretch === null) {
+      const evidence = this._track.evidence[label];
+      this._showAll(label, null, { ...evidence, probability: this._track.probability(label) });
+      return;
+    }
+    const asked = this._asked;
+    let evidence;
+    try {
+      evidence = (await this._track.stretch(stretch))[label];
+    } catch (error) {
+      if (asked === this._asked) this.root.replaceChildren(this._head(label, stretch), problemCard(problemOf(error)));
+      return;
+    }
+    if (asked === this._asked) this._showAll(label, stretch, evidence);
+  }
+
+  _showAll(label, stretch, evidence) {
     const sums = new Sums(evidence);
-    const [before, after] = question(this._track, label);
+    const clearest = this._track.slots.start(this._track.clearest(label));
+    const told = {
+      sounds: soundWords(this._track, stretch),
+      when: stretch === null && sounds(this._track, label) ? `, clearest at ${clock(clearest)}` : "",
+    };
+    const how = element(
+      "details",
+      { class: "how", open: this._isOpen },
+      element("summary", {}, "Levels and scales"),
+      element("div", { class: "evidence-part" }, element("h3", {}, "Where it was decided"), this._matrix(label, sums)),
+      element("div", { class: "evidence-part" }, element("h3", {}, "How it adds up"), this._sum(label, sums, stretch)),
+      this._meaning(sums, stretch, evidence),
+    );
+    how.addEventListener("toggle", () => {
+      this._isOpen = how.open;
+    });
+    const sure =
+      stretch === null
+        ? `${verdict(this._track, label)} ${course(this._track, label)}`
+        : verdictOf(this._track, label, evidence.probability);
     this.root.replaceChildren(
-      element(
-        "div",
-        { class: "card-head" },
-        element("h2", { tabindex: "-1" }, before, element("em", {}, label), after),
-      ),
+      this._head(label, stretch),
       element(
         "p",
         { class: "verdict" },
-        element("strong", {}, verdict(this._track, label)),
-        ` ${decided(evidence, this._scales)} ${course(this._track, label)}`,
+        element("strong", { class: "plainly" }, plainly(label, evidence, this._scales, told)),
+        ` ${sure}`,
       ),
-      this._stretches(label, evidence),
-      element("div", { class: "evidence-part" }, element("h3", {}, "Where it was decided"), this._matrix(label, sums)),
-      element("div", { class: "evidence-part" }, element("h3", {}, "How it adds up"), this._sum(label, sums)),
-      this._meaning(label, sums, probability),
+      stretch === null ? this._stretches(label) : this._ofStretch(label, stretch),
+      how,
     );
   }
 
-  _stretches(label, evidence) {
-    const all = stretches(evidence);
+  _head(label, stretch) {
+    const when = stretch === null ? "" : `, ${times(stretch)}`;
+    return element(
+      "div",
+      { class: "card-head" },
+      element("h2", { tabindex: "-1" }, "Why ", element("em", {}, label), when),
+      stretch === null
+        ? null
+        : element("button", { class: "quiet", type: "button", on: { click: this._wishes.whole } }, "Whole track"),
+    );
+  }
+
+  /** Return the buttons that play the stretch that is explained, and go to the tag's clearest moment. */
+  _ofStretch(label, { start, end }) {
+    const slot = this._track.clearest(label);
+    const clearest = this._track.slots.start(slot);
+    return element(
+      "ul",
+      { class: "chips", "aria-label": `Hear ${label}` },
+      this._chip(`Hear ${label} from `, times({ start, end }), () => this._wishes.play(start, end)),
+      sounds(this._track, label)
+        ? this._chip("", `clearest at ${clock(clearest)}`, () => this._wishes.hear(slot))
+        : null,
+    );
+  }
+
+  _stretches(label) {
+    const all = stretches(this._track.evidence[label]);
     const shown = all.slice(0, STRETCHES).sort((a, b) => a[0] - b[0]);
     const buttons = shown.map(([start, end]) =>
-      element(
-        "li",
-        {},
-        element(
-          "button",
-          { class: "chip", type: "button", on: { click: () => this._play(start, end) } },
-          icon("play"),
-          unseen(`Hear ${label} from `),
-          `${clock(start)}–${clockEnd(end)}`,
-        ),
-      ),
+      this._chip(`Hear ${label} from `, `${clock(start)}–${clockEnd(end)}`, () => this._wishes.play(start, end)),
     );
     const rest = all.length - shown.length;
     if (rest) buttons.push(element("li", { class: "hint" }, `and ${rest} more`));
     return element("ul", { class: "chips", "aria-label": `Where ${label} is strongest` }, ...buttons);
+  }
+
+  _chip(before, text, act) {
+    const button = element("button", { class: "chip", type: "button", on: { click: act } }, icon("play"));
+    button.append(unseen(before), text);
+    return element("li", {}, button);
   }
 
   _matrix(label, sums) {
@@ -120,7 +178,7 @@ export class Evidence {
     );
   }
 
-  _sum(label, sums) {
+  _sum(label, sums, stretch) {
     let reached = sums.base;
     const steps = [{ name: "Average track", from: 0, to: sums.base, value: sums.base, kind: "start" }];
     for (const scale of sums.scales) {
@@ -134,7 +192,13 @@ export class Evidence {
       });
       reached += value;
     }
-    steps.push({ name: "This track", from: 0, to: sums.whole, value: sums.whole, kind: "end" });
+    steps.push({
+      name: stretch ? times(stretch) : "This track",
+      from: 0,
+      to: sums.whole,
+      value: sums.whole,
+      kind: "end",
+    });
     const ends = steps.flatMap(({ from, to }) => [from, to]);
     const low = Math.min(0, ...ends);
     const span = Math.max(0, ...ends) - low || 1;
@@ -163,12 +227,12 @@ export class Evidence {
     );
   }
 
-  _meaning(label, sums, probability) {
-    const score = this._track.prediction.scores[label];
+  _meaning(sums, stretch, { probability, exact }) {
+    const score = 1 / (1 + Math.exp(-sums.whole / 100));
+    const tracks = stretch === null ? "the known tracks" : "known tracks that sound like this throughout";
     const corrected = this._track.prediction.calibrated
-      ? ` Of the known tracks with this score, ${percent(probability)} have the tag (calibration).`
+      ? ` Of ${tracks}, ${percent(probability)} of those with this score have the tag (calibration).`
       : "";
-    const { exact } = this._track.evidence[label];
     return element(
       "div",
       { class: "meaning" },
@@ -189,6 +253,11 @@ export class Evidence {
       ),
     );
   }
+}
+
+/** Return the times of a stretch, as in "0:20–0:25". */
+function times({ start, end }) {
+  return `${clock(start)}–${clockEnd(end)}`;
 }
 
 /** Return the parts of a tag in hundredths, rounded so that the shown numbers add up. */

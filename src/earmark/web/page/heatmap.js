@@ -8,19 +8,20 @@ import { ruler } from "./ruler.js";
 import { Taggram } from "./taggram.js";
 
 const SHOWN = 12;
-const HINT = "Choose a cell to hear that moment";
+const HINT = "Choose a cell to hear that moment and see why";
 
 export class Heatmap {
   /**
    * @param {import("./track.js").Track} track
-   * @param {{choose: (label: string) => void, play: (seconds: number) => void}} wishes
+   * @param {{hear: (label: string, slot: number) => void, choose: (label: string) => void}} wishes
+   * @param {import("./view.js").View} view
    * @param {object[]|null} tags shown, and no others; without them the strongest, and a button for all
    */
-  constructor(track, wishes, tags = null) {
+  constructor(track, wishes, view, tags = null) {
     this._track = track;
     this._wishes = wishes;
     this._readout = element("p", { class: "readout", "aria-hidden": "true" }, HINT);
-    this._taggram = new Taggram(track, wishes, (cell) => this._read(cell));
+    this._taggram = new Taggram(track, wishes, view, (cell) => this._read(cell));
     this._words = element("div", { class: "moments-place" });
     this._scale = element("span", { class: "legend-scale" });
     this._colour = () => this._scale.style.setProperty("background", heatGradient());
@@ -31,7 +32,7 @@ export class Heatmap {
       "div",
       { class: "heatmap" },
       this._taggram.root,
-      element("div", { class: "lane" }, element("span", {}), ruler(track.duration)),
+      element("div", { class: "lane" }, element("span", {}), ruler(view)),
       element(
         "div",
         { class: "heat-foot" },
@@ -54,7 +55,7 @@ export class Heatmap {
 
   _rows(tags) {
     this._taggram.rows(tags);
-    this._words.replaceChildren(momentsTable(this._track, tags, this._wishes.play));
+    this._words.replaceChildren(momentsTable(this._track, tags, this._wishes.hear));
   }
 
   _all() {

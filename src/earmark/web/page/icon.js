@@ -10,6 +10,7 @@ const SHAPES = {
   plus: ["line", "M12 5v14M5 12h14"],
   search: ["line", "M11 18a7 7 0 1 1 0-14 7 7 0 0 1 0 14zM16.2 16.2L20.5 20.5"],
   download: ["line", "M12 4v11M7.5 11L12 15.5 16.5 11M5 19.5h14"],
+  link: ["line", "M10 14a4 4 0 0 0 5.7 0l3-3a4 4 0 0 0-5.7-5.7l-1 1M14 10a4 4 0 0 0-5.7 0l-3 3a4 4 0 0 0 5.7 5.7l1-1"],
   compare: ["line", "M4 7.5h12M4 12h16M4 16.5h8"],
   down: ["line", "M6 9.5l6 6 6-6"],
   light: [

@@ -4,7 +4,7 @@ import { element } from "./element.js";
 import { clock, percent } from "./number.js";
 
 /** Return a table of the taggram's tags, for people who cannot see it or want numbers. */
-export function momentsTable(track, tags, play) {
+export function momentsTable(track, tags, hear) {
   return element(
     "table",
     { class: "moments" },
@@ -18,14 +18,14 @@ export function momentsTable(track, tags, play) {
         ...["Tag", "Whole track", "Strongest", "Weakest"].map((name) => element("th", { scope: "col" }, name)),
       ),
     ),
-    element("tbody", {}, ...tags.map(({ label }) => row(track, label, play))),
+    element("tbody", {}, ...tags.map(({ label }) => row(track, label, hear))),
   );
 }
 
-function row(track, label, play) {
+function row(track, label, hear) {
   const { curve } = track.evidence[label];
-  const high = curve.indexOf(Math.max(...curve));
-  const low = curve.indexOf(Math.min(...curve));
+  const high = track.clearest(label);
+  const low = curve.reduce((least, probability, slot) => (probability < curve[least] ? slot : least), 0);
   const start = track.slots.start(high);
   const button = element(
     "button",
@@ -33,7 +33,7 @@ function row(track, label, play) {
       class: "quiet",
       type: "button",
       "aria-label": `Play ${label} at ${clock(start)}`,
-      on: { click: () => play(start) },
+      on: { click: () => hear(label, high) },
     },
     clock(start),
   );

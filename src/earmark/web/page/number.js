@@ -5,7 +5,7 @@ export function percent(share) {
   return `${Math.round(share * 100)}%`;
 }
 
-/** Format 83.4 seconds as "1:23". */
+/** Format 83.4 seconds as "1:23", and 3723 seconds as "1:02:03". */
 export function clock(seconds) {
   const whole = Math.max(0, Math.floor(seconds + 1e-6));
   const minutes = Math.floor(whole / 60);
@@ -22,10 +22,13 @@ export function clockEnd(seconds) {
 /** Format 83.4 seconds as "1 minute 23 seconds" for screen readers. */
 export function spokenClock(seconds) {
   const whole = Math.max(0, Math.floor(seconds + 1e-6));
-  const parts = [];
-  if (whole >= 60) parts.push(`${Math.floor(whole / 60)} minute${whole >= 120 ? "s" : ""}`);
-  if (whole % 60 || !parts.length) parts.push(`${whole % 60} second${whole % 60 === 1 ? "" : "s"}`);
-  return parts.join(" ");
+  const units = [
+    ["hour", Math.floor(whole / 3600)],
+    ["minute", Math.floor(whole / 60) % 60],
+    ["second", whole % 60],
+  ];
+  const parts = units.filter(([, count]) => count).map(([unit, count]) => `${count} ${unit}${count === 1 ? "" : "s"}`);
+  return parts.join(" ") || "0 seconds";
 }
 
 /** Format hundredths as "+1.30" or "−0.42". */

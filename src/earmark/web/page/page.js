@@ -1,11 +1,13 @@
 // The page: it shows the view of the address, and holds what all views share.
 
 import { Api } from "./api.js";
+import { Batch } from "./batch.js";
 import { Comparison } from "./comparison.js";
 import { Dropping } from "./dropping.js";
 import { element } from "./element.js";
 import { Library } from "./library.js";
 import { Live } from "./live.js";
+import { Missing } from "./missing.js";
 import { Player } from "./player.js";
 import { Preview } from "./preview.js";
 import { Problem, problemCard, problemOf } from "./problem.js";
@@ -32,6 +34,7 @@ export class Page {
     this._tabs = new Tabs(this);
     this._live = new Live(this.api);
     this._results = new Map();
+    this._batch = new Batch(this);
     this._start = null;
     this._view = null;
     document.getElementById("strip").append(this._tabs.root);
@@ -80,21 +83,45 @@ export class Page {
     return health.limits;
   }
 
+  /** @param {File[]} files */
   openFiles(files) {
     const [first] = this.tracks.openFiles(files);
-    if (first) this.open(first);
+    if (first?.inBatch) location.hash = "#/batch";
+    else if (first) this.open(first);
   }
 
   open(track) {
-    location.hash = `#/track/${track.key}`;
+    location.hash = track.address;
+  }
+
+  /** The key of the track that the address names, or null. */
+  get shownKey() {
+    return /^#\/track\/([^/?]+)/.exec(location.hash)?.[1] ?? null;
+  }
+
+  /** Put the moment of the shown track into the address, so that it can be sent, kept and reloaded. */
+  remember(track) {
+    if (track.key === this.shownKey) history.replaceState(null, "", track.address);
+    this.tracks.remember();
+    this._tabs.mark();
   }
 
   close(track) {
-    const shown = location.hash.includes(track.key);
+    const shown = location.hash.split(/[/?]/).includes(track.key);
     this._results.get(track)?.close();
     this._results.delete(track);
     this.tracks.close(track);
-    if (shown) location.hash = "#/";
+    if (shown) location.hash = track.inBatch && this.tracks.batch.length ? "#/batch" : "#/";
+    else if (track.inBatch && !this.tracks.batch.length && location.hash === "#/batch") location.hash = "#/";
+  }
+
+  closeBatch() {
+    for (const track of this.tracks.batch) {
+      this._results.get(track)?.close();
+      this._results.delete(track);
+    }
+    this.tracks.close(...this.tracks.batch);
+    location.hash = "#/";
   }
 
   /** Return the server's library, or null if it has none. */
@@ -109,13 +136,37 @@ export class Page {
 
   _route(moved) {
     if (location.hash && !location.hash.startsWith("#/")) return;
-    const [, kind, ...keys] = location.hash.split("/");
-    const tracks = keys.map((key) => this.tracks.find(key));
-    if (kind === "track" && tracks[0]) this._show(this._viewOf(tracks[0]), tracks[0].title, moved);
-    else if (kind === "compare" && tracks.length === 2 && tracks.every((track) => track?.state === "heard")) {
-      this._show(new Comparison(this, tracks), "Two tracks", moved);
-    } else this._show(this._start, null, moved);
+    const [path, query] = location.hash.split("?");
+    const [, kind, ...keys] = path.split("/");
+    const parts = new URLSearchParams(query);
+    if (!kind) this._show(this._start, null, moved);
+    else if (kind === "batch" && !keys.length && this.tracks.batch.length) this._show(this._batch, "Many files", moved);
+    else if (kind === "track" && keys.length === 1) this._showTrack(keys[0], parts, moved);
+    else if (kind === "compare" && keys.length === 2) this._showPair(keys, moved);
+    else this._show(new Missing(), "Nothing here", moved);
     this._tabs.mark();
+  }
+
+  _showTrack(key, parts, moved) {
+    const track = this.tracks.openFromLink(key);
+    if (!track) {
+      this._show(new Missing(), "Nothing here", moved);
+      return;
+    }
+    if (parts.size) track.parts = parts;
+    const view = this._viewOf(track);
+    this._show(view, track.title, moved);
+    if (view instanceof Result) view.showMoment();
+  }
+
+  /** Show two tracks, or the progress of the first that is not ready yet. */
+  _showPair(keys, moved) {
+    const tracks = keys.map((key) => this.tracks.openFromLink(key));
+    const missing = tracks.includes(null) || tracks[0] === tracks[1];
+    const waiting = tracks.find((track) => track?.state !== "heard");
+    if (missing) this._show(new Missing(), "Nothing here", moved);
+    else if (waiting) this._show(new Progress(this, waiting), waiting.title, moved);
+    else this._show(new Comparison(this, tracks), "Two tracks", moved);
   }
 
   _viewOf(track) {
@@ -145,7 +196,9 @@ export class Page {
 
   _progressed(track) {
     this._tabs.progress(track);
-    const shown = location.hash === `#/track/${track.key}`;
+    if (this._view === this._batch) this._batch.changed(track);
+    const shown = track.key === this.shownKey;
+    if (track.inBatch && !shown) return;
     if (track.state === "heard") {
       this._say(
         `${track.title} is ready. ${summarySentence(track)
@@ -155,13 +208,13 @@ export class Page {
       this._view?.opened();
       if (shown) this._route(false);
       else if (location.hash.startsWith("#/compare/")) this._route(false);
-    } else if (shown && this._view instanceof Progress) this._view.changed();
+    } else if (this._view instanceof Progress) this._view.changed();
     else if (track.state === "failed" && !shown) this._say(`${track.title} failed: ${track.message}.`);
   }
 
   _renamed({ old, track }) {
     this._tabs.progress(track);
-    if (location.hash === `#/track/${old}`) history.replaceState(null, "", `#/track/${track.key}`);
+    if (this.shownKey === old) history.replaceState(null, "", track.address);
     this._tabs.mark();
   }
 

@@ -11,10 +11,10 @@ export class Preview {
     this._button = null;
   }
 
-  /** Return a button that plays a track of the library. */
-  button(number, name) {
+  /** Return a button that plays a sound of the server; `name` is told of it. */
+  button(path, name) {
     const button = element("button", { class: "play play-small", type: "button" }, icon("play"));
-    button.addEventListener("click", () => this._pressed(button, `v1/library/tracks/${number}/audio`));
+    button.addEventListener("click", () => this._pressed(button, path));
     button.dataset.name = name;
     label(button, false);
     return button;

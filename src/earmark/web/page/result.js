@@ -9,9 +9,13 @@ import { Heatmap } from "./heatmap.js";
 import { icon } from "./icon.js";
 import { menu } from "./menu.js";
 import { clockEnd } from "./number.js";
+import { copyLink } from "./share.js";
 import { Similar } from "./similar.js";
 import { Tags } from "./tags.js";
+import { View } from "./view.js";
 import { summary, summarySentence } from "./words.js";
+
+const SHORTEST_SECONDS = 2;
 
 export class Result {
   /**
@@ -22,12 +26,17 @@ export class Result {
     this._page = page;
     this._track = track;
     const choose = (label) => this.choose(label);
-    this._deck = new Deck(page.api, track);
+    this._view = new View(track.duration);
+    this._deck = new Deck(page.api, track, this._view, (stretch, how) => this._select(stretch, how));
     this.player = this._deck.player;
     this._tags = new Tags(track, choose);
-    this._heatmap = new Heatmap(track, { choose, play: (seconds) => this.player.playFrom(seconds) });
-    this._evidence = new Evidence(track, page.scales, (start, end) => this.player.playFrom(start, end));
-    this._dock = new Dock(track, this.player, () => this._explain());
+    this._heatmap = new Heatmap(track, { choose, hear: (label, slot) => this._hear(label, slot) }, this._view);
+    this._evidence = new Evidence(track, page.scales, {
+      play: (start, end) => this.player.playFrom(start, end),
+      hear: (slot) => this._hear(track.moment.tag, slot),
+      whole: () => this._explain({ start: null, end: null }),
+    });
+    this._dock = new Dock(track, this.player, () => this._goToEvidence());
     this._compare = element("div", { class: "compare-place" });
     this.root = element(
       "article",
@@ -46,21 +55,83 @@ export class Result {
     );
     this._deck.addEventListener("slot", (/** @type {CustomEvent} */ { detail }) => this._tags.now(detail));
     this._deck.moves(this.root);
+    this._view.addEventListener("change", () => this._mark(this._stretch));
     this.opened();
-    const { sure, parts } = summary(track);
-    this.choose([...sure, ...parts, track.tags[0].label][0]);
+    this.showMoment();
   }
 
-  /** Select a tag in all parts of the result. */
+  /** Select a tag in all parts of the result, for the stretch that is explained. */
   choose(label) {
-    this._tags.show(label);
-    this._deck.show(label);
-    this._heatmap.show(label);
-    this._evidence.show(label);
-    this._dock.show(label);
+    this._explain({ tag: label });
   }
 
-  _explain() {
+  /** Show the tag and the stretch of the track's moment, and go to its second. */
+  showMoment() {
+    const { tag, start, end } = this._track.moment;
+    const { sure, parts } = summary(this._track);
+    const known = this._track.evidence[tag] ? tag : [...sure, ...parts, this._track.tags[0].label][0];
+    const inside = start === null || start >= this._track.duration ? null : start;
+    this._track.moment = { tag: known, start: inside, end: inside === null || end === null ? null : end };
+    this._showAll();
+    if (inside === null) return;
+    this.player.seek(inside);
+    this._view.follow(inside);
+  }
+
+  /** Play and explain the slot of a tag. */
+  _hear(label, slot) {
+    const start = this._track.slots.start(slot);
+    this._explain({ tag: label, start, end: null });
+    this._view.follow(start);
+    this.player.playFrom(start);
+  }
+
+  /** Mark the stretch that somebody drags over; explain and play it in the end. */
+  _select({ start, end }, how) {
+    const middle = (start + end) / 2;
+    const half = Math.max(end - start, SHORTEST_SECONDS) / 2;
+    const stretch = { start: Math.max(0, middle - half), end: Math.min(this._track.duration, middle + half) };
+    this._mark(stretch);
+    if (how === "drag") return;
+    this._explain(stretch);
+    if (how === "end") this.player.playFrom(stretch.start, stretch.end);
+  }
+
+  /** Change the moment, and show it everywhere. */
+  _explain(moment) {
+    Object.assign(this._track.moment, moment);
+    this._showAll();
+    this._page.remember(this._track);
+  }
+
+  /** The stretch that is explained, or null for the whole track. */
+  get _stretch() {
+    const { start, end } = this._track.moment;
+    if (start === null) return null;
+    if (end !== null && end > start) return { start, end: Math.min(end, this._track.duration) };
+    return this._track.window(this._track.slots.at(start));
+  }
+
+  _showAll() {
+    const { tag } = this._track.moment;
+    this._tags.show(tag);
+    this._deck.show(tag);
+    this._heatmap.show(tag);
+    this._evidence.show(tag, this._stretch);
+    this._dock.show(tag);
+    this._mark(this._stretch);
+  }
+
+  /** Mark a stretch in all plots. */
+  _mark(stretch) {
+    const place = (seconds) => String(Math.min(1, Math.max(0, this._view.place(seconds))));
+    this.root.classList.toggle("has-stretch", stretch !== null);
+    if (!stretch) return;
+    this.root.style.setProperty("--from", place(stretch.start));
+    this.root.style.setProperty("--to", place(stretch.end));
+  }
+
+  _goToEvidence() {
     this._evidence.root.scrollIntoView({ behavior: "smooth", block: "center" });
     this._evidence.root.querySelector("h2").focus({ preventScroll: true });
   }
@@ -95,7 +166,7 @@ export class Result {
         element("p", { class: "summary" }, ...pieces),
         ...notes(this._track),
       ),
-      element("div", { class: "actions" }, this._compare, downloads(this._track)),
+      element("div", { class: "actions" }, copyLink(), this._compare, downloads(this._track)),
     );
   }
 }

@@ -21,6 +21,13 @@ export class Scales {
     return seconds === undefined ? `${size[0].toUpperCase()}${size.slice(1)} sounds` : `Sounds ${this.name(scale)}`;
   }
 
+  /** Return "shorter than a second", "of 1.3 s", or "of short length". */
+  plain(scale) {
+    const seconds = this._seconds[scale];
+    if (seconds === undefined) return `of ${this._size(scale)} length`;
+    return seconds < 0.95 ? "shorter than a second" : `of about ${duration(seconds)}`;
+  }
+
   /** Return "short sounds (0.4 s)", or "short sounds" if the server does not state the length. */
   words(scale) {
     const seconds = this._seconds[scale];

@@ -50,7 +50,7 @@ export class Similar {
     const asked = this._asked;
     let shown;
     try {
-      const path = `v1/tracks/${this._track.key}/similar?n=${SHOWN}&alike=${way}`;
+      const path = `v1/tracks/${this._track.id}/similar?n=${SHOWN}&alike=${way}`;
       const { tracks } = await this._page.api.json(path);
       shown = tracks.map((track) => entry(this._page, track, similarity));
       if (!shown.length) shown = [element("li", { class: "soft" }, "The library has no other track yet.")];

@@ -1,5 +1,6 @@
 // The start view: drop a song, choose files, or pick a track of the library.
 
+import { isSound } from "./dropping.js";
 import { element } from "./element.js";
 import { icon } from "./icon.js";
 
@@ -28,8 +29,20 @@ export class Start {
       accept: "audio/*,video/*,.flac,.ogg,.opus,.aiff,.aif,.wma,.ape,.wv,.mka",
       on: {
         change: () => {
-          page.openFiles(input.files);
+          page.openFiles([...input.files]);
           input.value = "";
+        },
+      },
+    });
+    const folder = element("input", {
+      class: "unseen",
+      id: "folder",
+      type: "file",
+      webkitdirectory: true,
+      on: {
+        change: () => {
+          page.openFiles([...folder.files].filter(isSound));
+          folder.value = "";
         },
       },
     });
@@ -56,9 +69,15 @@ export class Start {
           "div",
           { class: "drop" },
           icon("drop"),
-          element("p", { class: "drop-title" }, "Drop songs here"),
-          element("label", { class: "button primary", for: "files" }, "Choose files"),
-          input,
+          element("p", { class: "drop-title" }, "Drop songs or folders here"),
+          element(
+            "div",
+            { class: "drop-choices" },
+            element("label", { class: "button primary", for: "files" }, "Choose files"),
+            input,
+            element("label", { class: "button", for: "folder" }, "Choose a folder"),
+            folder,
+          ),
           element("p", { class: "hint" }, `MP3, FLAC, WAV, OGG, M4A and most others. ${about}`),
         ),
       ),

@@ -1,21 +1,24 @@
-// The taggram: a heat map of tags over time. A click on a cell plays its moment.
+// The taggram: a heat map of tags over time. A click on a cell plays and explains its moment.
 
 import { Drawing } from "./drawing.js";
 import { element } from "./element.js";
 import { clock, percent, spokenClock } from "./number.js";
 import { heatColours, heatOf } from "./palette.js";
+import { zoomByKey, zoomByWheel } from "./view.js";
 
 const PAGE = 10;
 
-/** Shows a row for each tag over time; calls `choose` with the selected tag and `play` with the second to play. */
+/** Shows a row for each tag over time; calls `choose` with a selected tag, and `hear` with a tag and a slot of time. */
 export class Taggram {
   /**
    * @param {import("./track.js").Track} track
-   * @param {{choose: (label: string) => void, play: (seconds: number) => void}} wishes
+   * @param {{hear: (label: string, slot: number) => void, choose: (label: string) => void}} wishes
+   * @param {import("./view.js").View} view
    * @param {(cell: {label: string, time: string, probability: string}) => void} readout shows what lies under the pointer, or under the keyboard's cell
    */
-  constructor(track, wishes, readout) {
+  constructor(track, wishes, view, readout) {
     this._track = track;
+    this._view = view;
     this._wishes = wishes;
     this._readout = readout;
     this._rows = [];
@@ -31,7 +34,7 @@ export class Taggram {
         role: "application",
         tabindex: "0",
         "aria-roledescription": "heat map",
-        "aria-label": "Tags over time. Arrow keys move between tags and moments, Enter plays the moment.",
+        "aria-label": "Tags over time. Arrow keys move between tags and moments, Enter plays and explains the moment.",
         on: {
           pointermove: (event) => this._hover(event),
           pointerleave: () => this._leave(),
@@ -44,6 +47,11 @@ export class Taggram {
       this._drawing.canvas,
       this._cell,
     );
+    zoomByWheel(this._plot, view);
+    view.addEventListener("change", () => {
+      this._cell.hidden = true;
+      this._drawing.redraw();
+    });
     this.root = element("div", { class: "taggram" }, this._labels, this._plot, this._spoken);
   }
 
@@ -101,10 +109,10 @@ export class Taggram {
     const colours = heatColours();
     const row = new OffscreenCanvas(slots.count, 1);
     const pixels = row.getContext("2d");
-    const first = (slots.end(0) / slots.duration) * width;
-    const last = (slots.start(slots.count - 1) / slots.duration) * width;
+    const x = (seconds) => this._view.place(seconds) * width;
+    const [left, first, last, right] = [0, slots.end(0), slots.start(slots.count - 1), slots.duration].map(x);
     // Wide cells get sharp edges. Narrow ones are averaged, so that every cell counts.
-    context.imageSmoothingEnabled = slots.count > width;
+    context.imageSmoothingEnabled = slots.count > right - left;
     context.imageSmoothingQuality = "high";
     this._places().forEach(({ top, height }, place) => {
       const line = new ImageData(slots.count, 1);
@@ -114,18 +122,18 @@ export class Taggram {
       pixels.putImageData(line, 0, 0);
       const tall = height - 1;
       if (slots.count === 1) {
-        context.drawImage(row, 0, top, width, tall);
+        context.drawImage(row, left, top, right - left, tall);
         return;
       }
-      context.drawImage(row, 0, 0, 1, 1, 0, top, first, tall);
-      context.drawImage(row, slots.count - 1, 0, 1, 1, last, top, width - last, tall);
+      context.drawImage(row, 0, 0, 1, 1, left, top, first - left, tall);
+      context.drawImage(row, slots.count - 1, 0, 1, 1, last, top, right - last, tall);
       if (slots.count > 2) context.drawImage(row, 1, 0, slots.count - 2, 1, first, top, last - first, tall);
     });
   }
 
   _under(event) {
     const { left, top, width } = this._plot.getBoundingClientRect();
-    const seconds = ((event.clientX - left) / width) * this._track.duration;
+    const seconds = this._view.at((event.clientX - left) / width);
     const y = event.clientY - top;
     const row = this._places().findIndex((place) => y >= place.top && y < place.top + place.height);
     return { row, slot: this._track.slots.at(seconds) };
@@ -153,6 +161,7 @@ export class Taggram {
 
   _key(event) {
     const { row, slot } = this._cursor;
+    if (zoomByKey(event, this._view, this._track.slots.start(slot))) return;
     const moves = {
       ArrowLeft: [row, slot - 1],
       ArrowRight: [row, slot + 1],
@@ -177,22 +186,25 @@ export class Taggram {
   }
 
   _play() {
-    this._wishes.choose(this._rows[this._cursor.row].label);
-    this._wishes.play(this._track.slots.start(this._cursor.slot));
+    this._wishes.hear(this._rows[this._cursor.row].label, this._cursor.slot);
   }
 
   /** Outline a cell and show its values. */
   _tell(aloud) {
-    const { slots, duration } = this._track;
+    const { slots } = this._track;
     const { row, slot } = this._cursor;
     const { label } = this._rows[row];
     const { top, height } = this._places()[row];
     const probability = percent(this._track.probabilityAt(label, slot));
+    this._view.follow((slots.start(slot) + slots.end(slot)) / 2);
     this._cell.hidden = false;
     this._cell.style.setProperty("top", `${top}px`);
     this._cell.style.setProperty("height", `${height - 1}px`);
-    this._cell.style.setProperty("left", `${(slots.start(slot) / duration) * 100}%`);
-    this._cell.style.setProperty("width", `${((slots.end(slot) - slots.start(slot)) / duration) * 100}%`);
+    const [left, right] = [slots.start(slot), slots.end(slot)].map((seconds) =>
+      Math.min(1, Math.max(0, this._view.place(seconds))),
+    );
+    this._cell.style.setProperty("left", `${left * 100}%`);
+    this._cell.style.setProperty("width", `${(right - left) * 100}%`);
     this._readout({ label, time: clock(slots.start(slot)), probability });
     if (aloud) this._spoken.textContent = `${label}, ${spokenClock(slots.start(slot))}, ${probability}`;
   }

@@ -1,14 +1,23 @@
 // A track: being uploaded, waiting, being analysed, finished, or failed.
 
 import { events } from "./events.js";
+import { clock, clockEnd } from "./number.js";
 import { Problem, problemOf } from "./problem.js";
 import { Slots } from "./slots.js";
 import { titleOf } from "./title.js";
 
+export const OF_LIBRARY = "library-";
 const BUSY_RETRIES = 20;
 const LOST_RETRIES = 3;
 
-/** Holds the state of a track. It dispatches "change" for each change. */
+/** @typedef {{tag: string|null, start: number|null, end: number|null}} Moment a tag and a stretch, or a second */
+
+/**
+ * Holds the state of a track. It dispatches "change" for each change.
+ *
+ * `key` names the track in addresses of the page, and `id` on the server. They differ for tracks of the library, whose
+ * keys stay the same.
+ */
 export class Track extends EventTarget {
   static _count = 0;
 
@@ -16,6 +25,10 @@ export class Track extends EventTarget {
     super();
     Track._count += 1;
     this.key = `new-${Track._count}`;
+    this.id = null;
+    this.inBatch = false;
+    /** @type {Moment} */
+    this.moment = { tag: null, start: null, end: null };
     this.name = name;
     this.state = "waiting";
     this.message = "Waiting";
@@ -25,6 +38,8 @@ export class Track extends EventTarget {
     /** @type {() => Promise<{id: string}>} */
     this._begin = null;
     this._closing = new AbortController();
+    /** @type {Map<string, Promise<object>>} */
+    this._stretches = new Map();
   }
 
   /** Create a track from a file, which `begin` uploads. */
@@ -34,10 +49,16 @@ export class Track extends EventTarget {
     return track;
   }
 
-  /** Create a track from the number of a track of the library. */
-  static ofLibrary(api, number, name) {
+  /** Create a track from the key of a track of the library; `id` is its identifier on the server, if it has one. */
+  static ofLibrary(api, key, name, id = null) {
     const track = new Track(api, name);
-    track._begin = () => api.json(`v1/tracks?library=${number}`, { method: "POST", signal: track._closing.signal });
+    track.key = key;
+    track.id = id;
+    const path = `v1/tracks?library=${key.slice(OF_LIBRARY.length)}`;
+    track._begin = async () => {
+      const kept = track.id !== null && (await isKept(api, track.id));
+      return kept ? { id: track.id } : api.json(path, { method: "POST", signal: track._closing.signal });
+    };
     return track;
   }
 
@@ -45,6 +66,7 @@ export class Track extends EventTarget {
   static ofIdentifier(api, identifier, name) {
     const track = new Track(api, name);
     track.key = identifier;
+    track.id = identifier;
     track._begin = async () => ({ id: identifier });
     return track;
   }
@@ -59,7 +81,26 @@ export class Track extends EventTarget {
   }
 
   get audioPath() {
-    return `v1/tracks/${this.key}/audio`;
+    return `v1/tracks/${this.id}/audio`;
+  }
+
+  /** The address of the track on the page, with its moment. */
+  get address() {
+    const { tag, start, end } = this.moment;
+    const parts = new URLSearchParams();
+    if (tag !== null) parts.set("tag", tag);
+    if (start !== null) parts.set("t", String(round(start)));
+    if (end !== null) parts.set("end", String(round(end)));
+    return `#/track/${this.key}${parts.size ? `?${parts}` : ""}`;
+  }
+
+  /** Take the moment of an address. */
+  set parts(parts) {
+    const second = (name) => {
+      const number = Number.parseFloat(parts.get(name) ?? "");
+      return Number.isFinite(number) && number >= 0 ? number : null;
+    };
+    this.moment = { tag: parts.get("tag"), start: second("t"), end: second("end") };
   }
 
   /** Upload and follow the track, or try again; resolves when it is finished, failed or closed. */
@@ -67,11 +108,10 @@ export class Track extends EventTarget {
     this.problem = null;
     try {
       const { id } = await this._accepted();
-      if (this.key !== id) {
-        const old = this.key;
-        this.key = id;
-        this.dispatchEvent(new CustomEvent("key", { detail: old }));
-      }
+      const old = this.key;
+      this.id = id;
+      if (!this.key.startsWith(OF_LIBRARY)) this.key = id;
+      this.dispatchEvent(new CustomEvent("key", { detail: old }));
       await this._followed();
     } catch (error) {
       if (error.name === "AbortError") return;
@@ -83,8 +123,8 @@ export class Track extends EventTarget {
   /** Remove the track here and on the server. */
   close() {
     this._closing.abort();
-    if (this.key.startsWith("new-")) return;
-    this._api.fetch(`v1/tracks/${this.key}`, { method: "DELETE" }).catch(() => {
+    if (this.id === null) return;
+    this._api.fetch(`v1/tracks/${this.id}`, { method: "DELETE" }).catch(() => {
       // The track may be gone already, and the server removes old tracks by itself.
     });
   }
@@ -118,22 +158,23 @@ export class Track extends EventTarget {
 
   /** Follow the events; return whether the last one arrived. */
   async _told() {
-    for await (const { name, data } of events(this._api, `v1/tracks/${this.key}/events`, this._closing.signal)) {
+    for await (const { name, data } of events(this._api, `v1/tracks/${this.id}/events`, this._closing.signal)) {
       if (name === "failed") throw new Problem(data);
       if (name === "waiting") this._say("waiting", data.ahead ? `Waiting, ${data.ahead} before it` : "Waiting", null);
       if (name === "progress") this._say("listening", progressText(data), data.share);
       if (name === "done") {
-        this._take(await this._api.json(`v1/tracks/${this.key}`, { signal: this._closing.signal }));
+        this._take(await this._api.json(`v1/tracks/${this.id}`, { signal: this._closing.signal }));
         return true;
       }
     }
     return false;
   }
 
-  _take({ name, prediction, waveform, evidence }) {
+  _take({ name, prediction, waveform, sound, evidence }) {
     this.name = name;
     this.prediction = prediction;
     this.waveform = waveform;
+    this.sound = sound;
     this.evidence = evidence;
     this.tags = prediction.tags;
     this.duration = prediction.duration_seconds;
@@ -158,6 +199,30 @@ export class Track extends EventTarget {
   /** Return the largest probability of a tag over time, 0 to 1. */
   peak(label) {
     return this._peaks.get(label);
+  }
+
+  /** Return the slot of time in which a tag has its largest probability. */
+  clearest(label) {
+    return this.evidence[label].curve.reduce((best, probability, slot, curve) => {
+      return probability > curve[best] ? slot : best;
+    }, 0);
+  }
+
+  /** Return the stretch that the window of a slot of time covers. */
+  window(slot) {
+    const { seconds, window_seconds: window } = Object.values(this.evidence)[0];
+    return { start: seconds[slot], end: Math.min(this.duration, seconds[slot] + window) };
+  }
+
+  /** Return the tags of a stretch with their evidence, by label; asked for once. */
+  stretch({ start, end }) {
+    const path = `v1/tracks/${this.id}/stretch?start=${start}&end=${end}`;
+    if (!this._stretches.has(path)) {
+      const asked = this._api.json(path).then(({ tags }) => tags);
+      asked.catch(() => this._stretches.delete(path));
+      this._stretches.set(path, asked);
+    }
+    return this._stretches.get(path);
   }
 
   /** Return the strength of a tag, in the whole track or a part of it, by which tags are sorted. */
@@ -193,8 +258,21 @@ export class Track extends EventTarget {
 }
 
 function progressText({ seconds, of: total }) {
-  const heard = Math.round(seconds);
-  return total ? `Listening, ${heard} of ${Math.round(total)} s` : `Listening, ${heard} s so far`;
+  return total ? `Listening, ${clock(seconds)} of ${clockEnd(total)}` : `Listening, ${clock(seconds)} so far`;
+}
+
+async function isKept(api, id) {
+  try {
+    await api.fetch(`v1/tracks/${id}/audio`, { method: "HEAD" });
+    return true;
+  } catch (error) {
+    if (problemOf(error).status !== 404) throw error;
+    return false;
+  }
+}
+
+function round(seconds) {
+  return Math.round(seconds * 100) / 100;
 }
 
 function highest(numbers, least) {

@@ -1,7 +1,6 @@
 // Results in words.
 
-import { clock, clockEnd, percent } from "./number.js";
-import { stretches } from "./stretches.js";
+import { percent } from "./number.js";
 
 const SURE = 0.5;
 const PERHAPS = 0.28;
@@ -12,25 +11,33 @@ const PERHAPS_IN_SUMMARY = 2;
 const MOST = 0.46;
 const LITTLE = 0.35;
 const SAME_ALL_THROUGH = 0.12;
+/* Choice: the brightness and the attacks that are named are those of about one in six tracks at either end. */
+const BRIGHT_HZ = 2050;
+const DARK_HZ = 850;
+const STRUCK_DECIBELS = 8.5;
+const HELD_DECIBELS = 3.5;
 
 /** Return whether only parts of a track have a tag. */
 export function inParts(track, label) {
   return track.probability(label) < SURE && track.peak(label) >= IN_PARTS;
 }
 
-/** Return the question about a tag: the text before its name and after it. */
-export function question(track, label) {
-  if (inParts(track, label)) return ["Why ", " in parts"];
-  const probability = track.probability(label);
-  return [probability >= SURE ? "Why " : probability >= PERHAPS ? "Why perhaps " : "Why not ", ""];
-}
-
-/** Return how certain a tag is, in words. */
+/** Return how certain a tag is in the whole track, in words. */
 export function verdict(track, label) {
   const whole = track.probability(label);
   if (!inParts(track, label)) return `${sureness(whole)}: ${percent(whole)}.`;
   const peak = track.peak(label);
   return `${sureness(peak)} in parts: up to ${percent(peak)}; ${percent(whole)} for the whole track.`;
+}
+
+/** Return whether a tag perhaps sounds somewhere in a track. */
+export function sounds(track, label) {
+  return track.peak(label) >= PERHAPS;
+}
+
+/** Return how certain a tag is in a stretch, in words, beside the whole track. */
+export function verdictOf(track, label, probability) {
+  return `${sureness(probability)} here: ${percent(probability)}; ${percent(track.probability(label))} for the whole track.`;
 }
 
 function sureness(probability) {
@@ -83,11 +90,7 @@ export function listed(words) {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }
 
-const DEPTHS = [
-  "the early layers: timbre, the plain colour of the sound",
-  "the middle layers: short patterns in it",
-  "the late layers: the impression as a whole",
-];
+const DEPTHS = ["by their plain timbre", "by short patterns in them", "by the impression as a whole"];
 
 /** Return the third of the network in which a level lies: 0 early, 1 middle, 2 late. */
 export function depth(level, levels) {
@@ -96,10 +99,18 @@ export function depth(level, levels) {
   return at < 1 / 3 ? 0 : at <= 2 / 3 ? 1 : 2;
 }
 
-/** Return a sentence about the scales and levels that decided on a tag. */
-export function decided(evidence, scales) {
+/**
+ * Return the plain sentence about a tag: what speaks for it or against it, and when it is clearest.
+ *
+ * @param {string} label
+ * @param {{log_odds: number, base: number, parts: object[]}} evidence of the tag, in the track or in a stretch
+ * @param {import("./scales.js").Scales} scales
+ * @param {{sounds: string, when: string}} told what the sound is like there, such as "bright ", and the time
+ */
+export function plainly(label, evidence, scales, { sounds, when }) {
+  const name = `${label[0].toUpperCase()}${label.slice(1)}`;
   const net = evidence.log_odds - evidence.base;
-  if (Math.abs(net) < LITTLE) return "The sound gives little evidence either way: it is close to an average track.";
+  if (Math.abs(net) < LITTLE) return `${name}: the sound says little for or against it${when}.`;
   const levels = new Map();
   for (const { extractor, level } of evidence.parts) {
     levels.set(extractor, Math.max(level, levels.get(extractor) ?? 0));
@@ -110,11 +121,29 @@ export function decided(evidence, scales) {
   }));
   const length = most(along, (part) => part.extractor);
   const layer = most(along, (part) => depth(part.level, levels.get(part.extractor)));
-  const what = net > 0 ? "What speaks for it" : "What speaks against it";
-  if (length === null && layer === null) return `${what} is spread over sounds of every length and all layers.`;
-  if (length === null) return `${what} comes from sounds of every length, mostly in ${DEPTHS[layer]}.`;
-  if (layer === null) return `${what} comes mostly from ${scales.words(length)}, in all layers.`;
-  return `${what} comes mostly from ${scales.words(length)}, in ${DEPTHS[layer]}.`;
+  const decided = `${sounds}sounds ${length === null ? "of every length" : scales.plain(length)}`;
+  const how = layer === null ? "" : `, ${DEPTHS[layer]}`;
+  return net > 0 ? `${name}: ${decided}${how}${when}.` : `${name}: ${decided} speak against it.`;
+}
+
+/** Return whether the sound of a track, or of a stretch of it, is bright, dark, struck or held, as in "bright ". */
+export function soundWords({ sound }, stretch = null) {
+  if (!sound) return "";
+  const inside = (_, place) => {
+    const second = (place + 0.5) * sound.hop_seconds;
+    return stretch === null || (second >= stretch.start && second <= stretch.end);
+  };
+  const mean = (values) => {
+    const kept = values.filter(inside).filter((value) => value !== null);
+    return kept.length ? kept.reduce((sum, value) => sum + value, 0) / kept.length : null;
+  };
+  const [brightness, attack] = [mean(sound.brightness_hz), mean(sound.attack_decibels)];
+  const words = [];
+  if (brightness !== null && brightness >= BRIGHT_HZ) words.push("bright");
+  if (brightness !== null && brightness <= DARK_HZ) words.push("dark");
+  if (attack !== null && attack >= STRUCK_DECIBELS) words.push("plucked or struck");
+  if (attack !== null && attack <= HELD_DECIBELS) words.push("held");
+  return words.length ? `${words.join(" ")} ` : "";
 }
 
 /** Return the kind of part with most of the contributions, or null if there is none. */
@@ -126,14 +155,13 @@ function most(parts, kindOf) {
   return share / total >= MOST && sums.size > 1 ? kind : null;
 }
 
-/** Return a sentence about a tag over the track. */
+/** Return a sentence about a tag in the windows of a track. */
 export function course(track, label) {
-  const evidence = track.evidence[label];
-  const low = Math.min(...evidence.curve);
-  const high = Math.max(...evidence.curve);
+  const { curve, window_seconds: window } = track.evidence[label];
+  const low = curve.reduce((least, value) => Math.min(least, value), 1);
+  const high = curve.reduce((most, value) => Math.max(most, value), 0);
   const range = `${percent(low)} to ${percent(high)}`;
-  if (high - low < SAME_ALL_THROUGH) return `It hardly changes over the track (${range}).`;
-  const [[start, end]] = stretches(evidence);
-  const clearest = `is clearest from ${clock(start)} to ${clockEnd(end)}.`;
-  return inParts(track, label) ? `It ${clearest}` : `Over the track it varies from ${range}, and it ${clearest}`;
+  const windows = `in windows of ${Math.round(window)} seconds`;
+  if (high - low < SAME_ALL_THROUGH) return `It hardly changes over the track (${range} ${windows}).`;
+  return `Over the track it varies from ${range} ${windows}.`;
 }
