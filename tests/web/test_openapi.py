@@ -36,11 +36,19 @@ ADDRESSES = [
     ("GET", "/v1/library"),
     ("GET", "/v1/library/search"),
     ("GET", "/v1/library/similar/{number}"),
+    ("GET", "/v1/library/map"),
+    ("GET", "/v1/library/map/tag"),
+    ("GET", "/v1/library/over-time"),
+    ("POST", "/v1/library/playlist"),
+    ("GET", "/v1/library/tracks/{number}"),
     ("GET", "/v1/library/tracks/{number}/audio"),
+    ("POST", "/v1/teaching"),
+    ("POST", "/v1/teaching/model"),
     ("GET", "/v1/live"),
 ]
 
 WITHOUT_PARAMETERS = [
+    ("GET", "/v1/library/map"),
     ("GET", "/health"),
     ("GET", "/metrics"),
     ("GET", "/v1/models"),

@@ -21,6 +21,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from earmark import __version__
 from earmark.tagging.tagger import Tagger
 from earmark.web import live, problems, routes
+from earmark.web.collection import LibraryMap
+from earmark.web.collection import router as collection_router
 from earmark.web.library import ServedLibrary
 from earmark.web.library import router as library_router
 from earmark.web.metrics import Metrics, MetricsMiddleware
@@ -29,6 +31,8 @@ from earmark.web.problem import MEDIA_TYPE, Problem, ProblemError
 from earmark.web.schemas import FAILURES, with_problems
 from earmark.web.server import running
 from earmark.web.settings import ServerSettings
+from earmark.web.teaching import Lessons
+from earmark.web.teaching import router as teaching_router
 from earmark.web.uploads import plain_name
 
 DESCRIPTION = "Tags sounds with a model, and explains when and why each tag was found."
@@ -46,7 +50,7 @@ SECURITY_HEADERS: Mapping[str, str] = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(self)",
 }
 OPEN = ("/", "/health", "/openapi.json")
 """Paths that need no token, besides the page's files."""
@@ -81,6 +85,7 @@ def make_app(settings: ServerSettings, tagger: Tagger, library: Path | None = No
     )
     app.state.settings = settings
     app.state.library = ServedLibrary(library, tagger.card) if library is not None else None
+    app.state.library_map, app.state.lessons = LibraryMap(), Lessons()
     app.include_router(routes.open_router)
     # This only describes the token in the OpenAPI document: the middleware checks it.
     token = [Security(HTTPBearer(auto_error=False, description="The server's token."))] if settings.token else []
@@ -89,6 +94,8 @@ def make_app(settings: ServerSettings, tagger: Tagger, library: Path | None = No
         routes.sounds_router,
         routes.tracks_router,
         library_router,
+        collection_router,
+        teaching_router,
         live.router,
     ):
         app.include_router(router, dependencies=token)

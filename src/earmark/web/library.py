@@ -102,9 +102,14 @@ class ServedLibrary:
         with Library(path):
             pass
 
+    @property
+    def folder(self) -> Path:
+        """The folder of the library file."""
+        return self._path.absolute().parent
+
     def summary(self) -> LibraryAnswer:
         """Return the number of tracks, and the name of the model that analysed them."""
-        with self._opened() as opened:
+        with self.opened() as opened:
             return LibraryAnswer(tracks=len(opened.vectors.ids), model=opened.card.name)
 
     def search(self, text: str, limit: int, offset: int, sort: Sort) -> SearchAnswer:
@@ -112,7 +117,7 @@ class ServedLibrary:
 
         Raises ProblemError (422) if the search cannot be parsed, asks for paths, or `like:` names no track.
         """
-        with self._opened() as opened:
+        with self.opened() as opened:
             try:
                 searching = opened.searching
                 for condition in searching.conditions(text):
@@ -134,7 +139,7 @@ class ServedLibrary:
 
     def similar_to(self, number: int, n: int, alike: Alike) -> FoundAnswer:
         """Return the tracks that are most similar to one of the library; raise ProblemError (404) if it is unknown."""
-        with self._opened() as opened:
+        with self.opened() as opened:
             opened.refuse_unknown(number)
             embedding = opened.library.database.embedding(number).astype(np.float32)
             return opened.nearest(embedding, n, alike, but=number)
@@ -144,7 +149,7 @@ class ServedLibrary:
 
         Raises ProblemError (409) if the library has vectors of another model, which cannot be compared.
         """
-        with self._opened() as opened:
+        with self.opened() as opened:
             own, theirs = ([e.hash for e in card.extractors] for card in (self._card, opened.card))
             if own != theirs:
                 raise ProblemError(problems.other_model(self._card.name, opened.card.name))
@@ -152,7 +157,7 @@ class ServedLibrary:
 
     def sound(self, number: int) -> Path:
         """Return the file of a track; raise ProblemError (404) if the track is unknown or its files are gone."""
-        with self._opened() as opened:
+        with self.opened() as opened:
             opened.refuse_unknown(number)
             paths = opened.library.database.paths_of(number, missing=False)
             existing = next((path for path in map(Path, paths) if path.is_file()), None)
@@ -161,7 +166,8 @@ class ServedLibrary:
             return existing
 
     @contextmanager
-    def _opened(self) -> Iterator[OpenLibrary]:
+    def opened(self) -> Iterator[OpenLibrary]:
+        """Give the library, open for one request."""
         try:
             with Library(self._path) as library:
                 if library.database.current_model() is None:

@@ -1,6 +1,6 @@
 """The schemas of the API: what requests and responses hold, as OpenAPI describes them, with examples."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -302,6 +302,50 @@ class SearchAnswer(BaseModel):
         description="Sentences about the search.", examples=[["no such tag: rainy; searched for slow, soft"]]
     )
     terms: list[SearchTerm]
+
+
+class MapAnswer(BaseModel):
+    """The tracks of a library as points from -1 to 1, in the order of their numbers."""
+
+    numbers: list[int] = Field(examples=[[7, 9]])
+    x: list[float] = Field(examples=[[0.12, -0.4]])
+    y: list[float] = Field(examples=[[0.3, 0.02]])
+    tags: list[int] = Field(description="Each track's most distinctive tag, as a place in `labels`.", examples=[[0, 1]])
+    labels: list[str] = Field(examples=[["guitar", "piano"]])
+    share: float = Field(description="How much of the variance between tracks the map shows, 0 to 1.", examples=[0.31])
+
+
+class MapTagAnswer(BaseModel):
+    """The probability of a tag in every track, in the order of the map."""
+
+    label: str = Field(examples=["guitar"])
+    probabilities: list[float] = Field(examples=[[0.91, 0.03]])
+
+
+class CurveAnswer(BaseModel):
+    """The probability of a tag along a track, in at most 64 equal parts of it."""
+
+    label: str = Field(examples=["guitar"])
+    curve: list[float] = Field(examples=[[0.9, 0.8]])
+
+
+class TrackCurves(BaseModel):
+    """The strongest tags of a track over time."""
+
+    number: int = Field(examples=[7])
+    tags: list[CurveAnswer]
+
+
+class CurvesAnswer(BaseModel):
+    """The strongest tags of some tracks over time."""
+
+    tracks: list[TrackCurves]
+
+
+class PlaylistRequest(BaseModel):
+    """The tracks of a playlist, in order."""
+
+    numbers: list[Annotated[int, Field(ge=1, le=2**62)]] = Field(max_length=100_000, examples=[[7, 9]])
 
 
 _PROBLEM = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemAnswer"}}}}

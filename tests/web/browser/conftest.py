@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from selenium.common.exceptions import SessionNotCreatedException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
-from web.browser.songs import write_song
+from web.browser.songs import write_short, write_song
 from web.browser.visitor import PATIENCE_SECONDS, Visitor
 from web.served import Served, served
 
@@ -16,6 +16,8 @@ from earmark.library.library import Library
 from earmark.tagging.tagger import Tagger, load
 
 ATTEMPTS = 5
+TRACKS = 23
+"""Tracks of the larger library: more than one page of results."""
 SWITCHES = (
     "--headless=new",
     "--no-sandbox",  # a container's root has none
@@ -98,6 +100,29 @@ def visitor(chromium: Chrome, page_server: Served) -> Iterator[Visitor]:
     """Somebody at the page; whatever they did, the browser complained of nothing."""
     visiting = Visitor(chromium, page_server.url)
     visiting.come()
+    yield visiting
+    assert visiting.log() == []
+    chromium.get("about:blank")
+
+
+@pytest.fixture(scope="session")
+def large_server(model: Tagger, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server with a library of a few more tracks than a page shows."""
+    folder = tmp_path_factory.mktemp("large")
+    for number in range(TRACKS):
+        write_short(folder / f"Track {number:02}.wav", 6 + number % 3, number)
+    path = folder / "large.earmark"
+    with Library(path, model) as library:
+        library.add(folder, jobs=1, low_priority=False)
+    with served(model, path) as running:
+        yield running
+
+
+@pytest.fixture
+def collector(chromium: Chrome, large_server: Served) -> Iterator[Visitor]:
+    """Somebody with that library."""
+    visiting = Visitor(chromium, large_server.url)
+    visiting.start()
     yield visiting
     assert visiting.log() == []
     chromium.get("about:blank")

@@ -34,8 +34,12 @@ def test_axe_finds_nothing(
 ) -> None:
     visitor.start(size=size, dark=dark)
     visitor.click(".library .chip")
-    visitor.eventually(lambda: visitor.text(".found"))
+    visitor.eventually(lambda: visitor.all(".tracks .strip"))
     assert violations(visitor) == []
+    visitor.click(".search a.button")
+    visitor.eventually(lambda: visitor.all(".points") and visitor.all(".map-chosen .button"))
+    assert violations(visitor) == []
+    visitor.click(".brand")
     visitor.bring(songs[0], songs[1])
     visitor.eventually(lambda: len(visitor.all(".tab.is-heard")) == 2)
     visitor.wait_for(".similar .entry")
@@ -56,12 +60,21 @@ def test_axe_finds_nothing(
     visitor.bring(letter)
     visitor.wait_for(".problem")
     assert violations(visitor) == []
+    visitor.click(".brand")
+    visitor.bring(*[songs[0]] * 5, letter)
+    visitor.eventually(lambda: visitor.all(".batch") and "5 files are ready, 1 failed." in visitor.text(".summary"))
+    assert violations(visitor) == []
 
 
 @pytest.mark.parametrize("size", [PHONE, (768, 1024), (1024, 768), DESKTOP], ids=lambda size: str(size[0]))
 def test_no_screen_is_too_narrow(visitor: Visitor, songs: list[Path], size: tuple[int, int]) -> None:
     visitor.start(size=size)
+    visitor.eventually(lambda: visitor.all(".tracks .strip"))
     assert visitor.sideways() <= 0
+    visitor.click(".search a.button")
+    visitor.wait_for(".points")
+    assert visitor.sideways() <= 0
+    visitor.click(".brand")
     visitor.bring(*songs[:2])
     visitor.eventually(lambda: len(visitor.all(".tab.is-heard")) == 2)
     visitor.wait_for(".similar .entry")

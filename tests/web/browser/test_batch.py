@@ -1,31 +1,14 @@
 """Many files are a table: it is sorted, filtered, saved, and kept."""
 
 import csv
-import wave
 from pathlib import Path
 
-import numpy as np
 import pytest
 from selenium.webdriver.common.keys import Keys
+from web.browser.songs import write_short
 from web.browser.visitor import PHONE, Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-RATE_HZ = 22_050
-
-
-def write_short(path: Path, seconds: float, seed: int) -> Path:
-    """A few seconds of noise that dies away again and again."""
-    generator = np.random.default_rng(seed)
-    samples = generator.normal(0, 0.2, round(seconds * RATE_HZ)) * np.exp(
-        -(np.arange(round(seconds * RATE_HZ)) % 5_000) / 1_000
-    )
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE_HZ)
-        file.writeframes((samples.clip(-1, 1) * 30_000).astype("<i2").tobytes())
-    return path
 
 
 @pytest.fixture(scope="module")

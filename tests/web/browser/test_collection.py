@@ -1,9 +1,11 @@
-"""The library on the page: searched, heard, opened, and what is like a track."""
+"""The library on the page: searched, sorted, filtered, heard, opened, saved, and what is like a track."""
 
+import csv
 from pathlib import Path
 
 import pytest
 from selenium.webdriver.common.keys import Keys
+from web.browser.conftest import TRACKS
 from web.browser.visitor import Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -16,23 +18,39 @@ def search(visitor: Visitor, query: str, told: str) -> None:
     visitor.eventually(lambda: visitor.text(".library [role='status']") == told)
 
 
+def names(visitor: Visitor) -> list[str]:
+    return visitor.texts(".library .tracks tbody th")
+
+
 def test_what_was_added_last_is_there_at_once(visitor: Visitor) -> None:
     visitor.start()
-    visitor.eventually(lambda: len(visitor.all(".found .entry")) == 3)
+    visitor.eventually(lambda: len(names(visitor)) == 3)
+    # Each has a tiny taggram.
+    visitor.eventually(lambda: len(visitor.all(".tracks .strip")) == 3)
 
 
-def test_a_search_finds_tracks_that_can_be_heard_and_opened(visitor: Visitor) -> None:
+def test_free_words_find_tracks_that_can_be_heard_and_opened(visitor: Visitor) -> None:
     visitor.start()
-    search(visitor, "piano>0 OR drums>0", "3 found")
-    assert len(visitor.all(".found .entry")) == 3
+    search(visitor, "drums second", "1 to 3 of 3")
+    assert names(visitor)[0] == "Second song"
     button = visitor.wait_for(".found .play")
-    name = str(button.get_attribute("data-name"))
     visitor.click_on(button)
-    visitor.eventually(lambda: button.get_attribute("aria-label") == f"Pause {name}")
+    visitor.eventually(lambda: button.get_attribute("aria-label") == "Pause Second song")
     visitor.click_on(button)
-    visitor.eventually(lambda: button.get_attribute("aria-label") == f"Play {name}")
-    visitor.click(".found .entry .button")
-    visitor.eventually(lambda: visitor.all(".result") and visitor.text("h1") == name)
+    visitor.eventually(lambda: button.get_attribute("aria-label") == "Play Second song")
+    visitor.click(".found .tracks th a")
+    visitor.eventually(lambda: visitor.all(".result") and visitor.text("h1") == "Second song")
+    visitor.driver.back()
+    visitor.eventually(lambda: names(visitor) and names(visitor)[0] == "Second song")
+    assert visitor.wait_for("#search").get_attribute("value") == "drums second"
+
+
+def test_a_search_has_a_link_and_survives_a_reload(visitor: Visitor) -> None:
+    visitor.come(path="/#/?q=drums%20first&sort=title")
+    visitor.eventually(lambda: names(visitor) == ["First song", "Second song", "Third song"])
+    assert visitor.wait_for("#search").get_attribute("value") == "drums first"
+    visitor.driver.refresh()
+    visitor.eventually(lambda: names(visitor) == ["First song", "Second song", "Third song"])
 
 
 def test_a_wrong_search_says_where(visitor: Visitor) -> None:
@@ -51,6 +69,12 @@ def test_nothing_found_is_told(visitor: Visitor) -> None:
     assert "No track fits" in visitor.text(".found")
 
 
+def test_a_note_tells_what_was_not_understood(visitor: Visitor) -> None:
+    visitor.start()
+    search(visitor, "xyzzyq drums", "1 to 3 of 3")
+    assert "xyzzyq" in visitor.text(".notes")
+
+
 def test_an_example_is_a_search(visitor: Visitor) -> None:
     visitor.start()
     chip = visitor.wait_for(".library .chip")
@@ -58,6 +82,51 @@ def test_an_example_is_a_search(visitor: Visitor) -> None:
     visitor.click_on(chip)
     visitor.eventually(lambda: visitor.text(".library [role='status']"))
     assert visitor.wait_for("#search").get_attribute("value") == query
+
+
+def test_pages_are_turned_and_sorted(collector: Visitor) -> None:
+    collector.eventually(lambda: len(names(collector)) == 20)
+    first = names(collector)
+    collector.click(".pages a.button")
+    collector.eventually(lambda: len(names(collector)) == TRACKS - 20)
+    assert collector.text(".library [role='status']") == f"21 to {TRACKS} of {TRACKS}"
+    assert not set(names(collector)) & set(first)
+    collector.driver.back()
+    collector.eventually(lambda: names(collector) == first)
+    lengths = collector.texts(".tracks td.number")
+    assert lengths != sorted(lengths)
+    collector.click("th.number .sort")
+    collector.eventually(lambda: collector.texts(".tracks td.number") == ["0:06"] * 8 + ["0:07"] * 8 + ["0:08"] * 4)
+    assert collector.wait_for("th.number").get_attribute("aria-sort") == "ascending"
+    collector.click("th.number .sort")
+    collector.eventually(lambda: names(collector) == first)
+
+
+def test_a_chip_keeps_only_tracks_with_its_tag(collector: Visitor) -> None:
+    collector.eventually(lambda: collector.all(".library > .chips .chip"))
+    label = str(collector.all(".library > .chips .chip")[0].get_attribute("data-label"))
+    collector.click(".library > .chips .chip")
+    pressed = collector.wait_for(".library > .chips .chip[aria-pressed='true']")
+    assert pressed.get_attribute("data-label") == label
+    assert f"{label}>0.5" in str(collector.wait_for("#search").get_attribute("value")).replace('"', "")
+    collector.click(".library > .chips .chip[aria-pressed='true']")
+    collector.eventually(lambda: collector.wait_for("#search").get_attribute("value") == "")
+
+
+def test_all_results_are_saved_as_a_table_and_a_playlist(collector: Visitor, tmp_path: Path) -> None:
+    collector.eventually(lambda: len(names(collector)) == 20)
+    collector.driver.execute_cdp_cmd("Page.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    csv_button, playlist_button = collector.all(".pages button")
+    collector.click_on(csv_button)
+    collector.eventually((tmp_path / "library.csv").exists)
+    with (tmp_path / "library.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["name"] for row in rows} == {f"Track {number:02}.wav" for number in range(TRACKS)}
+    collector.click_on(playlist_button)
+    collector.eventually((tmp_path / "earmark.m3u8").exists)
+    lines = (tmp_path / "earmark.m3u8").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "#EXTM3U"
+    assert len(lines) == 1 + 2 * TRACKS
 
 
 def test_what_is_like_a_track(visitor: Visitor, songs: list[Path]) -> None:
@@ -69,3 +138,5 @@ def test_what_is_like_a_track(visitor: Visitor, songs: list[Path]) -> None:
     visitor.press(Keys.ARROW_RIGHT)
     visitor.eventually(lambda: visitor.all(".choice input[value='sound']:checked"))
     visitor.eventually(lambda: len(visitor.all(".similar .entry")) == 3)
+    visitor.click(".similar .entry:last-child .button")
+    visitor.eventually(lambda: "#/track/library-" in visitor.driver.current_url)

@@ -5,10 +5,15 @@ import { element } from "./element.js";
 export const THEME_CHANGED = "earmark:theme";
 
 export class Drawing {
-  /** @param {(context: CanvasRenderingContext2D, width: number, height: number) => void} draw in CSS pixels */
-  constructor(draw, properties = {}) {
+  /**
+   * @param {(context: CanvasRenderingContext2D, width: number, height: number) => void} draw in CSS pixels
+   * @param {object} properties of the element
+   * @param {CanvasRenderingContext2DSettings} settings
+   */
+  constructor(draw, properties = {}, settings = {}) {
     this.canvas = element("canvas", { "aria-hidden": "true", ...properties });
     this._draw = draw;
+    this._settings = settings;
     this._observer = new ResizeObserver(() => this.redraw());
     this._observer.observe(this.canvas);
     this._onTheme = () => this.redraw();
@@ -23,7 +28,7 @@ export class Drawing {
     const sharpness = window.devicePixelRatio || 1;
     this.canvas.width = Math.round(width * sharpness);
     this.canvas.height = Math.round(height * sharpness);
-    const context = this.canvas.getContext("2d");
+    const context = this.canvas.getContext("2d", this._settings);
     context.scale(sharpness, sharpness);
     this._draw(context, width, height);
   }

@@ -8,6 +8,7 @@ import { stretches } from "./stretches.js";
 import { course, plainly, sounds, soundWords, verdict, verdictOf } from "./words.js";
 
 const STRETCHES = 5;
+const HAS = 0.5;
 
 /** Shows the evidence of one tag, in the whole track or in a stretch of it. */
 export class Evidence {
@@ -15,11 +16,13 @@ export class Evidence {
    * @param {import("./track.js").Track} track
    * @param {import("./scales.js").Scales} scales
    * @param {{play: (start: number, end: number) => void, hear: (slot: number) => void, whole: () => void}} wishes
+   * @param {import("./lessons.js").Lessons|null} lessons for a track of the library, whose tags can be told to be wrong
    */
-  constructor(track, scales, wishes) {
+  constructor(track, scales, wishes, lessons) {
     this._track = track;
     this._scales = scales;
     this._wishes = wishes;
+    this._lessons = lessons;
     this._isOpen = false;
     this._asked = 0;
     this.root = element("div", { class: "evidence" });
@@ -79,7 +82,39 @@ export class Evidence {
       ),
       stretch === null ? this._stretches(label) : this._ofStretch(label, stretch),
       how,
+      this._wrong(label),
     );
+  }
+
+  /** Return the button that tells that a tag is wrong, which is a thumb for teaching it. */
+  _wrong(label) {
+    const number = this._track.number;
+    if (this._lessons === null || number === null) return null;
+    const has = this._track.probability(label) < HAS;
+    const given = this._lessons.thumb(label, number) === has;
+    const give = () => {
+      this._lessons.give(label, number, has);
+      const again = this._wrong(label);
+      place.replaceWith(again);
+      again.querySelector("button").focus();
+    };
+    const place = element(
+      "p",
+      { class: "wrong-place" },
+      element(
+        "button",
+        { class: "chip", type: "button", "aria-pressed": String(given), on: { click: give } },
+        given ? "Noted as wrong" : has ? "Wrong: it has this tag" : "Wrong: it has no such tag",
+      ),
+      given
+        ? element(
+            "a",
+            { href: `#/teach?${new URLSearchParams({ word: label })}` },
+            `Teach ${label} from your corrections`,
+          )
+        : null,
+    );
+    return place;
   }
 
   _head(label, stretch) {

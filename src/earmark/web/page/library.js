@@ -1,37 +1,54 @@
-// The view of the library: a search over tags joined by AND, OR and NOT.
+// The view of the library: a search, its results as a table in pages, and what they are saved as.
 
+import { save, table } from "./download.js";
 import { element } from "./element.js";
-import { entry } from "./entry.js";
+import { entryName } from "./entry.js";
 import { icon } from "./icon.js";
-import { percent } from "./number.js";
+import { clock, percent } from "./number.js";
 import { problemCard, problemOf } from "./problem.js";
+import { strip } from "./strip.js";
+import { Table, tagList } from "./table.js";
 
 const SHOWN = 20;
-const LATEST = 6;
-const NOTHING = "No track fits. Ask for fewer tags, or set a lower bound such as piano>0.3.";
+const TOGETHER = 1000;
+const CHIPS = 12;
+const HAS = 0.5;
+const RELEVANCE = "relevance";
+const NOTHING = "No track fits. Ask for fewer things, or set a lower bound such as piano>0.3.";
 const EMPTY = "The library has no tracks yet. Add some with earmark library add FOLDER.";
 
 export class Library {
   /** @param {number} count of its tracks */
   constructor(page, count) {
     this._page = page;
+    this._asked = 0;
+    this._search = { q: "", offset: 0, sort: RELEVANCE };
+    this._shownFor = null;
+    this._strips = new Map();
     this._input = element("input", {
       id: "search",
       type: "search",
       autocomplete: "off",
       spellcheck: "false",
-      placeholder: "piano AND NOT vocals",
+      placeholder: "sad piano",
       "aria-describedby": "search-hint",
     });
-    this._told = element("p", { class: "unseen", role: "status" });
+    this._told = element("p", { class: "readout", role: "status" });
+    this._notes = element("div", { class: "notes" });
+    this._chips = element("div", { class: "chips", role: "group", "aria-label": "Only tracks with" });
     this._found = element("div", { class: "found" });
-    this._asked = 0;
-    const form = element(
-      "form",
-      { class: "search", role: "search", on: { submit: (event) => this._submit(event) } },
-      element("label", { class: "unseen", for: "search" }, "Search the library by tags"),
-      this._input,
-      element("button", { class: "button primary", type: "submit" }, icon("search"), element("span", {}, "Search")),
+    this._pages = element("nav", { class: "pages", "aria-label": "Pages of the results" });
+    this._table = new Table(
+      "Tracks of the library",
+      [
+        { name: "Play", hidden: true, cell: (track) => [this._play(track)] },
+        { name: "Title", sort: "title", heads: true, kind: "track-name", cell: (track) => [link(track)] },
+        { name: "Artist", sort: "artist", cell: ({ artist }) => [artist && artistOf(artist)] },
+        { name: "Tags", kind: "track-tags", cell: (track) => [tagsOf(track)] },
+        { name: "Over time", kind: "track-strip", cell: (track) => [this._strip(track)] },
+        { name: "Length", sort: "duration", kind: "number", cell: (track) => [clock(track.duration_seconds)] },
+      ],
+      (by) => this._go({ sort: this._search.sort === by ? RELEVANCE : by, offset: 0 }),
     );
     this.root = element(
       "section",
@@ -39,20 +56,42 @@ export class Library {
       element(
         "div",
         { class: "card-head" },
-        element("h2", {}, "Or pick from the library"),
+        element("h2", {}, "Your library"),
         element("p", { class: "readout" }, `${count.toLocaleString("en")} tracks`),
       ),
-      form,
+      this._form(),
       element(
         "p",
         { class: "hint", id: "search-hint" },
-        "Join tags with AND, OR and NOT: ",
+        "Tags, titles, artists; or AND, OR, NOT: ",
         ...this._examples().flatMap((query, place) => [place ? " " : "", this._example(query)]),
       ),
-      this._told,
+      this._notes,
+      this._chips,
       this._found,
+      this._pages,
     );
-    this._show("", LATEST);
+  }
+
+  /** Show the search of an address; the newest tracks for none. */
+  opened(parts = new URLSearchParams()) {
+    const offset = Math.max(0, Math.floor(Number(parts.get("from")) || 0));
+    this._search = { q: parts.get("q") ?? "", offset, sort: parts.get("sort") ?? RELEVANCE };
+    if (this._shownFor === this._address()) return;
+    if (document.activeElement !== this._input) this._input.value = this._search.q;
+    this._show();
+  }
+
+  _form() {
+    return element(
+      "form",
+      { class: "search", role: "search", on: { submit: (event) => this._submit(event) } },
+      element("label", { class: "unseen", for: "search" }, "Search the library"),
+      this._input,
+      element("button", { class: "button primary", type: "submit" }, icon("search"), element("span", {}, "Search")),
+      element("a", { class: "button", href: "#/map" }, icon("map"), element("span", {}, "Map")),
+      element("a", { class: "button", href: "#/teach" }, icon("up"), element("span", {}, "Teach")),
+    );
   }
 
   /** Return examples of searches with tags of this model. */
@@ -60,55 +99,199 @@ export class Library {
     const known = new Set(this._page.labels);
     /** @type {[string, string[]][]} */
     const wanted = [
+      ["calm piano", ["piano"]],
       ["piano AND NOT vocals", ["piano", "vocals"]],
       ["guitar>0.6 OR strings", ["guitar", "strings"]],
-      ["calmness AND slow", ["calmness", "slow"]],
     ];
     const fitting = wanted.filter(([, labels]) => labels.every((label) => known.has(label))).map(([query]) => query);
-    return fitting.length
-      ? fitting
-      : this._page.labels.slice(0, 2).map((label) => (/\s/.test(label) ? `"${label}"` : label));
+    return fitting.length ? fitting : this._page.labels.slice(0, 2).map(quoted);
   }
 
   _example(query) {
     const search = () => {
       this._input.value = query;
-      this._search(query);
+      this._go({ q: query, offset: 0 });
     };
     return element("button", { class: "chip", type: "button", on: { click: search } }, query);
   }
 
   _submit(event) {
     event.preventDefault();
-    this._search(this._input.value.trim());
+    this._go({ q: this._input.value.trim(), offset: 0 });
   }
 
-  _search(query) {
-    return query ? this._show(query, SHOWN) : this._show("", LATEST);
+  /** Go to the address of a search, which shows it; so that back, a reload and a link lead there. */
+  _go(changed) {
+    Object.assign(this._search, changed);
+    if (location.hash === this._address()) this._show();
+    else location.hash = this._address();
   }
 
-  /** Show the tracks that match a search, or the newest ones. */
-  async _show(query, count) {
+  _address({ q, offset, sort } = this._search) {
+    const parts = new URLSearchParams();
+    if (q) parts.set("q", q);
+    if (offset) parts.set("from", String(offset));
+    if (sort !== RELEVANCE) parts.set("sort", sort);
+    return `#/${parts.size ? `?${parts}` : ""}`;
+  }
+
+  _path(offset, limit) {
+    const { q, sort } = this._search;
+    return `v1/library/search?${new URLSearchParams({ q, sort, offset: String(offset), limit: String(limit) })}`;
+  }
+
+  /** Show the tracks of the search. */
+  async _show() {
     this._asked += 1;
     const asked = this._asked;
-    let shown;
-    let told;
+    this._shownFor = this._address();
+    const { q, offset } = this._search;
     try {
-      const { tracks } = await this._page.api.json(`v1/library/search?limit=${count}&q=${encodeURIComponent(query)}`);
-      told = !query ? "" : tracks.length ? `${tracks.length} found` : "Nothing found";
-      shown = tracks.length
-        ? element("ul", { class: "entries" }, ...tracks.map((track) => entry(this._page, track, query ? fit : null)))
-        : element("p", { class: "soft" }, query ? NOTHING : EMPTY);
+      const found = await this._page.api.json(this._path(offset, SHOWN));
+      if (asked !== this._asked) return;
+      this._page.preview.stop();
+      this._showFound(found);
     } catch (error) {
       const problem = problemOf(error);
-      told = problem.title;
-      shown = problemCard(problem);
-      if (problem.position !== null) this._pointAt(problem.position);
+      if (asked !== this._asked) return;
+      this._shownFor = null;
+      this._told.textContent = problem.title;
+      this._notes.replaceChildren();
+      this._chips.replaceChildren();
+      this._pages.replaceChildren(this._told);
+      this._found.replaceChildren(problemCard(problem));
+      if (problem.position !== null && this._input.value === q) this._pointAt(problem.position);
     }
-    if (asked !== this._asked) return;
-    this._page.preview.stop();
-    this._told.textContent = told;
-    this._found.replaceChildren(shown);
+  }
+
+  _showFound({ tracks, total, notes, strict }) {
+    const { q, offset, sort } = this._search;
+    this._strict = strict;
+    this._notes.replaceChildren(...notes.map((note) => element("p", { class: "soft" }, note)));
+    this._showChips(tracks);
+    if (tracks.length) {
+      this._table.show(tracks);
+      this._table.sorted(sort, false);
+      this._found.replaceChildren(this._table.root);
+      this._askStrips(tracks);
+    } else {
+      this._found.replaceChildren(element("p", { class: "soft" }, q || offset ? NOTHING : EMPTY));
+    }
+    this._told.textContent = tracks.length
+      ? `${offset + 1} to ${offset + tracks.length} of ${total.toLocaleString("en")}`
+      : "Nothing found";
+    this._showPages(total, tracks.length);
+  }
+
+  _showPages(total, count) {
+    const { offset } = this._search;
+    const turn = (name, from) =>
+      element("a", { class: "button", href: this._address({ ...this._search, offset: from }) }, name);
+    const button = (name, text, act) =>
+      element("button", { class: "button", type: "button", title: text, on: { click: act } }, icon("download"), name);
+    this._pages.replaceChildren(
+      this._told,
+      offset > 0 ? turn("Previous", Math.max(0, offset - SHOWN)) : "",
+      offset + count < total ? turn("Next", offset + SHOWN) : "",
+      count ? button("CSV", "All results as a table", () => this._saveCsv()) : "",
+      count ? button("M3U8", "All results as a playlist", () => this._savePlaylist()) : "",
+    );
+  }
+
+  /** Show the tags of the shown tracks as filters; those of the search are pressed. */
+  _showChips(tracks) {
+    const counts = new Map();
+    for (const { tags } of tracks) {
+      for (const { label, probability } of tags) {
+        if (probability >= HAS) counts.set(label, (counts.get(label) ?? 0) + 1);
+      }
+    }
+    const most = [...counts].sort((a, b) => b[1] - a[1]).map(([label]) => label);
+    const asked = this._page.labels.filter((label) => this._isAsked(label));
+    const labels = [...asked, ...most.filter((label) => !asked.includes(label)).slice(0, CHIPS)];
+    this._chips.replaceChildren(
+      ...labels.map((label) =>
+        element(
+          "button",
+          {
+            class: "chip",
+            type: "button",
+            "data-label": label,
+            "aria-pressed": String(asked.includes(label)),
+            on: { click: () => this._filter(label) },
+          },
+          label,
+        ),
+      ),
+    );
+  }
+
+  _isAsked(label) {
+    return this._search.q.split(" AND ").includes(having(label));
+  }
+
+  /** Add a tag to the search or take it out: in the strict language as a bound, else as a word. */
+  _filter(label) {
+    const { q } = this._search;
+    const parts = q.split(" AND ");
+    let next;
+    if (this._isAsked(label)) next = parts.filter((part) => part !== having(label)).join(" AND ");
+    else if (!q) next = having(label);
+    else if (!this._strict) next = `${q} ${quoted(label)}`;
+    else next = `${/\bOR\b/.test(q) ? `(${q})` : q} AND ${having(label)}`;
+    this._input.value = next;
+    this._go({ q: next, offset: 0 });
+  }
+
+  /** Return all results, in parts that the server gives at once. */
+  async _all() {
+    const all = [];
+    for (;;) {
+      const { tracks, total } = await this._page.api.json(this._path(all.length, TOGETHER));
+      all.push(...tracks);
+      if (!tracks.length || all.length >= total) return all;
+    }
+  }
+
+  async _saveCsv() {
+    const columns = ["number", "title", "artist", "album", "genre", "year", "name", "duration_seconds", "score"];
+    const rows = (await this._all()).map((track) => [
+      ...columns.map((name) => track[name] ?? ""),
+      track.tags.map(({ label, probability }) => `${label} ${probability.toFixed(3)}`).join("; "),
+    ]);
+    save("library.csv", table([[...columns, "tags"], ...rows]), "text/csv");
+  }
+
+  async _savePlaylist() {
+    await savePlaylist(
+      this._page.api,
+      (await this._all()).map(({ number }) => number),
+    );
+  }
+
+  /** Ask for the curves of the tracks whose tiny taggrams are not known yet. */
+  async _askStrips(tracks) {
+    const numbers = tracks.map(({ number }) => number).filter((number) => !this._strips.has(number));
+    if (!numbers.length) return;
+    const query = numbers.map((number) => `number=${number}`).join("&");
+    let found;
+    try {
+      found = (await this._page.api.json(`v1/library/over-time?${query}`)).tracks;
+    } catch (error) {
+      problemOf(error); // the table is complete without its pictures
+      return;
+    }
+    for (const { number, tags } of found) this._strips.set(number, tags);
+    for (const track of tracks) this._table.update(track, "Over time");
+  }
+
+  _strip({ number }) {
+    const tags = this._strips.get(number);
+    return tags ? strip(tags) : null;
+  }
+
+  _play(track) {
+    return this._page.preview.button(`v1/library/tracks/${track.number}/audio`, entryName(track));
   }
 
   /** Put the caret at the mistake in the search. */
@@ -118,8 +301,42 @@ export class Library {
   }
 }
 
-function fit({ why }) {
-  return why
-    .map(({ text, probability }) => (probability === null ? text : `${text} ${percent(probability)}`))
-    .join(", ");
+/** Save a playlist of tracks of the library, which plays them from the server. */
+export async function savePlaylist(api, numbers) {
+  const answer = await api.fetch("v1/library/playlist", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ numbers }),
+  });
+  save("earmark.m3u8", await answer.text(), "audio/x-mpegurl");
+}
+
+function link(track) {
+  return element("a", { href: `#/track/library-${track.number}`, title: track.name }, entryName(track));
+}
+
+function artistOf(artist) {
+  return element("span", { class: "track-artist", title: artist }, artist);
+}
+
+/** Return why a track was found, before its most probable tags. */
+function tagsOf({ why, tags }) {
+  const told = why
+    .filter(({ kind }) => kind !== "tag")
+    .map(({ kind, text, probability }) => {
+      return kind === "similar" ? `${percent(probability)} alike` : `${kind} ${text}`;
+    });
+  const asked = why.filter(({ kind }) => kind === "tag").map(({ text, probability }) => ({ label: text, probability }));
+  const rest = tags.filter(({ label }) => !asked.some((tag) => tag.label === label));
+  const list = tagList([...asked, ...rest]);
+  list.prepend(...told.map((text) => element("li", { class: "soft" }, text)));
+  return list;
+}
+
+function quoted(label) {
+  return /\s/.test(label) ? `"${label}"` : label;
+}
+
+function having(label) {
+  return `${quoted(label)}>${HAS}`;
 }

@@ -5,8 +5,10 @@ import { Batch } from "./batch.js";
 import { Comparison } from "./comparison.js";
 import { Dropping } from "./dropping.js";
 import { element } from "./element.js";
+import { Lessons } from "./lessons.js";
 import { Library } from "./library.js";
 import { Live } from "./live.js";
+import { LibraryMap } from "./map.js";
 import { Missing } from "./missing.js";
 import { Player } from "./player.js";
 import { Preview } from "./preview.js";
@@ -17,6 +19,7 @@ import { Scales } from "./scales.js";
 import { Start } from "./start.js";
 import { switchTheme } from "./switch.js";
 import { Tabs } from "./tabs.js";
+import { Teach } from "./teach.js";
 import { askToken } from "./token.js";
 import { Tracks } from "./tracks.js";
 import { summarySentence } from "./words.js";
@@ -26,6 +29,7 @@ export class Page {
     this.api = new Api(askToken);
     this.tracks = new Tracks(this.api);
     this.preview = new Preview(this.api);
+    this.lessons = new Lessons();
     this.labels = [];
     this.scales = null;
     this.library = null;
@@ -35,6 +39,8 @@ export class Page {
     this._live = new Live(this.api);
     this._results = new Map();
     this._batch = new Batch(this);
+    this._map = null;
+    this._teach = null;
     this._start = null;
     this._view = null;
     document.getElementById("strip").append(this._tabs.root);
@@ -139,8 +145,20 @@ export class Page {
     const [path, query] = location.hash.split("?");
     const [, kind, ...keys] = path.split("/");
     const parts = new URLSearchParams(query);
-    if (!kind) this._show(this._start, null, moved);
-    else if (kind === "batch" && !keys.length && this.tracks.batch.length) this._show(this._batch, "Many files", moved);
+    if (!kind) {
+      this.library?.opened(parts);
+      // A search that is typed on the page keeps the focus.
+      this._show(this._start, null, moved && this._view !== this._start);
+    } else if (kind === "map" && !keys.length && this.library) {
+      this._map ??= new LibraryMap(this);
+      this._show(this._map, "Map", moved && this._view !== this._map);
+      this._map.opened(parts);
+    } else if (kind === "teach" && !keys.length && this.library) {
+      this._teach ??= new Teach(this);
+      this._show(this._teach, "Teach", moved && this._view !== this._teach);
+      this._teach.opened(parts);
+    } else if (kind === "batch" && !keys.length && this.tracks.batch.length)
+      this._show(this._batch, "Many files", moved);
     else if (kind === "track" && keys.length === 1) this._showTrack(keys[0], parts, moved);
     else if (kind === "compare" && keys.length === 2) this._showPair(keys, moved);
     else this._show(new Missing(), "Nothing here", moved);
@@ -178,7 +196,8 @@ export class Page {
   _show(view, title, moved) {
     Player.current?.pause();
     this.preview.stop();
-    if (this._view instanceof Comparison) this._view.close();
+    if (this._view instanceof Comparison || (this._view instanceof LibraryMap && view !== this._view))
+      this._view.close();
     const focused = this._main.contains(document.activeElement) && this._view !== view;
     this._view = view;
     view.opened();

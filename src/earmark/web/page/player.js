@@ -56,8 +56,9 @@ export class Player extends EventTarget {
     try {
       await this._audio.play();
     } catch (error) {
-      // An early pause or a failed source ends here too; both have events of their own.
-      if (!["AbortError", "NotSupportedError"].includes(error.name)) throw error;
+      // An early pause or a failed source ends here too; both have events of their own. Before the first click a
+      // browser may refuse to play what is only pointed at.
+      if (!["AbortError", "NotSupportedError", "NotAllowedError"].includes(error.name)) throw error;
     }
   }
 

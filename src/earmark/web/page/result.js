@@ -31,11 +31,12 @@ export class Result {
     this.player = this._deck.player;
     this._tags = new Tags(track, choose);
     this._heatmap = new Heatmap(track, { choose, hear: (label, slot) => this._hear(label, slot) }, this._view);
-    this._evidence = new Evidence(track, page.scales, {
+    const wishes = {
       play: (start, end) => this.player.playFrom(start, end),
       hear: (slot) => this._hear(track.moment.tag, slot),
       whole: () => this._explain({ start: null, end: null }),
-    });
+    };
+    this._evidence = new Evidence(track, page.scales, wishes, page.library ? page.lessons : null);
     this._dock = new Dock(track, this.player, () => this._goToEvidence());
     this._compare = element("div", { class: "compare-place" });
     this.root = element(

@@ -55,11 +55,13 @@ export class Table {
     return this._rows.keys();
   }
 
-  /** Show one row anew. */
-  update(row) {
+  /** Show one row anew, or only its cell in the column with a name. */
+  update(row, name = null) {
     const old = this._rows.get(row);
     if (!old) return;
-    old.replaceChildren(...this._cells(row));
+    const place = this._columns.findIndex((column) => column.name === name);
+    if (place >= 0) old.children[place].replaceWith(this._cells(row)[place]);
+    else old.replaceChildren(...this._cells(row));
   }
 
   /** Mark the column by which the rows are sorted. */

@@ -76,6 +76,11 @@ export class Track extends EventTarget {
     return titleOf(this.name);
   }
 
+  /** The number of a track of the library, or null. */
+  get number() {
+    return this.key.startsWith(OF_LIBRARY) ? Number(this.key.slice(OF_LIBRARY.length)) : null;
+  }
+
   get finished() {
     return this.state === "heard" || this.state === "failed";
   }

@@ -1,0 +1,164 @@
+"""`/v1/library`: the collection as a whole: its map, its tags over time, and playlists of its tracks."""
+
+import asyncio
+import threading
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+from fastapi import APIRouter, Query, Request, Response
+
+from earmark.library.map import CollectionMap, map_of
+from earmark.tagging.bundle.card import find_tag
+from earmark.web import problems
+from earmark.web.library import Number, OpenLibrary, ServedLibrary, library_of
+from earmark.web.problems import ProblemError
+from earmark.web.schemas import (
+    CurveAnswer,
+    CurvesAnswer,
+    FoundTrack,
+    MapAnswer,
+    MapTagAnswer,
+    PlaylistRequest,
+    TrackCurves,
+)
+from earmark.web.serialise import shortened
+
+CURVES = 5
+"""The tags of a track whose curves are sent."""
+MOST_POINTS = 64
+"""The points of a curve, which is drawn in a hundred pixels or so."""
+PLAYLIST_TYPE = "audio/x-mpegurl"
+
+
+class LibraryMap:
+    """The map of a library, computed again only when the library has changed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._of: tuple[str, int, int] | None = None
+        self._map: CollectionMap | None = None
+
+    def of(self, opened: OpenLibrary) -> CollectionMap:
+        """Return the map of an open library; only one thread computes it."""
+        header = opened.vectors.header
+        key = (header.library, header.generation, header.model_id)
+        with self._lock:
+            if self._map is None or self._of != key:
+                self._map, self._of = map_of(opened.vectors, opened.card.labels), key
+            return self._map
+
+
+router = APIRouter(prefix="/v1/library", tags=["library"])
+
+
+@router.get("/map", summary="Lay the library out in two dimensions")
+async def library_map(request: Request) -> MapAnswer:
+    """Return all tracks as points; similar tracks are close together."""
+    library, kept = library_of(request), request.app.state.library_map
+
+    def laid_out() -> MapAnswer:
+        with library.opened() as opened:
+            found = kept.of(opened)
+        points = np.round(found.points.astype(np.float64), 4)
+        return MapAnswer(
+            numbers=found.ids.tolist(),
+            x=points[:, 0].tolist(),
+            y=points[:, 1].tolist(),
+            tags=found.tag.tolist(),
+            labels=list(found.labels),
+            share=found.share,
+        )
+
+    return await asyncio.to_thread(laid_out)
+
+
+@router.get("/map/tag", summary="Read the probability of a tag in all tracks")
+async def map_tag(
+    request: Request,
+    tag: Annotated[str, Query(max_length=200, description="Its label or a synonym.", examples=["guitar"])],
+) -> MapTagAnswer:
+    """Return the probability of a tag in every track, in the order of the map."""
+    library = library_of(request)
+
+    def probabilities() -> MapTagAnswer:
+        with library.opened() as opened:
+            place = find_tag(tag, opened.card.tags)
+            if place is None:
+                raise ProblemError(problems.unknown_tag(tag))
+            found = np.round(opened.vectors.probabilities[place].astype(np.float64), 3)
+            return MapTagAnswer(label=opened.card.labels[place], probabilities=found.tolist())
+
+    return await asyncio.to_thread(probabilities)
+
+
+@router.get("/over-time", summary="Read the strongest tags of tracks over time")
+async def over_time(
+    request: Request,
+    number: Annotated[list[int], Query(max_length=100, description="Numbers of tracks; repeat it.", examples=[[7, 9]])],
+) -> CurvesAnswer:
+    """Return the strongest tags of tracks over time as short curves; tracks without stored curves are left out."""
+    return await asyncio.to_thread(_curves, library_of(request), number)
+
+
+@router.post("/playlist", summary="Make a playlist", responses={200: {"content": {PLAYLIST_TYPE: {}}}})
+async def playlist(request: Request, wanted: PlaylistRequest) -> Response:
+    """Return a playlist (M3U8) of tracks, by the addresses at which this server plays them."""
+    library = library_of(request)
+    text = await asyncio.to_thread(_playlist, library, wanted.numbers, str(request.base_url))
+    return Response(text.encode(), headers={"Content-Type": PLAYLIST_TYPE})
+
+
+@router.get("/tracks/{number}", summary="Describe a track of the library")
+async def described(request: Request, number: Number) -> FoundTrack:
+    """Return a track as a search returns it."""
+    library = library_of(request)
+
+    def found() -> FoundTrack:
+        with library.opened() as opened:
+            opened.refuse_unknown(number)
+            track = opened.searching.track(number, 1.0)
+            if track is None:
+                raise ProblemError(problems.SOUND_GONE)
+            return opened.found_track(track)
+
+    return await asyncio.to_thread(found)
+
+
+def _curves(library: ServedLibrary, numbers: list[int]) -> CurvesAnswer:
+    with library.opened() as opened:
+        known = [number for number in dict.fromkeys(numbers) if number in opened.vectors.ids]
+        found = []
+        for number in known:
+            stored = opened.library.over_time(number)
+            if stored is None:
+                continue
+            strongest = np.argsort(-stored.probabilities.mean(axis=0), kind="stable")[:CURVES].tolist()
+            curves = _reduced(stored.probabilities[:, strongest])
+            tags = [
+                CurveAnswer(label=stored.labels[column], curve=shortened(curves[:, place].tolist()))
+                for place, column in enumerate(strongest)
+            ]
+            found.append(TrackCurves(number=number, tags=tags))
+    return CurvesAnswer(tracks=found)
+
+
+def _reduced(curves: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Return curves (windows, tags) with at most MOST_POINTS windows, each the mean of some."""
+    parts = np.array_split(curves.astype(np.float64), min(len(curves), MOST_POINTS))
+    return np.array([part.mean(axis=0) for part in parts])
+
+
+def _playlist(library: ServedLibrary, numbers: list[int], address: str) -> str:
+    lines = ["#EXTM3U"]
+    with library.opened() as opened:
+        searching = opened.searching
+        for number in dict.fromkeys(numbers):
+            track = searching.track(number, 1.0) if number in opened.vectors.ids else None
+            if track is None:
+                continue
+            shown = opened.found_track(track)
+            name = " - ".join(part for part in (shown.artist, shown.title) if part) if shown.title else shown.name
+            title = " ".join(name.split())  # a line break would end the entry
+            lines += [f"#EXTINF:{round(track.duration_seconds)},{title}", f"{address}v1/library/tracks/{number}/audio"]
+    return "\n".join(lines) + "\n"

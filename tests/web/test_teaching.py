@@ -1,0 +1,105 @@
+"""A word is taught from tracks of a library, over HTTP, and saved as the command saves it."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import soundfile
+from web.served import Served, problem, served
+
+from earmark.library.library import Library
+from earmark.tagging.tagger import Tagger
+
+pytest.importorskip("sklearn", reason="needs scikit-learn (extra: teach)")
+
+RATE_HZ = 22_050
+LOW, HIGH = range(1, 9), range(9, 17)
+
+
+@pytest.fixture(scope="module")
+def school(tagger: Tagger, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server with a library of eight low and eight high noises."""
+    folder = tmp_path_factory.mktemp("school")
+    generator = np.random.default_rng(0)
+    for number in range(16):
+        noise = generator.normal(0, 0.1, 6 * RATE_HZ)
+        smooth = np.convolve(noise, np.ones(30) / 30, "same") if number < 8 else np.diff(noise, prepend=0.0)
+        soundfile.write(folder / f"noise {number:02}.flac", smooth, RATE_HZ)
+    path = folder / "school.earmark"
+    with Library(path, tagger) as library:
+        library.add(folder, jobs=1, low_priority=False)
+    with served(tagger, path) as running:
+        yield running
+
+
+def lesson(**changed: object) -> dict[str, object]:
+    return {"word": "low", "yes": [1, 2, 3, 4, 5], "no": [9, 10, 11, 12, 13]} | changed
+
+
+def test_a_word_is_learned_and_all_tracks_have_it_at_once(school: Served) -> None:
+    answer = school.client.post("/v1/teaching", json=lesson(count=8))
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert (found["word"], found["examples"], found["total"]) == ("low", 5, 16)
+    assert found["quality"]["low"] <= found["quality"]["auc"] <= found["quality"]["high"]
+    assert found["quality"]["auc"] > 0.9
+    # What nobody named is recognised too, and asked about.
+    assert {each["track"]["number"] for each in found["best"]} == set(LOW)
+    assert {each["track"]["number"] for each in found["next"]} <= {6, 7, 8, 14, 15, 16}
+    assert found["next"]
+    chances = [each["probability"] for each in found["best"]]
+    assert chances == sorted(chances, reverse=True)
+
+
+def test_the_same_lesson_teaches_the_same(school: Served) -> None:
+    answers = [school.client.post("/v1/teaching", json=lesson()).json() for _ in range(2)]
+    assert answers[0] == answers[1]
+
+
+def test_without_thumbs_down_others_are_drawn(school: Served) -> None:
+    found = school.client.post("/v1/teaching", json=lesson(no=[])).json()
+    assert found["others"] == 5
+
+
+@pytest.mark.parametrize("changed", [{"yes": [1]}, {"yes": []}, {"yes": list(range(1, 17)), "no": []}])
+def test_too_few_examples_are_told(school: Served, changed: dict[str, object]) -> None:
+    problem(school.client.post("/v1/teaching", json=lesson(**changed)), 422, "cannot-teach")
+
+
+@pytest.mark.parametrize(
+    "changed", [{"word": ""}, {"word": " x"}, {"word": "a;"}, {"yes": [0]}, {"yes": ["a"]}, {"count": 0}]
+)
+def test_what_is_no_lesson_is_refused(school: Served, changed: dict[str, object]) -> None:
+    problem(school.client.post("/v1/teaching", json=lesson(**changed)), 422, "wrong-parameters")
+
+
+def test_a_track_that_is_unknown_is_refused(school: Served) -> None:
+    problem(school.client.post("/v1/teaching", json=lesson(no=[99])), 404, "unknown-number")
+
+
+def test_the_model_is_saved_as_the_command_saves_it(school: Served) -> None:
+    answer = school.client.post("/v1/teaching/model", json=lesson(name="low-noise"))
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["name"] == "low-noise"
+    problem(school.client.post("/v1/teaching/model", json=lesson(name="low-noise")), 409, "name-taken")
+
+
+def test_the_saved_model_tags(school: Served, tmp_path_factory: pytest.TempPathFactory) -> None:
+    from earmark.tagging.tagger import load
+
+    school.client.post("/v1/teaching/model", json=lesson(name="to-load"))
+    folder = next(tmp_path_factory.getbasetemp().glob("school*/to-load"))
+    taught = load(folder)
+    assert taught.labels == ("low",)
+    songs = sorted(folder.parent.glob("*.flac"))
+    assert taught.tag(songs[6]).probabilities[0] > 0.5 > taught.tag(songs[14]).probabilities[0]
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", "", ".", "..", "a b", "-x", "C:\\x"])
+def test_a_name_that_is_a_path_is_refused(school: Served, name: str) -> None:
+    problem(school.client.post("/v1/teaching/model", json=lesson(name=name)), 422, "wrong-parameters")
+
+
+def test_without_a_library_nothing_is_taught(tagger: Tagger) -> None:
+    with served(tagger) as running:
+        problem(running.client.post("/v1/teaching", json=lesson()), 404, "no-library")
