@@ -12,7 +12,7 @@ from earmark.library.map import CollectionMap, map_of
 from earmark.tagging.bundle.card import find_tag
 from earmark.web import problems
 from earmark.web.library import Number, OpenLibrary, ServedLibrary, library_of
-from earmark.web.problems import ProblemError
+from earmark.web.problem import ProblemError
 from earmark.web.schemas import (
     CurveAnswer,
     CurvesAnswer,

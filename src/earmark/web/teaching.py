@@ -18,7 +18,7 @@ from earmark.tagging.bundle.calibration import probabilities
 from earmark.tagging.tagger import Tagger
 from earmark.web import problems
 from earmark.web.library import OpenLibrary, library_of
-from earmark.web.problems import ProblemError
+from earmark.web.problem import ProblemError
 from earmark.web.schemas import FoundTrack
 from earmark.web.server import AServer
 
