@@ -115,7 +115,7 @@ def refuse_unknown_parameters(request: Request) -> None:
     """Raise ProblemError (422) if the query has a parameter that the address does not know, or one of them twice."""
     addresses = request.app.openapi()["paths"]
     described = addresses.get(request.scope["route"].path, {}).get(request.method.lower(), {})
-    known = [each["name"] for each in described.get("parameters", ()) if each["in"] == "query"]
+    known = {each["name"]: each["schema"] for each in described.get("parameters", ()) if each["in"] == "query"}
     given = [name for name, _ in request.query_params.multi_items()]
     wrong = [
         {
@@ -125,7 +125,7 @@ def refuse_unknown_parameters(request: Request) -> None:
             else f"Found an unknown parameter, expected {', '.join(known) or 'none'}",
         }
         for name in dict.fromkeys(given)
-        if name not in known or given.count(name) > 1
+        if name not in known or (given.count(name) > 1 and known[name].get("type") != "array")
     ]
     if wrong:
         raise ProblemError(problems.wrong_parameters(wrong))
