@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.library.free_words import Term, is_strict, read_words
+from earmark.library.free_words import MOST_TERMS, Term, is_strict, read_words
 from earmark.library.query import HasPath, HasWords, Like, OfYears
 from earmark.library.tag_names import TagNames
 from earmark.tagging.bundle.card import TagName
@@ -87,3 +87,9 @@ def test_no_text_is_wrong(text: str) -> None:
     found = read_words(text, NAMES)
     assert all(term.text for term in found.terms)
     assert bool(found.terms or found.conditions) == bool(text.strip())
+
+
+def test_only_so_many_terms_count() -> None:
+    found = read_words(" ".join(f"word{number}" for number in range(100)), NAMES)
+    assert (len(found.terms), found.left_out) == (MOST_TERMS, 100 - MOST_TERMS)
+    assert read_words("same " * 100, NAMES).left_out == 0

@@ -86,6 +86,9 @@ def test_a_result_says_why(described: Library) -> None:
         ("xyzzyx", "unknown", ()),
     ]
     assert result.notes == ("no such tag, and in no title, artist, album, genre or path: xyzzyx",)
+    assert described.search(" ".join(f"xyzzyx{number}" for number in range(40))).notes[1:] == (
+        "the search has too many words; the last 8 do not count",
+    )
     assert [str(each) for each in described.search("path:four music")[0].why] == ["path music"]
 
 

@@ -19,6 +19,8 @@ _TOKEN = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _AROUND_WORDS = "()[]{}<>\"'.,;:!?…"
+MOST_TERMS = 32
+"""How many terms of a search count; each costs some milliseconds in a large library."""
 _NEGATIONS = frozenset({"not", "no", "without"})
 _FILLER_WORDS = (
     "a an and are as at for from in is it me music my of on or some something song songs that the to track tracks "
@@ -42,10 +44,14 @@ class Term:
 
 @dataclass(frozen=True)
 class FreeSearch:
-    """A search in free words. conditions: what every track must fulfil."""
+    """A search in free words.
+
+    conditions: what every track must fulfil. left_out: how many terms do not count, because there are too many.
+    """
 
     terms: tuple[Term, ...]
     conditions: tuple[Condition, ...]
+    left_out: int = 0
 
     @property
     def places(self) -> tuple[int, ...]:
@@ -77,7 +83,8 @@ def read_words(text: str, names: TagNames) -> FreeSearch:
             terms.append(Term(phrase, names.place(phrase)))
     terms += _terms(words, names)
     telling = [term for term in terms if term.place is not None or folded(term.text) not in _FILLERS]
-    return FreeSearch(tuple(dict.fromkeys(telling or terms)), tuple(conditions))
+    each_once = tuple(dict.fromkeys(telling or terms))
+    return FreeSearch(each_once[:MOST_TERMS], tuple(conditions), len(each_once[MOST_TERMS:]))
 
 
 def _terms(words: Sequence[str], names: TagNames) -> list[Term]:

@@ -104,6 +104,7 @@ class _Ordered:
     """All results of a search, the best first.
 
     rows: (results,), their indices. score: (tracks,). places: the tags that the search names. similarity: (tracks,).
+    left_out: how many terms of the search do not count.
     """
 
     rows: npt.NDArray[np.int64]
@@ -111,6 +112,7 @@ class _Ordered:
     places: tuple[int, ...] = ()
     understood: tuple[Understood, ...] = ()
     similarity: Floats | None = None
+    left_out: int = 0
 
 
 class Searching:
@@ -152,7 +154,7 @@ class Searching:
             len(rows),
             offset,
             is_query,
-            _notes(ordered.understood, self.collection.labels),
+            _notes(ordered, self.collection.labels),
             tuple(self._meaning(each) for each in ordered.understood),
         )
 
@@ -189,7 +191,7 @@ class Searching:
         found = ranking(search, self.collection)
         places = tuple(dict.fromkeys(place for each in found.understood for place in each.places))
         rows = self._best_first(found.fits, found.evidence)
-        return _Ordered(rows, found.evidence, places, found.understood, found.similarity)
+        return _Ordered(rows, found.evidence, places, found.understood, found.similarity, search.left_out)
 
     def _best_first(self, fits: npt.NDArray[np.bool_], score: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
         """Return the indices of present tracks that fit, the best first; equal ones in the order of their adding."""
@@ -252,8 +254,9 @@ def _contains(tracks: npt.NDArray[np.int64], number: int) -> bool:
     return place < len(tracks) and int(tracks[place]) == number
 
 
-def _notes(understood: Sequence[Understood], labels: Sequence[str]) -> tuple[str, ...]:
-    """Say which words were not understood as the user may have meant them."""
+def _notes(ordered: _Ordered, labels: Sequence[str]) -> tuple[str, ...]:
+    """Say which words were not understood as the user may have meant them, and how many do not count."""
+    understood = ordered.understood
     notes = [
         f"no such tag: {each.term.text}; searched for {', '.join(labels[place] for place in each.places)}"
         for each in understood
@@ -262,4 +265,6 @@ def _notes(understood: Sequence[Understood], labels: Sequence[str]) -> tuple[str
     unknown = [each.term.text for each in understood if each.kind == "unknown"]
     if unknown:
         notes.append(f"no such tag, and in no title, artist, album, genre or path: {', '.join(unknown)}")
+    if ordered.left_out:
+        notes.append(f"the search has too many words; the last {ordered.left_out} do not count")
     return tuple(notes)
