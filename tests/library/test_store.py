@@ -207,3 +207,10 @@ def test_a_library_of_every_schema_can_be_read_where_it_cannot_be_written(tmp_pa
             assert [failure.path for failure in database.failures()] == ["/a.flac"]
             assert store.rows("SELECT folded FROM paths") == store.rows("SELECT original FROM writes") == []
         assert place.read_bytes() == before
+
+
+def test_a_python_without_full_text_search_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # No other module has this name, as FTS5 has none where SQLite was built without it.
+    monkeypatch.setattr(store, "MIGRATIONS", (*MIGRATIONS, ("CREATE VIRTUAL TABLE x USING fts5_of_nobody(a)",)))
+    with pytest.raises(LibraryError, match="no full-text search"):
+        Store(tmp_path / "music.earmark")

@@ -261,6 +261,8 @@ def _sentence(error: sqlite3.Error | OSError, folder: Path) -> str:
             f"the disk is full. Finished work is kept: free some space where {folder.absolute()} is, and run the same "
             "command again."
         )
+    if "no such module: fts5" in text:
+        return "this Python's SQLite has no full-text search (FTS5), which searches need. Use a Python that has it."
     if "locked" in text or "busy" in text:
         return f"another process has been writing for {BUSY_SECONDS:.0f} seconds. Wait for it, or end it."
     if "not a database" in text or "malformed" in text:
