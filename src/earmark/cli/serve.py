@@ -32,6 +32,12 @@ def serve(
         int, typer.Option(min=1, help="Number of uploads at a time; if more come, the slowest is given up.")
     ] = 32,
     max_megabytes: Annotated[float, typer.Option(min=0.001, help="Largest size of a sound.")] = 200.0,
+    max_batch_files: Annotated[int, typer.Option(min=1, help="Number of sounds in one batch.")] = 100,
+    max_batch_megabytes: Annotated[float, typer.Option(min=0.001, help="Size of the sounds in one batch.")] = 1_000.0,
+    webhook_host: Annotated[
+        list[str] | None,
+        typer.Option(help="Host name to which batches may send a webhook; repeat for more. None without it."),
+    ] = None,
     max_minutes: Annotated[float, typer.Option(min=0.01, help="Longest duration of a sound.")] = 60.0,
     time_limit: Annotated[float, typer.Option(min=1.0, help="Seconds that tagging a sound may take.")] = 300.0,
     keep_minutes: Annotated[
@@ -92,6 +98,9 @@ def serve(
         max_waiting=max_waiting,
         max_uploads=max_uploads,
         max_megabytes=max_megabytes,
+        max_batch_files=max_batch_files,
+        max_batch_megabytes=max_batch_megabytes,
+        webhook_hosts=tuple(webhook_host or ()),
         max_minutes=max_minutes,
         time_limit_seconds=time_limit,
         keep_minutes=keep_minutes,

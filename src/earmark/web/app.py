@@ -68,6 +68,7 @@ def make_app(settings: ServerSettings, tagger: Tagger, library: Path | None = No
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.openapi()  # described once, before the first request has to wait for it
         async with running(settings, tagger, metrics) as server:
             app.state.server = server
             yield
@@ -93,6 +94,7 @@ def make_app(settings: ServerSettings, tagger: Tagger, library: Path | None = No
         routes.service_router,
         routes.sounds_router,
         routes.tracks_router,
+        routes.batches_router,
         library_router,
         collection_router,
         teaching_router,

@@ -165,6 +165,13 @@ class ServedLibrary:
                 raise ProblemError(problems.SOUND_GONE)
             return existing
 
+    def known_sound(self, path: str) -> Path:
+        """Return a file by its path; raise ProblemError (404) unless it is in the library and there."""
+        with self._opened() as opened:
+            if opened.library.database.known_path(path) is None or not Path(path).is_file():
+                raise ProblemError(problems.SOUND_GONE)
+            return Path(path)
+
     @contextmanager
     def opened(self) -> Iterator[OpenLibrary]:
         """Give the library, open for one request."""

@@ -142,6 +142,13 @@ UNKNOWN_TRACK = Problem(
     "The server has no track with this identifier: it was removed, its time is over, or it never existed.",
     "Send the sound again.",
 )
+UNKNOWN_BATCH = Problem(
+    "unknown-batch",
+    404,
+    "There is no such batch",
+    "The server has no batch with this identifier: it was removed, its time is over, or it never existed.",
+    "Send the sounds again.",
+)
 NOT_FINISHED = Problem(
     "not-finished",
     409,

@@ -15,6 +15,7 @@ from fastapi.responses import FileResponse, StreamingResponse
 from earmark import __version__
 from earmark.tagging.features import read_features
 from earmark.web import problems
+from earmark.web.batches import BatchFile, allowed_webhook
 from earmark.web.events import event_response
 from earmark.web.job import Want
 from earmark.web.job_queue import ignore_messages
@@ -22,19 +23,25 @@ from earmark.web.library import AlikeIn, Count, library_of, name_of
 from earmark.web.metrics import MEDIA_TYPE
 from earmark.web.problem import ProblemError
 from earmark.web.schemas import (
+    BATCH_EVENTS,
+    BATCH_RESULTS,
     BUSY,
     SOUND_FILE,
     TRACK_EVENTS,
+    BatchAnswer,
+    BatchRequest,
     EmbedAnswer,
     FoundAnswer,
     HealthAnswer,
     LimitsAnswer,
     ModelAnswer,
     StartedAnswer,
+    StartedBatchAnswer,
     StretchAnswer,
     TagAnswer,
     TagNameAnswer,
     TrackAnswer,
+    batch_body,
     sound_body,
 )
 from earmark.web.serialise import features_beside, shortened
@@ -47,6 +54,7 @@ open_router = APIRouter(tags=["service"])
 service_router = APIRouter(tags=["service"])
 sounds_router = APIRouter(prefix="/v1", tags=["sounds"])
 tracks_router = APIRouter(prefix="/v1/tracks", tags=["tracks"])
+batches_router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
 PAGE_FOLDER = Path(__file__).with_name("page")
 
@@ -60,6 +68,9 @@ Name = Annotated[
 ]
 Identifier = Annotated[
     str, InPath(max_length=64, description="The identifier of a track, as `POST /v1/tracks` returns it.")
+]
+BatchIdentifier = Annotated[
+    str, InPath(max_length=64, description="The identifier of a batch, as `POST /v1/batches` returns it.")
 ]
 
 
@@ -302,3 +313,74 @@ async def find_similar_to_sound(
         return library.nearest(embedding, n, alike)
 
     return await asyncio.to_thread(nearest)
+
+
+@batches_router.post("", status_code=202, summary="Create a batch", responses=BUSY, openapi_extra=batch_body())
+async def create_batch(
+    request: Request,
+    server: AServer,
+    webhook: Annotated[
+        str,
+        Query(
+            max_length=2_000,
+            description="Where the server POSTs the counts when the batch is finished. Its host has to be allowed.",
+        ),
+    ] = "",
+) -> StartedBatchAnswer:
+    """Create a batch from the files of a form, or from tracks of the library. It is tagged later."""
+    address = allowed_webhook(webhook, server.settings)
+    server.queue.check()
+    server.batches.check()
+    folder = server.tracks.new_folder()
+    with ExitStack() as on_failure:
+        on_failure.callback(server.tracks.remove_folder, folder)
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
+            asked = BatchRequest.from_json(await server.uploads.receive_json(request))
+            library = library_of(request)
+            sounds = await asyncio.to_thread(
+                lambda: [*map(library.sound, asked.tracks), *map(library.known_sound, asked.paths)]
+            )
+            files = [BatchFile(name_of(sound), sound, False) for sound in sounds]
+        else:
+            uploads = await server.uploads.receive_many(request, folder)
+            files = [BatchFile(upload.name, upload.path, True) for upload in uploads]
+        if not 0 < len(files) <= server.settings.max_batch_files:
+            what = f"Found {len(files)} sounds, expected 1 to {server.settings.max_batch_files}"
+            raise ProblemError(problems.wrong_parameters([{"where": "body", "what": what}]))
+        batch = server.batches.add(server, files, folder, address)
+        on_failure.pop_all()
+    place = f"{server.settings.root_path}/v1/batches/{batch.id}"
+    return StartedBatchAnswer(id=batch.id, of=len(files), events=f"{place}/events", results=f"{place}/results")
+
+
+@batches_router.get("/{identifier}", summary="Read the state of a batch")
+async def read_batch(identifier: BatchIdentifier, server: AServer) -> BatchAnswer:
+    """Return how many sounds of a batch are done."""
+    batch = server.batches.get(identifier)
+    return BatchAnswer(id=batch.id, state=batch.state, done=batch.done, failed=batch.failed, of=len(batch.files))
+
+
+@batches_router.get(
+    "/{identifier}/events", summary="Follow a batch", responses=BATCH_EVENTS, response_class=StreamingResponse
+)
+async def follow_batch(identifier: BatchIdentifier, server: AServer) -> StreamingResponse:
+    """Stream the newest event and those after it: `progress`, and last `done` or `failed`."""
+    return event_response(server.batches.get(identifier).events)
+
+
+@batches_router.get(
+    "/{identifier}/results",
+    summary="Read the results of a batch",
+    responses=BATCH_RESULTS,
+    response_class=Response,
+)
+async def read_batch_results(identifier: BatchIdentifier, server: AServer) -> Response:
+    """Return one line of JSON for each sound that is done, in the order in which they were done."""
+    content = await asyncio.to_thread(server.batches.get(identifier).read_results)
+    return Response(content, media_type="application/x-ndjson")
+
+
+@batches_router.delete("/{identifier}", status_code=204, summary="Remove a batch")
+async def remove_batch(identifier: BatchIdentifier, server: AServer) -> None:
+    """Stop a batch and remove its results."""
+    server.batches.remove(server.batches.get(identifier))

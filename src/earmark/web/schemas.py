@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from earmark.web.problem import MEDIA_TYPE
+from earmark.web import problems
+from earmark.web.problem import MEDIA_TYPE, ProblemError
 
 
 class ProblemAnswer(BaseModel):
@@ -196,6 +197,44 @@ class StartedAnswer(BaseModel):
     id: str = Field(examples=["Lb0w0bQd3WqfXlZ2m6mT4g"])
     events: str = Field(examples=["/v1/tracks/Lb0w0bQd3WqfXlZ2m6mT4g/events"])
     audio: str = Field(examples=["/v1/tracks/Lb0w0bQd3WqfXlZ2m6mT4g/audio"])
+
+
+class BatchRequest(BaseModel):
+    """Tracks of the library, by their numbers or by the paths of their files."""
+
+    model_config = ConfigDict(extra="forbid")
+    tracks: list[int] = Field(default=[], examples=[[7, 12]])
+    paths: list[str] = Field(default=[], examples=[["/music/07 Gymnopédie.flac"]])
+
+    @classmethod
+    def from_json(cls, text: bytes) -> "BatchRequest":
+        """Read a request body; raise ProblemError (422) if it is none."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            wrong = [
+                {"where": ".".join(map(str, ("body", *each["loc"]))), "what": each["msg"]} for each in error.errors()
+            ]
+            raise ProblemError(problems.wrong_parameters(wrong)) from error
+
+
+class StartedBatchAnswer(BaseModel):
+    """A batch that was created: its identifier, its size, and the addresses of its events and its results."""
+
+    id: str = Field(examples=["Lb0w0bQd3WqfXlZ2m6mT4g"])
+    of: int = Field(examples=[40])
+    events: str = Field(examples=["/v1/batches/Lb0w0bQd3WqfXlZ2m6mT4g/events"])
+    results: str = Field(examples=["/v1/batches/Lb0w0bQd3WqfXlZ2m6mT4g/results"])
+
+
+class BatchAnswer(BaseModel):
+    """How far a batch is: how many of its sounds are done, and how many of these failed."""
+
+    id: str = Field(examples=["Lb0w0bQd3WqfXlZ2m6mT4g"])
+    state: Literal["running", "done", "failed"]
+    done: int = Field(examples=[12])
+    failed: int = Field(examples=[1])
+    of: int = Field(examples=[40])
 
 
 class WaveformAnswer(BaseModel):
@@ -398,6 +437,20 @@ TRACK_EVENTS: dict[int | str, dict[str, Any]] = {
 }
 """The response of the events of a track."""
 
+_BATCH_EVENTS = 'event: progress\ndata: {"done": 12, "failed": 1, "of": 40}\n\n'
+BATCH_EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": _BATCH_EVENTS}}}
+}
+"""The response of the events of a batch."""
+
+BATCH_RESULTS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Lines of JSON with `number`, `name`, and `result` (as of `/v1/tag`) or `problem`",
+        "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
+    }
+}
+"""The response of the results of a batch."""
+
 _LIVE_EVENTS = (
     "event: tags\n"
     'data: {"seconds": 12.539, "window_seconds": 10.0, "skipped_seconds": 0.0, "silent": false, "withheld": null, '
@@ -430,6 +483,22 @@ def sound_body(*, required: bool) -> dict[str, Any]:
             },
         }
     }
+
+
+def batch_body() -> dict[str, Any]:
+    """Return the description of a request body that is a batch."""
+    sounds = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
+    form = {"type": "object", "required": ["file"], "properties": {"file": sounds}}
+    numbers = {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 2**62}}
+    paths = {"type": "array", "items": {"type": "string"}}
+    library = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"tracks": numbers, "paths": paths},
+    }
+    content = {"multipart/form-data": {"schema": form}, "application/json": {"schema": library}}
+    description = "Sounds: fields `file` of a form, or tracks of the library."
+    return {"requestBody": {"required": True, "description": description, "content": content}}
 
 
 def with_problems(document: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from fastapi import Depends, Request
 
 from earmark.tagging.tagger import Tagger
 from earmark.web import problems
+from earmark.web.batches import SoundBatches
 from earmark.web.events import Event
 from earmark.web.job import JobProgress, SoundJob, Want
 from earmark.web.job_queue import JobQueue, JobWaiting, Slot, ignore_messages
@@ -42,6 +43,7 @@ class Server:
     queue: JobQueue
     tracks: Tracks
     uploads: Uploads
+    batches: SoundBatches
 
     async def end(self, hurried: Callable[[], bool]) -> None:
         """Give up uploads and waiting jobs, and wait for running jobs as long as the settings allow.
@@ -50,6 +52,7 @@ class Server:
         """
         self.uploads.end()
         await self.queue.drain(self.settings.grace_seconds, hurried)
+        await self.batches.clear()
         await self.tracks.clear()  # this also ends their streams of events
 
     def job(self, want: Want, sound: Path, answer: Path, name: str) -> SoundJob:
@@ -104,22 +107,25 @@ async def running(settings: ServerSettings, tagger: Tagger, metrics: Metrics) ->
             queue=JobQueue(settings, tagger, metrics),
             tracks=Tracks(settings, folder, metrics),
             uploads=Uploads(settings, metrics),
+            batches=SoundBatches(settings),
         )
-        sweeper = asyncio.create_task(_sweep(server.tracks))
+        sweeper = asyncio.create_task(_sweep(server))
         try:
             await server.queue.open()
             yield server
         finally:
             sweeper.cancel()
+            await server.batches.clear()
             await server.tracks.clear()
             await server.queue.close()
             server.uploads.close()
 
 
-async def _sweep(tracks: Tracks) -> None:
+async def _sweep(server: Server) -> None:
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
-        tracks.sweep()
+        server.tracks.sweep()
+        server.batches.sweep()
 
 
 def server_of(request: Request) -> Server:

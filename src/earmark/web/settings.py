@@ -16,7 +16,9 @@ class ServerSettings:
 
     jobs: sounds analysed at a time, each in a process of its own. max_waiting: sounds that may wait; the server refuses
     further ones. max_uploads: sounds that may be uploaded at a time; if more come, the slowest upload is given up.
-    max_megabytes, max_minutes: of one sound. time_limit_seconds: how long the analysis of one sound may take.
+    max_megabytes, max_minutes: of one sound. max_batch_files, max_batch_megabytes: of one batch. kept_batches: how many
+    batches the server keeps; it removes finished ones first. webhook_hosts: host names to which a batch may send a
+    webhook; none by default. time_limit_seconds: how long the analysis of one sound may take.
     memory_megabytes: how much memory a process may use for a sound, beyond its model. keep_minutes: how long the server
     keeps a track after the last request for it.
     kept_tracks, kept_megabytes: how many tracks the server keeps; it removes the oldest first. header_seconds: how long
@@ -36,6 +38,10 @@ class ServerSettings:
     max_uploads: int = 32
     max_megabytes: float = 200.0
     max_minutes: float = 60.0
+    max_batch_files: int = 100
+    max_batch_megabytes: float = 1_000.0
+    kept_batches: int = 20
+    webhook_hosts: tuple[str, ...] = ()
     time_limit_seconds: float = 300.0
     memory_megabytes: int = 2_048
     keep_minutes: float = 30.0
@@ -58,6 +64,8 @@ class ServerSettings:
             "max_waiting": 0,
             "max_uploads": 1,
             "kept_tracks": 1,
+            "max_batch_files": 1,
+            "kept_batches": 1,
             "max_connections": 1,
             "max_connections_of_client": 1,
             "grace_seconds": 0,
@@ -74,6 +82,7 @@ class ServerSettings:
             "kept_megabytes",
             "header_seconds",
             "idle_seconds",
+            "max_batch_megabytes",
         )
         for name in above_zero:
             if not getattr(self, name) > 0:

@@ -25,6 +25,7 @@ STEP_BYTES = 1 << 18
 """How much of a body is parsed and written at a time."""
 THREADS = 2
 """How many uploads are parsed and written at a time; a form can be made so that parsing it is slow."""
+JSON_BYTES = 1 << 20
 LONGEST_NAME = 200
 FIELD = "file"
 """The field of a form that holds the sound."""
@@ -127,6 +128,27 @@ class Uploads:
             raise ProblemError(problems.no_sound("The file is empty (0 bytes)."))
         self._metrics.uploaded_bytes.inc(size_bytes)
         return Upload(path, plain_name(name), size_bytes)
+
+    async def receive_many(self, request: Request, folder: Path) -> list[Upload]:
+        """Write the sounds of a form with many files to a folder. Raises the errors of `receive`."""
+        content_type = _content_type(request)
+        if not content_type.startswith("multipart/form-data"):
+            raise ProblemError(problems.wrong_type(content_type))
+        most_files = self._settings.max_batch_files
+        form = FormReader(content_type, FIELD, most_files)
+        paths = [folder / f"{number}.sound" for number in range(most_files)]
+        most_bytes = int(self._settings.max_batch_megabytes * 1_000_000) + FORM_BYTES
+        written = await self._write(request, paths, form, most_bytes)
+        self._metrics.uploaded_bytes.inc(sum(size_bytes for _, size_bytes in written))
+        uploads = [Upload(path, plain_name(name), size) for path, (name, size) in zip(paths, written, strict=False)]
+        for each in uploads:
+            each.path.touch()  # an empty file has a problem of its own among the results
+        return uploads
+
+    async def receive_json(self, request: Request) -> bytes:
+        """Return a body of JSON; raise ProblemError if it is too large (413) or too slow (408)."""
+        with self._take() as incoming:
+            return b"".join([content async for content in _steps(request, incoming, JSON_BYTES, self._settings)])
 
     async def _write(
         self, request: Request, paths: list[Path], form: FormReader | None, most_bytes: int

@@ -1,0 +1,221 @@
+"""Batches: tagging many sounds with one request; progress as events, results as lines of JSON."""
+
+import asyncio
+import http.client
+import json
+import logging
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import SplitResult, urlsplit
+
+from earmark.web import problems
+from earmark.web.events import Event, EventFeed
+from earmark.web.job_queue import ignore_messages
+from earmark.web.problem import Problem, ProblemError
+from earmark.web.settings import ServerSettings
+from earmark.web.tracks import IDENTIFIER_BYTES
+
+if TYPE_CHECKING:
+    from earmark.web.server import Server
+
+WEBHOOK_SECONDS = 10.0
+RETRY_SECONDS = 0.2
+"""How often a batch asks again for a slot of a full queue."""
+
+LOG = logging.getLogger("earmark.web")
+
+
+@dataclass(frozen=True)
+class BatchFile:
+    """One sound of a batch; `is_own` says whether it was uploaded, so that it is removed when it is done."""
+
+    name: str
+    path: Path
+    is_own: bool
+
+
+class SoundBatch:
+    """The sounds of one request, and how many of them are done."""
+
+    def __init__(self, files: list[BatchFile], folder: Path, webhook: SplitResult | None, used: float) -> None:
+        """`folder`: for the results. `used`: the time of the last request, in seconds."""
+        self.id = secrets.token_urlsafe(IDENTIFIER_BYTES)
+        self.files, self.folder, self.webhook, self.used = files, folder, webhook, used
+        self.results = folder / "results.jsonl"
+        self.results.touch()
+        self.done = self.failed = 0
+        self.task: asyncio.Task[None] | None = None
+        self.events = EventFeed(Event("progress", self.counts))
+
+    def read_results(self) -> bytes:
+        """Return the results so far; raise ProblemError (404) if the batch was removed meanwhile."""
+        try:
+            return self.results.read_bytes()
+        except FileNotFoundError as error:
+            raise ProblemError(problems.UNKNOWN_BATCH) from error
+
+    @property
+    def counts(self) -> dict[str, object]:
+        """How many sounds are done, how many of these failed, and how many there are."""
+        return {"done": self.done, "failed": self.failed, "of": len(self.files)}
+
+    @property
+    def state(self) -> Literal["running", "done", "failed"]:
+        """Whether the batch runs, is done, or was stopped."""
+        match self.events.newest.name:
+            case "done":
+                return "done"
+            case "failed":
+                return "failed"
+        return "running"
+
+    def write(self, number: int, record: dict[str, object] | Problem) -> None:
+        """Add the result of a sound: its tags, or the problem that it has."""
+        line: dict[str, object] = {"number": number, "name": self.files[number].name}
+        line |= {"problem": record.to_dict()} if isinstance(record, Problem) else {"result": record}
+        with self.results.open("ab") as file:
+            file.write(json.dumps(line, ensure_ascii=False).encode("utf-8") + b"\n")
+        self.done += 1
+        self.failed += isinstance(record, Problem)
+        self.events.publish(Event("progress", self.counts))
+
+
+class SoundBatches:
+    """All batches of a server, each with its results for a while; belongs to one event loop."""
+
+    def __init__(self, settings: ServerSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock`: in seconds."""
+        self._settings, self._clock = settings, clock
+        self._batches: dict[str, SoundBatch] = {}
+
+    def add(self, server: "Server", files: list[BatchFile], folder: Path, webhook: SplitResult | None) -> SoundBatch:
+        """Start a batch."""
+        batch = SoundBatch(files, folder, webhook, self._clock())
+        self._batches[batch.id] = batch
+        batch.task = asyncio.create_task(self._run(server, batch))
+        return batch
+
+    def check(self) -> None:
+        """Raise ProblemError (429) if there are too many batches and none of them is finished."""
+        if len(self._batches) >= self._settings.kept_batches:
+            finished = [batch for batch in self._batches.values() if batch.state != "running"]
+            if not finished:
+                raise ProblemError(problems.full(problems.SOON_SECONDS), problems.SOON)
+            self.remove(min(finished, key=lambda batch: batch.used))
+
+    def get(self, identifier: str) -> SoundBatch:
+        """Return a batch; raise ProblemError (404) for an unknown identifier."""
+        batch = self._batches.get(identifier)
+        if batch is None:
+            raise ProblemError(problems.UNKNOWN_BATCH)
+        batch.used = self._clock()
+        return batch
+
+    def remove(self, batch: SoundBatch, reason: Problem = problems.UNKNOWN_BATCH) -> None:
+        """Stop a batch, remove it with its results, and tell its followers the reason."""
+        self._batches.pop(batch.id, None)
+        batch.events.publish(Event("failed", reason.to_dict()))
+        if batch.task is not None:
+            batch.task.cancel()
+        shutil.rmtree(batch.folder, ignore_errors=True)
+
+    def sweep(self) -> None:
+        """Remove finished batches that nobody has asked for during the time that the settings allow."""
+        for batch in list(self._batches.values()):
+            if batch.state != "running" and self._clock() - batch.used > self._settings.keep_minutes * 60:
+                self.remove(batch)
+
+    async def clear(self) -> None:
+        """Remove all batches, as the server ends."""
+        tasks = [batch.task for batch in self._batches.values() if batch.task is not None]
+        for batch in list(self._batches.values()):
+            self.remove(batch, problems.ENDING)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, server: "Server", batch: SoundBatch) -> None:
+        """Tag the sounds of a batch, as many at a time as the server has processes, and tell the webhook."""
+        numbers = iter(range(len(batch.files)))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self._settings.jobs):
+                    group.create_task(self._tag(server, batch, numbers))
+        except* ProblemError as errors:
+            batch.events.publish(Event("failed", _first(errors).to_dict()))
+        else:
+            batch.events.publish(Event("done", batch.counts))
+        finally:
+            # Does nothing to a finished batch: this ends the events of one that met an unexpected error.
+            batch.events.publish(Event("failed", problems.UNFORESEEN.to_dict()))
+            batch.used = self._clock()
+        if batch.webhook is not None:
+            body = json.dumps({"batch": batch.id, "state": batch.state, **batch.counts}).encode("ascii")
+            try:
+                await asyncio.to_thread(_post, batch.webhook, body)
+            except (OSError, http.client.HTTPException) as error:
+                LOG.error("The webhook of a batch cannot be told: %s", error)
+
+    async def _tag(self, server: "Server", batch: SoundBatch, numbers: Iterator[int]) -> None:
+        """Tag one sound after another; raise ProblemError only if the server ends."""
+        for number in numbers:
+            file = batch.files[number]
+            answer = batch.folder / f"{number}.json"
+            try:
+                while True:
+                    try:
+                        slot = server.queue.take_slot()
+                        break
+                    except ProblemError as error:
+                        if error.problem.kind != "full":
+                            raise
+                    await asyncio.sleep(RETRY_SECONDS)  # requests that wait for their answer come first
+                with slot:
+                    job = server.job("tag", file.path, answer, file.name)
+                    await server.queue.run(job, ignore_messages)
+                batch.write(number, json.loads(await asyncio.to_thread(answer.read_bytes)))
+            except ProblemError as error:
+                if error.problem == problems.ENDING:
+                    raise
+                batch.write(number, error.problem)
+            finally:
+                answer.unlink(missing_ok=True)
+                if file.is_own:
+                    file.path.unlink(missing_ok=True)
+
+
+def _first(errors: BaseExceptionGroup[ProblemError]) -> Problem:
+    first = errors.exceptions[0]
+    return first.problem if isinstance(first, ProblemError) else problems.UNFORESEEN
+
+
+def _post(address: SplitResult, body: bytes) -> None:
+    """Send a webhook. Redirections are not followed, as they may lead to a host that is not allowed."""
+    kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
+    connection = kind(address.hostname or "", address.port, timeout=WEBHOOK_SECONDS)
+    try:
+        target = f"{address.path or '/'}{'?' if address.query else ''}{address.query}"
+        connection.request("POST", target, body, {"Content-Type": "application/json"})
+        status = connection.getresponse().status
+        if status >= 300:
+            raise http.client.HTTPException(f"{address.hostname} answered with status {status}")
+    finally:
+        connection.close()
+
+
+def allowed_webhook(webhook: str, settings: ServerSettings) -> SplitResult | None:
+    """Return the address of a webhook; raise ProblemError (422) unless the settings allow its host."""
+    if not webhook:
+        return None
+    try:
+        address = urlsplit(webhook)
+        _ = address.port
+    except ValueError:
+        address = urlsplit("")
+    if address.scheme not in ("http", "https") or (address.hostname or "") not in settings.webhook_hosts:
+        what = "Found an address whose host this server may not tell, expected one that --webhook-host allows"
+        raise ProblemError(problems.wrong_parameters([{"where": "query.webhook", "what": what}]))
+    return address

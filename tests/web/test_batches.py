@@ -1,0 +1,147 @@
+"""Many sounds with one request: each has a result or a problem, and one that is bad ends nothing."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from web.served import Served, eventually, problem, served
+
+from earmark.library.library import Library
+from earmark.tagging.tagger import Tagger
+
+
+def events(running: Served, address: str) -> list[tuple[str, dict[str, Any]]]:
+    found, name = [], ""
+    with running.client.stream("GET", address) as answer:
+        for line in answer.iter_lines():
+            if line.startswith("event: "):
+                name = line.removeprefix("event: ")
+            elif line.startswith("data: "):
+                found.append((name, json.loads(line.removeprefix("data: "))))
+    return found
+
+
+def finished(running: Served, **request: Any) -> list[dict[str, Any]]:
+    """The results of a batch, in the order of its sounds."""
+    answer = running.client.post("/v1/batches", **request)
+    assert answer.status_code == 202, answer.text
+    started = answer.json()
+    last = events(running, started["events"])[-1]
+    results = running.client.get(started["results"])
+    assert results.headers["content-type"] == "application/x-ndjson"
+    lines = [json.loads(line) for line in results.text.splitlines()]
+    failed = sum("problem" in line for line in lines)
+    counts = {"done": len(lines), "failed": failed, "of": started["of"]}
+    assert last == ("done", counts)
+    state = running.client.get(f"/v1/batches/{started['id']}").json()
+    assert state == {"id": started["id"], "state": "done", **counts}
+    assert len(lines) == started["of"]
+    return sorted(lines, key=lambda line: int(line["number"]))
+
+
+def test_each_file_has_its_result_or_its_problem(usual: Served, song: bytes) -> None:
+    contents = [("a.flac", song), ("bad.mp3", b"no sound"), ("empty.wav", b""), ("ö/b.flac", song)]
+    lines = finished(usual, files=[("file", each) for each in contents])
+    assert [line["name"] for line in lines] == ["a.flac", "bad.mp3", "empty.wav", "b.flac"]
+    assert ["result" in line for line in lines] == [True, False, False, True]
+    assert lines[1]["problem"]["type"] == lines[2]["problem"]["type"] == "urn:earmark:problem:no-sound"
+    alone = usual.client.post("/v1/tag", files={"file": ("a.flac", song)}).json()
+    assert lines[0]["result"] == alone
+    assert not list(usual.server.folder.rglob("*.sound"))
+
+
+def test_tracks_of_the_library_by_number_and_by_path(usual: Served, library_file: Path, music: Path) -> None:
+    path = str(music / "song 1.flac")
+    with Library(library_file) as library:
+        known = library.database.known_path(path)
+        assert known is not None
+    lines = finished(usual, json={"tracks": [1], "paths": [path]})
+    assert len(lines) == 2
+    assert lines[1]["name"] == "song 1.flac"
+    assert all(line["result"]["tags"] for line in lines)
+    assert Path(path).exists(), "a file of the library is never removed"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "kind"),
+    [
+        ({"json": {"tracks": [999]}}, 404, "unknown-number"),
+        ({"json": {"paths": ["/etc/passwd"]}}, 404, "sound-gone"),
+        ({"json": {"paths": ["\x00"]}}, 404, "sound-gone"),
+        ({"json": {}}, 422, "wrong-parameters"),
+        ({"json": {"track": [1]}}, 422, "wrong-parameters"),
+        ({"json": {"tracks": ["a"]}}, 422, "wrong-parameters"),
+        ({"content": b"{", "headers": {"Content-Type": "application/json"}}, 422, "wrong-parameters"),
+        ({"content": b"x", "headers": {"Content-Type": "audio/wav"}}, 415, "wrong-type"),
+        ({"files": {"sound": ("a", b"x")}}, 422, "wrong-parameters"),
+        ({"json": {"tracks": [1]}, "params": {"webhook": "http://localhost/"}}, 422, "wrong-parameters"),
+        ({"json": {"tracks": [1] * 200_000 * 3}}, 413, "too-large"),
+    ],
+)
+def test_what_is_no_batch_is_refused(usual: Served, sent: dict[str, Any], status: int, kind: str) -> None:
+    problem(usual.client.post("/v1/batches", **sent), status, kind)
+
+
+def test_a_batch_has_limits(tagger: Tagger) -> None:
+    with served(tagger, max_batch_files=2, max_batch_megabytes=1.0, max_megabytes=0.6) as running:
+        three = [("file", ("a.flac", b"x"))] * 3
+        problem(running.client.post("/v1/batches", files=three), 422, "wrong-parameters")
+        large = [("file", ("a.wav", bytes(550_000)))] * 2
+        problem(running.client.post("/v1/batches", files=large), 413, "too-large")
+        problem(running.client.post("/v1/batches", files=[("file", ("a", bytes(700_000)))]), 413, "too-large")
+        assert [path.name for path in running.server.folder.iterdir()] == ["lock"]
+
+
+def test_a_batch_is_removed_with_its_sounds(tagger: Tagger, song: bytes) -> None:
+    with served(tagger, kept_batches=1) as running:
+        files = [("file", (f"{number}.flac", song)) for number in range(8)]
+        started = running.client.post("/v1/batches", files=files).json()
+        problem(running.client.post("/v1/batches", files=files[:1]), 429, "full")
+        assert running.client.delete(f"/v1/batches/{started['id']}").status_code == 204
+        problem(running.client.get(started["results"]), 404, "unknown-batch")
+        eventually(lambda: [path.name for path in running.server.folder.iterdir()] == ["lock"])
+        first = running.client.post("/v1/batches", files=files[:1]).json()
+        events(running, first["events"])
+        finished(running, files=files[:1])  # takes the place of the finished one
+        problem(running.client.get(first["results"]), 404, "unknown-batch")
+
+
+@pytest.fixture
+def listener() -> Iterator[tuple[str, list[bytes]]]:
+    """A server that takes webhooks, and what it was told."""
+    told: list[bytes] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(302)
+            self.send_header("Location", "/elsewhere")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with HTTPServer(("127.0.0.1", 0), Hook) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/hook?a=1", told
+        server.shutdown()
+        thread.join()
+
+
+def test_a_webhook_is_told_once_where_its_host_is_allowed(
+    tagger: Tagger, song: bytes, listener: tuple[str, list[bytes]]
+) -> None:
+    address, told = listener
+    with served(tagger, webhook_hosts=("127.0.0.1",)) as running:
+        finished(running, files=[("file", ("a.flac", song))], params={"webhook": address})
+        eventually(lambda: len(told) == 1)
+        assert json.loads(told[0]) | {"batch": ""} == {"batch": "", "state": "done", "done": 1, "failed": 0, "of": 1}
+        for wrong in ("http://127.0.0.2/", "ftp://127.0.0.1/", "http://127.0.0.1.evil.example/", "http://[", "x"):
+            answer = running.client.post("/v1/batches", files={"file": ("a", song)}, params={"webhook": wrong})
+            assert problem(answer, 422, "wrong-parameters")["errors"]
+    assert len(told) == 1
