@@ -131,6 +131,18 @@ def test_the_token_is_asked_for_below_a_path_too(tagger: Tagger) -> None:
             assert httpx.get(running.url + address, trust_env=False).status_code == 200
 
 
+@pytest.mark.parametrize("keep", ["close", "keep-alive"])
+def test_who_is_refused_before_all_is_sent_can_read_why(usual: Served, keep: str) -> None:
+    """The client sends its whole body before it reads; a server that closes at once would reset the connection."""
+    body = bytes(5_000_000)
+    head = f"POST /v1/tag?bogus=1 HTTP/1.1\r\nHost: localhost\r\nConnection: {keep}\r\nContent-Type: audio/wav\r\n"
+    for _ in range(5):
+        with usual.connect() as connection:
+            connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+            answer = connection.recv(65_536)
+            assert answer.startswith(b"HTTP/1.1 422 ")
+
+
 def test_operations_have_names_that_read(usual: Served) -> None:
     paths = usual.client.get("/openapi.json").json()["paths"]
     names = [operation["operationId"] for methods in paths.values() for operation in methods.values()]

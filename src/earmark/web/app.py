@@ -26,7 +26,7 @@ from earmark.web.collection import router as collection_router
 from earmark.web.library import ServedLibrary
 from earmark.web.library import router as library_router
 from earmark.web.metrics import Metrics, MetricsMiddleware
-from earmark.web.middleware import CompressionMiddleware, HeadMiddleware, RootPathMiddleware
+from earmark.web.middleware import CompressionMiddleware, HeadMiddleware, LingerMiddleware, RootPathMiddleware
 from earmark.web.problem import MEDIA_TYPE, Problem, ProblemError
 from earmark.web.schemas import FAILURES, with_problems
 from earmark.web.server import running
@@ -109,6 +109,7 @@ def make_app(settings: ServerSettings, tagger: Tagger, library: Path | None = No
     app.add_middleware(MetricsMiddleware, metrics=metrics)
     app.add_middleware(CompressionMiddleware)
     app.add_middleware(HeadMiddleware)
+    app.add_middleware(LingerMiddleware)
     app.add_middleware(RootPathMiddleware, root_path=settings.root_path)
     return app
 

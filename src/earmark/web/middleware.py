@@ -1,7 +1,9 @@
 """What holds for all responses: HEAD, compression, and the path below which a proxy shows the server (ASGI)."""
 
 import asyncio
+import contextlib
 import gzip
+from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,6 +23,8 @@ COMPRESSED_TYPES = frozenset(
 LEAST_BYTES = 1_000
 """A response that is shorter is sent as it is: its headers are the most of it."""
 LEVEL = 6
+LINGER_SECONDS = 5.0
+"""How long the rest of a refused body is read, so that the client can read why it was refused."""
 
 
 class HeadMiddleware:
@@ -49,6 +53,47 @@ class HeadMiddleware:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
         await self._app({**scope, "method": "GET"}, receive_until_end, send_headers)
+
+
+class LingerMiddleware:
+    """Reads the rest of a body that is refused before it has arrived.
+
+    A connection that is closed with unread bytes is reset, and the client may lose the response that it was sent.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and end a response that reports a failure only after the body."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        ended = headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
+        failed = False
+
+        async def receive_and_note() -> Message:
+            nonlocal ended
+            message = await receive()
+            ended = ended or not message.get("more_body", False)
+            return message
+
+        async def send_and_linger(message: Message) -> None:
+            nonlocal failed
+            if message["type"] == "http.response.start":
+                gives_up = Headers(raw=message["headers"]).get("connection", "").lower() == "close"
+                failed = message["status"] >= HTTPStatus.BAD_REQUEST and not gives_up
+            elif failed and not ended and not message.get("more_body", False):
+                await send({**message, "more_body": True})
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LINGER_SECONDS):
+                        while not ended:
+                            await receive_and_note()
+                message = {"type": "http.response.body", "body": b"", "more_body": False}
+            await send(message)
+
+        await self._app(scope, receive_and_note, send_and_linger)
 
 
 class CompressionMiddleware:
