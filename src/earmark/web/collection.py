@@ -7,21 +7,14 @@ from typing import Annotated
 import numpy as np
 import numpy.typing as npt
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
 
 from earmark.library.map import CollectionMap, map_of
 from earmark.tagging.bundle.card import find_tag
 from earmark.web import problems
 from earmark.web.library import Number, OpenLibrary, ServedLibrary, library_of
-from earmark.web.problem import ProblemError
-from earmark.web.schemas import (
-    CurveAnswer,
-    CurvesAnswer,
-    FoundTrack,
-    MapAnswer,
-    MapTagAnswer,
-    PlaylistRequest,
-    TrackCurves,
-)
+from earmark.web.library_schemas import FoundTrack
+from earmark.web.problem import Problem, ProblemError
 from earmark.web.serialise import shortened
 
 CURVES = 5
@@ -29,6 +22,50 @@ CURVES = 5
 MOST_POINTS = 64
 """The points of a curve, which is drawn in a hundred pixels or so."""
 PLAYLIST_TYPE = "audio/x-mpegurl"
+
+
+class MapAnswer(BaseModel):
+    """The tracks of a library as points from -1 to 1, in the order of their numbers."""
+
+    numbers: list[int] = Field(examples=[[7, 9]])
+    x: list[float] = Field(examples=[[0.12, -0.4]])
+    y: list[float] = Field(examples=[[0.3, 0.02]])
+    tags: list[int] = Field(description="Each track's most distinctive tag, as a place in `labels`.", examples=[[0, 1]])
+    labels: list[str] = Field(examples=[["guitar", "piano"]])
+    share: float = Field(description="How much of the variance between tracks the map shows, 0 to 1.", examples=[0.31])
+
+
+class MapTagAnswer(BaseModel):
+    """The probability of a tag in every track, in the order of the map."""
+
+    label: str = Field(examples=["guitar"])
+    probabilities: list[float] = Field(examples=[[0.91, 0.03]])
+
+
+class CurveAnswer(BaseModel):
+    """The probability of a tag along a track, in at most 64 equal parts of it."""
+
+    label: str = Field(examples=["guitar"])
+    curve: list[float] = Field(examples=[[0.9, 0.8]])
+
+
+class TrackCurves(BaseModel):
+    """The strongest tags of a track over time."""
+
+    number: int = Field(examples=[7])
+    tags: list[CurveAnswer]
+
+
+class CurvesAnswer(BaseModel):
+    """The strongest tags of some tracks over time."""
+
+    tracks: list[TrackCurves]
+
+
+class PlaylistRequest(BaseModel):
+    """The tracks of a playlist, in order."""
+
+    numbers: list[Annotated[int, Field(ge=1, le=2**62)]] = Field(max_length=100_000, examples=[[7, 9]])
 
 
 class LibraryMap:
@@ -85,7 +122,7 @@ async def map_tag(
         with library.opened() as opened:
             place = find_tag(tag, opened.card.tags)
             if place is None:
-                raise ProblemError(problems.unknown_tag(tag))
+                raise ProblemError(unknown_tag(tag))
             found = np.round(opened.vectors.probabilities[place].astype(np.float64), 3)
             return MapTagAnswer(label=opened.card.labels[place], probabilities=found.tolist())
 
@@ -123,6 +160,17 @@ async def described(request: Request, number: Number) -> FoundTrack:
             return opened.found_track(track)
 
     return await asyncio.to_thread(found)
+
+
+def unknown_tag(tag: str) -> Problem:
+    """Describe a tag that the library's model does not have."""
+    return Problem(
+        "unknown-tag",
+        404,
+        "There is no such tag",
+        f"Found the tag {tag!r}, expected one of the model that analysed the library.",
+        "Choose one of the tags that `/v1/models` lists.",
+    )
 
 
 def _curves(library: ServedLibrary, numbers: list[int]) -> CurvesAnswer:

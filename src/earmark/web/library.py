@@ -23,9 +23,7 @@ from earmark.library.similarity import Alike, Choice, nearest
 from earmark.library.vectors import Vectors, open_vectors
 from earmark.tagging.bundle.card import Card
 from earmark.web import problems
-from earmark.web.problem import ProblemError
-from earmark.web.schemas import (
-    SOUND_FILE,
+from earmark.web.library_schemas import (
     FoundAnswer,
     FoundReason,
     FoundTag,
@@ -34,6 +32,8 @@ from earmark.web.schemas import (
     SearchAnswer,
     SearchTerm,
 )
+from earmark.web.problem import ProblemError
+from earmark.web.schemas import SOUND_FILE
 from earmark.web.sound_file import SoundFileResponse, media_type_of
 
 SHOWN_TAGS = 5
@@ -167,7 +167,7 @@ class ServedLibrary:
 
     def known_sound(self, path: str) -> Path:
         """Return a file by its path; raise ProblemError (404) unless it is in the library and there."""
-        with self._opened() as opened:
+        with self.opened() as opened:
             if opened.library.database.known_path(path) is None or not Path(path).is_file():
                 raise ProblemError(problems.SOUND_GONE)
             return Path(path)

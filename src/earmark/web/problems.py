@@ -212,48 +212,6 @@ def unknown_number(number: int, tracks: int) -> Problem:
     )
 
 
-def unknown_tag(tag: str) -> Problem:
-    """Describe a tag that the library's model does not have."""
-    return Problem(
-        "unknown-tag",
-        404,
-        "There is no such tag",
-        f"Found the tag {tag!r}, expected one of the model that analysed the library.",
-        "Choose one of the tags that `/v1/models` lists.",
-    )
-
-
-NO_TEACHING = Problem(
-    "no-teaching",
-    501,
-    "This server cannot be taught",
-    "The packages that teaching needs are not installed.",
-    'Install them on the server with: pip install "earmark[teach]"',
-)
-
-
-def cannot_teach(detail: str) -> Problem:
-    """Describe examples from which nothing can be learned."""
-    return Problem(
-        "cannot-teach",
-        422,
-        "These examples do not suffice",
-        detail,
-        "Give more tracks a thumb up, and some a thumb down.",
-    )
-
-
-def name_taken(name: str) -> Problem:
-    """Describe the name of a model that exists already."""
-    return Problem(
-        "name-taken",
-        409,
-        "There is already something of that name",
-        f"Found {name!r} beside the library, expected a new name.",
-        "Choose another name.",
-    )
-
-
 def wrong_search(detail: str, position: int) -> Problem:
     """Describe a search that cannot be parsed; `position` is that of the first wrong character, from 0."""
     return Problem(

@@ -20,6 +20,7 @@ from earmark.web.events import event_response
 from earmark.web.job import Want
 from earmark.web.job_queue import ignore_messages
 from earmark.web.library import AlikeIn, Count, library_of, name_of
+from earmark.web.library_schemas import FoundAnswer
 from earmark.web.metrics import MEDIA_TYPE
 from earmark.web.problem import ProblemError
 from earmark.web.schemas import (
@@ -31,7 +32,6 @@ from earmark.web.schemas import (
     BatchAnswer,
     BatchRequest,
     EmbedAnswer,
-    FoundAnswer,
     HealthAnswer,
     LimitsAnswer,
     ModelAnswer,

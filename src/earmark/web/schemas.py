@@ -1,6 +1,6 @@
 """The schemas of the API: what requests and responses hold, as OpenAPI describes them, with examples."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -264,127 +264,6 @@ class TrackAnswer(BaseModel):
     waveform: WaveformAnswer
     sound: SoundAnswer
     evidence: dict[str, EvidenceAnswer] = Field(description="Evidence of every tag, by label.")
-
-
-class LibraryAnswer(BaseModel):
-    """A library."""
-
-    tracks: int = Field(examples=[12_345])
-    model: str = Field(examples=["earmark-1"])
-
-
-class FoundTag(BaseModel):
-    """One of a track's most probable tags."""
-
-    label: str = Field(examples=["piano"])
-    group: str = Field(examples=["instrument"])
-    probability: float = Field(examples=[0.97])
-
-
-class FoundReason(BaseModel):
-    """Why a track was found: a tag, words in a field of its file's tags or in its path, or its similarity."""
-
-    kind: Literal["tag", "title", "artist", "album", "genre", "path", "similar"] = Field(examples=["tag"])
-    text: str = Field(description="The tag, the text of the field, or the words.", examples=["piano"])
-    probability: float | None = Field(
-        description="Of the tag; for `similar` the similarity, -1 to 1; otherwise null.", examples=[0.92]
-    )
-
-
-class FoundTrack(BaseModel):
-    """A track of the library."""
-
-    number: int = Field(examples=[7])
-    name: str = Field(examples=["07 Gymnopédie.flac"])
-    title: str | None = Field(description="From the file's own tags, as the following.", examples=["Gymnopédie"])
-    artist: str | None = Field(examples=["Leoni"])
-    album: str | None = Field(examples=["Evenings"])
-    genre: str | None = Field(examples=["Classical"])
-    year: int | None = Field(examples=[1999])
-    score: float = Field(
-        description="In the strict language the match, 0 to 1; in free words the evidence, any number; of similar "
-        "tracks the similarity, -1 to 1.",
-        examples=[0.93],
-    )
-    duration_seconds: float = Field(examples=[187.2])
-    tags: list[FoundTag]
-    why: list[FoundReason] = Field(description="Why a search found it; empty for similar tracks.")
-
-
-class FoundAnswer(BaseModel):
-    """Tracks of the library, best first."""
-
-    tracks: list[FoundTrack]
-
-
-class SearchTerm(BaseModel):
-    """How a word or words of a search in free words were understood."""
-
-    text: str = Field(examples=["sad"])
-    kind: Literal["tag", "nearest", "words", "unknown"] = Field(
-        description="A tag; no tag, so that the nearest are searched for; words of titles, names, genres or paths; or "
-        "none of these.",
-        examples=["tag"],
-    )
-    tags: list[str] = Field(description="The labels of the tags.", examples=[["sadness"]])
-    negated: bool = Field(description="Whether tracks without the tag are wanted.")
-
-
-class SearchAnswer(BaseModel):
-    """A part of the results of a search, best first."""
-
-    tracks: list[FoundTrack]
-    total: int = Field(description="The number of all results.", examples=[159])
-    offset: int = Field(description="How many results come before.", examples=[0])
-    strict: bool = Field(description="Whether the strict language was used, so that every result fulfils the search.")
-    notes: list[str] = Field(
-        description="Sentences about the search.", examples=[["no such tag: rainy; searched for slow, soft"]]
-    )
-    terms: list[SearchTerm]
-
-
-class MapAnswer(BaseModel):
-    """The tracks of a library as points from -1 to 1, in the order of their numbers."""
-
-    numbers: list[int] = Field(examples=[[7, 9]])
-    x: list[float] = Field(examples=[[0.12, -0.4]])
-    y: list[float] = Field(examples=[[0.3, 0.02]])
-    tags: list[int] = Field(description="Each track's most distinctive tag, as a place in `labels`.", examples=[[0, 1]])
-    labels: list[str] = Field(examples=[["guitar", "piano"]])
-    share: float = Field(description="How much of the variance between tracks the map shows, 0 to 1.", examples=[0.31])
-
-
-class MapTagAnswer(BaseModel):
-    """The probability of a tag in every track, in the order of the map."""
-
-    label: str = Field(examples=["guitar"])
-    probabilities: list[float] = Field(examples=[[0.91, 0.03]])
-
-
-class CurveAnswer(BaseModel):
-    """The probability of a tag along a track, in at most 64 equal parts of it."""
-
-    label: str = Field(examples=["guitar"])
-    curve: list[float] = Field(examples=[[0.9, 0.8]])
-
-
-class TrackCurves(BaseModel):
-    """The strongest tags of a track over time."""
-
-    number: int = Field(examples=[7])
-    tags: list[CurveAnswer]
-
-
-class CurvesAnswer(BaseModel):
-    """The strongest tags of some tracks over time."""
-
-    tracks: list[TrackCurves]
-
-
-class PlaylistRequest(BaseModel):
-    """The tracks of a playlist, in order."""
-
-    numbers: list[Annotated[int, Field(ge=1, le=2**62)]] = Field(max_length=100_000, examples=[[7, 9]])
 
 
 _PROBLEM = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemAnswer"}}}}

@@ -18,8 +18,8 @@ from earmark.tagging.bundle.calibration import probabilities
 from earmark.tagging.tagger import Tagger
 from earmark.web import problems
 from earmark.web.library import OpenLibrary, library_of
-from earmark.web.problem import ProblemError
-from earmark.web.schemas import FoundTrack
+from earmark.web.library_schemas import FoundTrack
+from earmark.web.problem import Problem, ProblemError
 from earmark.web.server import AServer
 
 if TYPE_CHECKING:
@@ -36,6 +36,14 @@ GROUP = "taught"
 
 Floats = npt.NDArray[np.float32]
 Number = Annotated[int, Field(ge=1, le=2**62)]
+
+NO_TEACHING = Problem(
+    "no-teaching",
+    501,
+    "This server cannot be taught",
+    "The packages that teaching needs are not installed.",
+    'Install them on the server with: pip install "earmark[teach]"',
+)
 
 
 class LessonRequest(BaseModel):
@@ -90,7 +98,7 @@ class SavedAnswer(BaseModel):
 
 
 @dataclass(frozen=True, eq=False)
-class Recordings:
+class LibraryVectors:
     """The tracks of a library: `numbers` (tracks,), `vectors` (tracks, columns) float32, and the folder of each."""
 
     numbers: npt.NDArray[np.int64]
@@ -104,7 +112,7 @@ class Lessons:
     def __init__(self) -> None:
         self._lock = threading.Lock()
 
-    def learn(self, opened: OpenLibrary, base: Bundle, wanted: LessonRequest) -> "tuple[Taught, Recordings, int]":
+    def learn(self, opened: OpenLibrary, base: Bundle, wanted: LessonRequest) -> "tuple[Taught, LibraryVectors, int]":
         """Return the taught model, all tracks, and the number of examples without the word.
 
         Raises ProblemError: 409 if the library's vectors are of another model, 422 if the examples do not suffice, and
@@ -115,11 +123,11 @@ class Lessons:
             from earmark.teaching.teach import Lesson, teach
             from earmark.training.bundling.platt import fit_calibration
         except ModuleNotFoundError as error:
-            raise ProblemError(problems.NO_TEACHING) from error
+            raise ProblemError(NO_TEACHING) from error
         own, theirs = ([each.hash for each in card.extractors] for card in (base.card, opened.card))
         if own != theirs:
             raise ProblemError(problems.other_model(base.card.name, opened.card.name))
-        tracks = recordings(opened)
+        tracks = library_vectors(opened)
         rows, has = _examples(tracks, wanted)
         names = [str(tracks.numbers[row]) for row in rows]
         groups = _groups([tracks.folders[row] for row in rows], has, names)
@@ -129,7 +137,7 @@ class Lessons:
                 examples = examples_of(tracks.vectors[rows], words, groups, names)
                 taught = teach(base, examples, Lesson(wanted.word, GROUP, LEAST_EXAMPLES, SEED), fit_calibration)
             except TeachingError as error:
-                raise ProblemError(problems.cannot_teach(str(error))) from error
+                raise ProblemError(cannot_teach(str(error))) from error
         return taught, tracks, has.count(False)
 
 
@@ -157,7 +165,7 @@ async def save(request: Request, server: AServer, wanted: SaveRequest) -> SavedA
     def saved() -> SavedAnswer:
         folder = library.folder / wanted.name
         if folder.exists():
-            raise ProblemError(problems.name_taken(wanted.name))
+            raise ProblemError(name_taken(wanted.name))
         with library.opened() as opened:
             taught, _, _ = lessons.learn(opened, server.tagger.bundle, wanted)
         try:
@@ -169,11 +177,33 @@ async def save(request: Request, server: AServer, wanted: SaveRequest) -> SavedA
     return await asyncio.to_thread(saved)
 
 
-def recordings(opened: OpenLibrary) -> Recordings:
+def cannot_teach(detail: str) -> Problem:
+    """Describe examples from which nothing can be learned."""
+    return Problem(
+        "cannot-teach",
+        422,
+        "These examples do not suffice",
+        detail,
+        "Give more tracks a thumb up, and some a thumb down.",
+    )
+
+
+def name_taken(name: str) -> Problem:
+    """Describe the name of a model that exists already."""
+    return Problem(
+        "name-taken",
+        409,
+        "There is already something of that name",
+        f"Found {name!r} beside the library, expected a new name.",
+        "Choose another name.",
+    )
+
+
+def library_vectors(opened: OpenLibrary) -> LibraryVectors:
     """Return the tracks of an open library that have files and vectors of its current model."""
     rows = list(_rows(opened))
     vectors = np.array([vector for _, _, vector in rows], np.float32)
-    return Recordings(
+    return LibraryVectors(
         np.array([number for number, _, _ in rows], np.int64),
         vectors.reshape(len(rows), opened.card.vector_width),
         tuple(folder for _, folder, _ in rows),
@@ -195,7 +225,7 @@ def _rows(opened: OpenLibrary) -> Iterator[tuple[int, str, npt.NDArray[np.float1
             )
 
 
-def _examples(tracks: Recordings, wanted: LessonRequest) -> tuple[list[int], list[bool]]:
+def _examples(tracks: LibraryVectors, wanted: LessonRequest) -> tuple[list[int], list[bool]]:
     """Return the rows of the examples and whether each has the word; tracks that nobody named are drawn without it."""
     place = {number: row for row, number in enumerate(tracks.numbers.tolist())}
     for number in (*wanted.yes, *wanted.no):
@@ -218,7 +248,7 @@ def _groups(folders: Sequence[str], has: Sequence[bool], names: Sequence[str]) -
 
 
 def _answer(
-    opened: OpenLibrary, taught: "Taught", tracks: Recordings, wanted: LessonRequest, others: int
+    opened: OpenLibrary, taught: "Taught", tracks: LibraryVectors, wanted: LessonRequest, others: int
 ) -> LessonAnswer:
     from earmark.teaching.next_tracks import Candidate, next_tracks
 

@@ -34,7 +34,7 @@ def test_axe_finds_nothing(
 ) -> None:
     visitor.start(size=size, dark=dark)
     visitor.click(".library .chip")
-    visitor.eventually(lambda: visitor.all(".tracks .strip"))
+    visitor.eventually(lambda: visitor.all(".tracks .tiny"))
     assert violations(visitor) == []
     visitor.click(".search a.button")
     visitor.eventually(lambda: visitor.all(".points") and visitor.all(".map-chosen .button"))
@@ -69,7 +69,7 @@ def test_axe_finds_nothing(
 @pytest.mark.parametrize("size", [PHONE, (768, 1024), (1024, 768), DESKTOP], ids=lambda size: str(size[0]))
 def test_no_screen_is_too_narrow(visitor: Visitor, songs: list[Path], size: tuple[int, int]) -> None:
     visitor.start(size=size)
-    visitor.eventually(lambda: visitor.all(".tracks .strip"))
+    visitor.eventually(lambda: visitor.all(".tracks .tiny"))
     assert visitor.sideways() <= 0
     visitor.click(".search a.button")
     visitor.wait_for(".points")

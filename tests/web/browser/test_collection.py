@@ -26,7 +26,7 @@ def test_what_was_added_last_is_there_at_once(visitor: Visitor) -> None:
     visitor.start()
     visitor.eventually(lambda: len(names(visitor)) == 3)
     # Each has a tiny taggram.
-    visitor.eventually(lambda: len(visitor.all(".tracks .strip")) == 3)
+    visitor.eventually(lambda: len(visitor.all(".tracks .tiny")) == 3)
 
 
 def test_free_words_find_tracks_that_can_be_heard_and_opened(visitor: Visitor) -> None:

@@ -1,5 +1,6 @@
 """A file becomes a track: what it is, on one page, until it is closed."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,21 @@ def _base64(file: Path) -> str:
     import base64
 
     return base64.b64encode(file.read_bytes()).decode("ascii")
+
+
+def test_the_example_is_a_track(visitor: Visitor) -> None:
+    visitor.start()
+    visitor.click_on(next(each for each in visitor.all(".drop-choices button") if each.text == "Try an example"))
+    visitor.wait_for(".result")
+    assert visitor.text("h1") == "Example song"
+    visitor.click(".deck .play")
+    visitor.eventually(lambda: visitor.playing() and visitor.position() > 0.2)
+
+
+def test_the_microphone_makes_a_track(visitor: Visitor) -> None:
+    visitor.start()
+    visitor.click(".record")
+    visitor.eventually(lambda: re.match(r"Stop, 0:0[1-9]", visitor.text(".record")))
+    visitor.click(".record")
+    visitor.wait_for(".result")
+    assert visitor.text("h1").startswith("Recording ")

@@ -101,14 +101,15 @@ def make(root: Path, count: int, seed: int, say: Say) -> tuple[AnnotatedTrack, .
     (root / "audio").mkdir(parents=True, exist_ok=True)
     tracks = []
     for number, plan in enumerate(draw_tracks(count, seed), start=1):
-        tracks.append(_rendered(root, plan))
+        tracks.append(render_track(root, plan))
         if number % TELL_TRACKS == 0 or number == count:
             say(f"{number} of {count} tracks")
             write_tracks(root, tracks)
     return tuple(tracks)
 
 
-def _rendered(root: Path, plan: PlannedTrack) -> AnnotatedTrack:
+def render_track(root: Path, plan: PlannedTrack) -> AnnotatedTrack:
+    """Render a planned track into the folder `audio` of a root, which exists; raises as `make` does."""
     generator = np.random.default_rng(plan.seed)
     file = f"audio/{plan.track}.flac"
     with tempfile.TemporaryDirectory() as folder:

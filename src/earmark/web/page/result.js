@@ -133,7 +133,8 @@ export class Result {
   }
 
   _goToEvidence() {
-    this._evidence.root.scrollIntoView({ behavior: "smooth", block: "center" });
+    const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth";
+    this._evidence.root.scrollIntoView({ behavior, block: "center" });
     this._evidence.root.querySelector("h2").focus({ preventScroll: true });
   }
 

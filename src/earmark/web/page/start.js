@@ -3,7 +3,10 @@
 import { isSound } from "./dropping.js";
 import { element } from "./element.js";
 import { icon } from "./icon.js";
+import { recorder } from "./recorder.js";
 
+/* Rendered by tools/example_song.py: made by earmark, soundfont under the MIT licence. */
+const EXAMPLE = "page/example.ogg";
 const HERE = ["localhost", "127.0.0.1", "[::1]"];
 
 const LESSONS = [
@@ -46,6 +49,11 @@ export class Start {
         },
       },
     });
+    const recording = recorder((files) => page.openFiles(files));
+    const example = async () => {
+      const sound = await page.api.blob(EXAMPLE);
+      page.openFiles([new File([sound], "Example song.ogg", { type: "audio/ogg" })]);
+    };
     const where = HERE.includes(location.hostname)
       ? "The sound stays on this computer"
       : "The sound goes only to this server";
@@ -77,7 +85,10 @@ export class Start {
             input,
             element("label", { class: "button", for: "folder" }, "Choose a folder"),
             folder,
+            recording?.button ?? null,
+            element("button", { class: "button", type: "button", on: { click: example } }, "Try an example"),
           ),
+          recording?.problem ?? null,
           element("p", { class: "hint" }, `MP3, FLAC, WAV, OGG, M4A and most others. ${about}`),
         ),
       ),

@@ -15,7 +15,7 @@ export function strip(curves) {
   if (!shown.length || !shown[0].curve.length) return null;
   const columns = shown[0].curve.length;
   const canvas = element("canvas", {
-    class: "strip",
+    class: "tiny",
     role: "img",
     "aria-label": `Over time: ${shown.map(({ label }) => label).join(", ")}`,
     title: shown.map(({ label }) => label).join("\n"),
