@@ -1,5 +1,7 @@
 """The schemas of the API's library: tracks that were found, and what a search understood."""
 
+from typing import Literal
+
 from pydantic import BaseModel, Field
 
 
