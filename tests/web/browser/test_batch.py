@@ -21,7 +21,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def names(visitor: Visitor) -> list[str]:
-    return visitor.texts(".tracks tbody th")
+    return visitor.texts(".tracks tbody th a")
 
 
 def bring(visitor: Visitor, many: list[Path]) -> None:

@@ -19,7 +19,7 @@ def search(visitor: Visitor, query: str, told: str) -> None:
 
 
 def names(visitor: Visitor) -> list[str]:
-    return visitor.texts(".library .tracks tbody th")
+    return visitor.texts(".library .tracks tbody th a")
 
 
 def test_what_was_added_last_is_there_at_once(visitor: Visitor) -> None:

@@ -5,7 +5,7 @@ import { element, unseen } from "./element.js";
 import { icon } from "./icon.js";
 import { clock } from "./number.js";
 import { strip } from "./strip.js";
-import { Table, tagList } from "./table.js";
+import { narrow, Table, tagList } from "./table.js";
 
 const CHIPS = 12;
 const HAS = 0.5;
@@ -23,7 +23,13 @@ export class Batch {
       "The files of the batch",
       [
         { name: "Play", hidden: true, cell: (track) => [this._play(track)] },
-        { name: "Track", sort: "title", heads: true, kind: "track-name", cell: (track) => [this._name(track)] },
+        {
+          name: "Track",
+          sort: "title",
+          heads: true,
+          kind: "track-name",
+          cell: (track) => [this._name(track), narrow(this._tags(track))],
+        },
         { name: "Tags", sort: "tags", kind: "track-tags", cell: (track) => [this._tags(track)] },
         { name: "Over time", kind: "track-strip", cell: (track) => [track.state === "heard" ? curves(track) : null] },
         { name: "Length", sort: "length", kind: "number", cell: (track) => [length(track)] },

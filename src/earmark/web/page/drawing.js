@@ -8,12 +8,10 @@ export class Drawing {
   /**
    * @param {(context: CanvasRenderingContext2D, width: number, height: number) => void} draw in CSS pixels
    * @param {object} properties of the element
-   * @param {CanvasRenderingContext2DSettings} settings
    */
-  constructor(draw, properties = {}, settings = {}) {
+  constructor(draw, properties = {}) {
     this.canvas = element("canvas", { "aria-hidden": "true", ...properties });
     this._draw = draw;
-    this._settings = settings;
     this._observer = new ResizeObserver(() => this.redraw());
     this._observer.observe(this.canvas);
     this._onTheme = () => this.redraw();
@@ -28,7 +26,7 @@ export class Drawing {
     const sharpness = window.devicePixelRatio || 1;
     this.canvas.width = Math.round(width * sharpness);
     this.canvas.height = Math.round(height * sharpness);
-    const context = this.canvas.getContext("2d", this._settings);
+    const context = this.canvas.getContext("2d");
     context.scale(sharpness, sharpness);
     this._draw(context, width, height);
   }

@@ -7,7 +7,7 @@ import { icon } from "./icon.js";
 import { clock, percent } from "./number.js";
 import { problemCard, problemOf } from "./problem.js";
 import { strip } from "./strip.js";
-import { Table, tagList } from "./table.js";
+import { narrow, Table, tagList } from "./table.js";
 
 const SHOWN = 20;
 const TOGETHER = 1000;
@@ -42,8 +42,14 @@ export class Library {
       "Tracks of the library",
       [
         { name: "Play", hidden: true, cell: (track) => [this._play(track)] },
-        { name: "Title", sort: "title", heads: true, kind: "track-name", cell: (track) => [link(track)] },
-        { name: "Artist", sort: "artist", cell: ({ artist }) => [artist && artistOf(artist)] },
+        {
+          name: "Title",
+          sort: "title",
+          heads: true,
+          kind: "track-name",
+          cell: (track) => [link(track), narrow(tagsOf(track))],
+        },
+        { name: "Artist", sort: "artist", kind: "track-by", cell: ({ artist }) => [artist && artistOf(artist)] },
         { name: "Tags", kind: "track-tags", cell: (track) => [tagsOf(track)] },
         { name: "Over time", kind: "track-strip", cell: (track) => [this._strip(track)] },
         { name: "Length", sort: "duration", kind: "number", cell: (track) => [clock(track.duration_seconds)] },

@@ -11,6 +11,8 @@ const ZOOM = 1.25;
 const PAN_SHARE = 0.15;
 const UNCHOSEN = 0.25;
 const LEAST_SHADE = 0.28;
+const PLAIN_SHADE = 0.55;
+const SHADES = 64;
 /* The size of a point in pixels, by the number of points up to which it is used. */
 const SIZES = [
   [2000, 9],
@@ -40,9 +42,13 @@ export class Points extends EventTarget {
     this._centre = [0, 0];
     this._zoom = 1;
     this._path = [];
+    this._frame = 0;
+    this._pixels = null;
+    this._levelled = null;
+    this._ordered = null;
     this.isLasso = true;
     const draw = (context, width, height) => this._draw(context, width, height);
-    this._drawing = new Drawing(draw, {}, { willReadFrequently: true });
+    this._drawing = new Drawing(draw);
     this.root = element(
       "div",
       {
@@ -120,25 +126,53 @@ export class Points extends EventTarget {
     const sharpness = canvas.width / width;
     const scale = this._scale(width, height) * sharpness;
     const [left, top] = [canvas.width / 2 - this._centre[0] * scale, canvas.height / 2 + this._centre[1] * scale];
-    const pixels = context.getImageData(0, 0, canvas.width, canvas.height);
-    const words = new Uint32Array(pixels.data.buffer);
-    const colours = heatColours();
-    const [, base] = SIZES.find(([count]) => this._x.length <= count);
-    const size = Math.round(base * Math.min(3, Math.sqrt(this._zoom)) * sharpness);
-    const order = this._order();
-    for (const index of order) {
-      const [px, py] = [Math.round(left + this._x[index] * scale), Math.round(top - this._y[index] * scale)];
-      if (px < -size || py < -size || px > canvas.width + size || py > canvas.height + size) continue;
-      const value = this._values ? LEAST_SHADE + (1 - LEAST_SHADE) * this._values[index] : 0.55;
-      const [red, green, blue] = heatOf(colours, value);
-      const alpha = this._chosen && !this._chosen[index] ? UNCHOSEN : 1;
-      const word = ((Math.round(alpha * 255) << 24) | (blue << 16) | (green << 8) | red) >>> 0;
-      disc(words, canvas.width, canvas.height, px, py, size, word);
+    if (this._pixels?.width !== canvas.width || this._pixels.height !== canvas.height) {
+      this._pixels = new ImageData(canvas.width, canvas.height);
     }
-    context.putImageData(pixels, 0, 0);
+    const words = new Uint32Array(this._pixels.data.buffer);
+    words.fill(0);
+    this._drawPoints(words, canvas.width, canvas.height, left, top, scale, sharpness);
+    context.putImageData(this._pixels, 0, 0);
     this._drawCurrent(context, left / sharpness, top / sharpness, scale / sharpness);
     this._drawNames(context, left / sharpness, top / sharpness, scale / sharpness);
     this._drawLasso(context);
+  }
+
+  /** Write the points into pixels, which are words of alpha, blue, green and red. */
+  _drawPoints(words, width, height, left, top, scale, sharpness) {
+    const [, base] = SIZES.find(([count]) => this._x.length <= count);
+    const size = Math.round(base * Math.min(3, Math.sqrt(this._zoom)) * sharpness);
+    const [full, pale] = [1, UNCHOSEN].map((alpha) => shades(alpha));
+    const [x, y, levels, chosen, order] = [this._x, this._y, this._levels(), this._chosen, this._order()];
+    for (let place = 0; place < order.length; place += 1) {
+      const index = order[place];
+      const px = Math.round(left + x[index] * scale);
+      const py = Math.round(top - y[index] * scale);
+      if (px < 0 || py < 0 || px >= width || py >= height) continue;
+      const word = (chosen !== null && chosen[index] === 0 ? pale : full)[levels[index]];
+      if (size > 3) {
+        disc(words, width, height, px, py, size, word);
+        continue;
+      }
+      const right = Math.min(width, px + size);
+      const bottom = Math.min(height, py + size);
+      for (let row = py; row < bottom; row += 1) {
+        for (let column = px; column < right; column += 1) words[row * width + column] = word;
+      }
+    }
+  }
+
+  /** Return the shade of each point, 0 to SHADES. */
+  _levels() {
+    if (this._levelled?.values !== this._values) {
+      const values = this._values;
+      const levels = new Uint8Array(this._x.length).fill(Math.round(PLAIN_SHADE * SHADES));
+      values?.forEach((value, index) => {
+        levels[index] = Math.round((LEAST_SHADE + (1 - LEAST_SHADE) * value) * SHADES);
+      });
+      this._levelled = { values, levels };
+    }
+    return this._levelled.levels;
   }
 
   /** Return the points in the order in which they are drawn: the highest values last, and so on top. */
@@ -305,6 +339,15 @@ export class Points extends EventTarget {
     }
     this._hover(found);
   }
+}
+
+/** Return the colours of the shades as words of pixels. */
+function shades(alpha) {
+  const colours = heatColours();
+  return Uint32Array.from({ length: SHADES + 1 }, (_, level) => {
+    const [red, green, blue] = heatOf(colours, level / SHADES);
+    return ((Math.round(alpha * 255) << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+  });
 }
 
 /** Fill a disc, row by row. */

@@ -98,6 +98,12 @@ export class Table {
   }
 }
 
+/** Return the same for narrow screens, where it stands below the title instead of in a column of its own. */
+export function narrow(list) {
+  list?.classList.add("narrow");
+  return list;
+}
+
 /** Return the cell of a track's tags: the most probable with their probabilities. */
 export function tagList(tags, count = 4) {
   return element(

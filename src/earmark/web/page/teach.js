@@ -5,7 +5,7 @@ import { entryName } from "./entry.js";
 import { icon } from "./icon.js";
 import { percent } from "./number.js";
 import { problemCard, problemOf } from "./problem.js";
-import { Table, tagList } from "./table.js";
+import { narrow, Table, tagList } from "./table.js";
 
 const LEAST = 3;
 const SHOWN = 10;
@@ -100,7 +100,12 @@ export class Teach {
       title,
       [
         { name: "Play", hidden: true, cell: ({ track }) => [this._play(track)] },
-        { name: "Title", heads: true, kind: "track-name", cell: ({ track }) => [link(track)] },
+        {
+          name: "Title",
+          heads: true,
+          kind: "track-name",
+          cell: ({ track }) => [link(track), narrow(tagList(track.tags))],
+        },
         { name: "Tags", kind: "track-tags", cell: ({ track }) => [tagList(track.tags)] },
         {
           name: "Probability",
@@ -180,6 +185,9 @@ export class Teach {
     const asked = this._asked;
     const word = this._word;
     this._quality.classList.add("is-busy");
+    if (!this._quality.querySelector(".teach-measure")) {
+      this._quality.replaceChildren(element("p", { class: "soft" }, "Learning"));
+    }
     let told;
     try {
       told = await this._post("v1/teaching", { word, yes, no, count: SHOWN });
