@@ -119,8 +119,15 @@ def test_a_signal_ends_a_command_even_where_python_drops_exceptions(name: str, d
         "except (KeyboardInterrupt, SystemExit):\n"
         "    os._exit(ending.status)\n"
     )
-    arguments = [sys.executable, "-c", script, str(int(signal.Signals[name])), dropped_in]
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
+    number = signal.Signals[name]
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(int(number)), dropped_in],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
+    )
     assert (done.returncode, done.stderr) == (STATUSES[name], "")
 
 

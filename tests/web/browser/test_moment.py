@@ -99,10 +99,10 @@ def test_a_cell_is_explained_with_its_own_number(visitor: Visitor, songs: list[P
         label = visitor.texts(".heat-label")[row]
         visitor.eventually(lambda: re.match(r"Why .*, 0:\d\d–0:\d\d$", visitor.text(".why h2")))
         visitor.eventually(lambda label=label: visitor.text(".why h2 em") == label)
-        readout = visitor.text(".when .readout")
-        assert readout.rpartition(": ")[2] in visitor.text(".verdict")
+        visitor.eventually(lambda: visitor.text(".when .readout").rpartition(": ")[2] in visitor.text(".verdict"))
         assert visitor.text(".plainly").startswith(f"{label[0].upper()}{label[1:]}: ")
         assert where(visitor)[1]["tag"] == label
+        assert "null" not in visitor.text("main")
     visitor.click(".why .card-head .quiet")
     visitor.eventually(lambda: visitor.text(".why h2") == f"Why {label}")
     assert "t" not in where(visitor)[1]

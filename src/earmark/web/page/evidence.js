@@ -72,6 +72,7 @@ export class Evidence {
       stretch === null
         ? `${verdict(this._track, label)} ${course(this._track, label)}`
         : verdictOf(this._track, label, evidence.probability);
+    const wrong = this._wrong(label);
     this.root.replaceChildren(
       this._head(label, stretch),
       element(
@@ -82,7 +83,7 @@ export class Evidence {
       ),
       stretch === null ? this._stretches(label) : this._ofStretch(label, stretch),
       how,
-      this._wrong(label),
+      ...(wrong ? [wrong] : []),
     );
   }
 

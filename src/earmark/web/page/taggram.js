@@ -23,6 +23,8 @@ export class Taggram {
     this._readout = readout;
     this._rows = [];
     this._cursor = { row: 0, slot: 0 };
+    /** The cell that was chosen last, as it was read out, or null. */
+    this._read = null;
     this._drawing = new Drawing((context, width) => this._draw(context, width));
     this._labels = element("ul", { class: "heat-labels" });
     this._cell = element("div", { class: "heat-cell", hidden: true });
@@ -148,7 +150,7 @@ export class Taggram {
 
   _leave() {
     this._cell.hidden = true;
-    this._readout(null);
+    this._readout(this._read?.label === this._chosen ? this._read : null);
   }
 
   _click(event) {
@@ -186,16 +188,24 @@ export class Taggram {
   }
 
   _play() {
-    this._wishes.hear(this._rows[this._cursor.row].label, this._cursor.slot);
+    this._read = this._reading();
+    this._wishes.hear(this._read.label, this._cursor.slot);
+  }
+
+  /** Return what the cell under the cursor says. */
+  _reading() {
+    const { row, slot } = this._cursor;
+    const { label } = this._rows[row];
+    const probability = percent(this._track.probabilityAt(label, slot));
+    return { label, time: clock(this._track.slots.start(slot)), probability };
   }
 
   /** Outline a cell and show its values. */
   _tell(aloud) {
     const { slots } = this._track;
     const { row, slot } = this._cursor;
-    const { label } = this._rows[row];
+    const { label, time, probability } = this._reading();
     const { top, height } = this._places()[row];
-    const probability = percent(this._track.probabilityAt(label, slot));
     this._view.follow((slots.start(slot) + slots.end(slot)) / 2);
     this._cell.hidden = false;
     this._cell.style.setProperty("top", `${top}px`);
@@ -205,7 +215,7 @@ export class Taggram {
     );
     this._cell.style.setProperty("left", `${left * 100}%`);
     this._cell.style.setProperty("width", `${(right - left) * 100}%`);
-    this._readout({ label, time: clock(slots.start(slot)), probability });
+    this._readout({ label, time, probability });
     if (aloud) this._spoken.textContent = `${label}, ${spokenClock(slots.start(slot))}, ${probability}`;
   }
 }

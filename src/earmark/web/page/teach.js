@@ -231,9 +231,9 @@ export class Teach {
     };
     this._quality.replaceChildren(
       element("p", { class: "teach-measure" }, element("strong", {}, measured), "."),
-      quality
-        ? element("meter", { min: "0.5", max: "1", value: String(Math.max(0.5, quality.auc)), "aria-label": "Quality" })
-        : null,
+      ...(quality
+        ? [element("meter", { min: "0.5", max: "1", value: String(Math.max(0.5, quality.auc)), "aria-label": "Quality" })]
+        : []),
       element(
         "p",
         { class: "soft" },
