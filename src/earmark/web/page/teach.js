@@ -232,7 +232,14 @@ export class Teach {
     this._quality.replaceChildren(
       element("p", { class: "teach-measure" }, element("strong", {}, measured), "."),
       ...(quality
-        ? [element("meter", { min: "0.5", max: "1", value: String(Math.max(0.5, quality.auc)), "aria-label": "Quality" })]
+        ? [
+            element("meter", {
+              min: "0.5",
+              max: "1",
+              value: String(Math.max(0.5, quality.auc)),
+              "aria-label": "Quality",
+            }),
+          ]
         : []),
       element(
         "p",
