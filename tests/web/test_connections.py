@@ -49,8 +49,15 @@ def kind_of(answer: bytes) -> str:
     return str(body["type"]).rpartition(":")[2]
 
 
-@pytest.mark.parametrize("sent", [b"", b"G", PART, b"POST /v1/tag HTTP/1.1\r\nX: " + b"a" * 5_000])
-@pytest.mark.parametrize("limit", ["max_connections", "max_connections_of_client"])
+@pytest.mark.parametrize(
+    ("sent", "limit"),
+    [
+        (b"", "max_connections"),
+        (b"G", "max_connections_of_client"),
+        (PART, "max_connections"),
+        (b"POST /v1/tag HTTP/1.1\r\nX: " + b"a" * 5_000, "max_connections_of_client"),
+    ],
+)
 def test_half_open_headers_keep_nobody_out(tagger: Tagger, sent: bytes, limit: str) -> None:
     with (
         served(tagger, trusted_proxies=(), **{limit: 10}) as running,

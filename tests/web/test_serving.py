@@ -92,7 +92,7 @@ def test_it_serves_until_a_signal_and_leaves_nothing(
 
 
 def test_it_ends_although_somebody_follows_a_track(model: Path, tmp_path: Path, song: bytes) -> None:
-    with serving(model, tmp_path) as command:
+    with serving(model, tmp_path, "--grace-seconds", "1") as command:
         with httpx.Client(base_url=command.url, timeout=PATIENCE_SECONDS, trust_env=False) as client:
             for worker in _workers_of(command):
                 os.kill(worker, signal.SIGSTOP)
