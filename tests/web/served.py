@@ -42,8 +42,12 @@ class Served:
 
     def events(self, identifier: str) -> list[tuple[str, dict[str, object]]]:
         """All events of a track from now to its last."""
+        return self.events_at(f"/v1/tracks/{identifier}/events")
+
+    def events_at(self, address: str) -> list[tuple[str, dict[str, object]]]:
+        """All events of an address from now to its last."""
         found = []
-        with self.client.stream("GET", f"/v1/tracks/{identifier}/events") as answer:
+        with self.client.stream("GET", address) as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
             name = ""
             for line in answer.iter_lines():

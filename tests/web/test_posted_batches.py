@@ -14,23 +14,12 @@ from earmark.library.library import Library
 from earmark.tagging.tagger import Tagger
 
 
-def events(running: Served, address: str) -> list[tuple[str, dict[str, Any]]]:
-    found, name = [], ""
-    with running.client.stream("GET", address) as answer:
-        for line in answer.iter_lines():
-            if line.startswith("event: "):
-                name = line.removeprefix("event: ")
-            elif line.startswith("data: "):
-                found.append((name, json.loads(line.removeprefix("data: "))))
-    return found
-
-
 def finished(running: Served, **request: Any) -> list[dict[str, Any]]:
     """The results of a batch, in the order of its sounds."""
     answer = running.client.post("/v1/batches", **request)
     assert answer.status_code == 202, answer.text
     started = answer.json()
-    last = events(running, started["events"])[-1]
+    last = running.events_at(started["events"])[-1]
     results = running.client.get(started["results"])
     assert results.headers["content-type"] == "application/x-ndjson"
     lines = [json.loads(line) for line in results.text.splitlines()]
@@ -105,7 +94,7 @@ def test_a_batch_is_removed_with_its_sounds(tagger: Tagger, song: bytes) -> None
         problem(running.client.get(started["results"]), 404, "unknown-batch")
         eventually(lambda: [path.name for path in running.server.folder.iterdir()] == ["lock"])
         first = running.client.post("/v1/batches", files=files[:1]).json()
-        events(running, first["events"])
+        running.events_at(first["events"])
         finished(running, files=files[:1])  # takes the place of the finished one
         problem(running.client.get(first["results"]), 404, "unknown-batch")
 
