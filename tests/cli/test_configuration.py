@@ -106,6 +106,12 @@ def test_variables_that_others_set_are_left_alone() -> None:
     assert run("config", EARMARK_SERVICE_HOST="10.0.0.1", EARMARK_PORT="tcp://10.0.0.1:80").exit_code == 0
 
 
+def test_of_two_variables_of_an_option_the_first_counts_in_any_order() -> None:
+    both = {"EARMARK_TOKEN": "one", "EARMARK_SERVE_TOKEN": "two"}
+    for names in (list(both), list(reversed(both))):
+        assert line_of("token", **{name: both[name] for name in names}).endswith("# EARMARK_TOKEN")
+
+
 @pytest.mark.parametrize("name", ["EARMARK_TOKEN", "EARMARK_SERVE_TOKEN"])
 def test_a_token_is_not_shown(name: str) -> None:
     line = line_of("token", **{name: "secret word"})

@@ -50,6 +50,16 @@ def test_unknown_tracks_and_short_lengths_are_refused(library: Library, start: i
         course(collection_of(library), start, end, length)
 
 
+def test_an_end_whose_file_is_gone_is_told(library: Library) -> None:
+    fill(library, 5)
+    path = library.database.paths_of(2)[0]
+    library.database.mark_missing([path], missing=True)
+    with pytest.raises(LibraryError, match="whose files are missing"):
+        library.course(1, 2, n=3)
+    with pytest.raises(LibraryError, match="two different tracks"):
+        library.course(1, 1, n=3)
+
+
 def test_no_two_tracks_of_one_artist_follow_each_other(library: Library) -> None:
     fill(library, 60)
     library.descriptions.write(

@@ -43,6 +43,13 @@ def terms(text: str) -> list[tuple[str, str | None, bool]]:
         ('"blue sky" piano', [("blue sky", None, False), ("piano", "piano", False)]),
         ("(piano)", [("piano", "piano", False)]),
         ("", []),
+        ("not a piano", [("piano", "piano", True)]),
+        ("without piano", [("piano", "piano", True)]),
+        ("-rainy", [("rainy", None, True)]),
+        ("piano not rainy", [("piano", "piano", False), ("rainy", None, True)]),
+        ("piano no", [("piano", "piano", False), ("no", None, False)]),
+        ("no", [("no", None, False)]),
+        ("-", [("-", None, False)]),
     ],
 )
 def test_words(text: str, expected: list[tuple[str, str | None, bool]]) -> None:

@@ -129,3 +129,27 @@ def test_other_extractors_and_the_own_head_are_refused(filled: Library, tagger: 
         filled.heads.add(Tagger(make_bundle(tags=5, seed=4)), "x")
     with pytest.raises(LibraryError, match="shows already"):
         filled.heads.add(tagger, "x")
+
+
+def test_a_head_of_other_extractors_is_not_used_for_new_vectors(filled: Library, mine: Tagger, tagger: Tagger) -> None:
+    """After an analysis by another model, the old head would score vectors that it was not taught on."""
+    weights = {
+        name: array + 0.25 if name.startswith("extractor.") else array for name, array in tagger.bundle.weights.items()
+    }
+    other = Tagger(seal(dataclasses.replace(tagger.card, name="other"), weights))
+    assert other.card.extractors[0].hash != tagger.card.extractors[0].hash
+    filled.database.store.run("UPDATE tracks SET model_id = ?", (filled.database.model_id(other.card),))
+    filled.store.run("UPDATE state SET value = ? WHERE name = 'model'", (filled.database.model_id(other.card),))
+    filled.store.run("DELETE FROM head_scores")  # as the database does where a vector changes
+    (note,) = filled.heads.update(lambda source: mine)
+    assert "heads --remove mine" in note
+    assert filled.heads.all()[0].tracks == 0
+
+
+@pytest.mark.parametrize("name", ["genre", "Like", "not"])
+def test_a_head_has_no_name_of_a_condition(library: Library, tagger: Tagger, name: str) -> None:
+    fill(library, 3)
+    with pytest.raises(LibraryError, match="condition"):
+        library.heads.add(head_of(tagger, name), "folder")
+    with pytest.raises(LibraryError, match="already"):
+        library.heads.add(head_of(tagger, tagger.card.name), "folder")

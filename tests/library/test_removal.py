@@ -43,6 +43,13 @@ def test_what_is_removed(filled: Library, remove: Callable[[Library], int], remo
         assert filled.store.row(f"SELECT count(*) FROM {table}") == filled.store.row("SELECT count(*) FROM paths")
 
 
+def test_an_empty_name_is_not_the_current_folder(filled: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("earmark.library.removal.absolute_path", lambda path: "/music" if not path else str(path))
+    with pytest.raises(LibraryError):
+        filled.remove("")
+    assert numbers(filled) == set(range(1, 13))
+
+
 def test_missing_tracks_are_removed_if_wanted(filled: Library) -> None:
     filled.database.mark_missing(["/music/0/0.mp3", "/music/0/2.mp3"], missing=True)
     assert filled.remove(missing=True) == 1

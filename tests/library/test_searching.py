@@ -177,3 +177,10 @@ def test_log_odds_are_finite_and_rise(values: list[float]) -> None:
     odds = log_odds_of(chances)
     assert np.isfinite(odds).all()
     assert (np.diff(odds) >= 0).all()
+
+
+def test_words_that_are_not_wanted_come_last(described: Library) -> None:
+    assert set(found(described, "-leoni")) == {"two", "four", "five"}
+    ranked = found(described, "tag 1 not leoni")
+    assert ranked[0] == "two" and ranked.index("one") > ranked.index("two")
+    assert found(described, "tag 1 leoni")[0] == "one"

@@ -73,18 +73,23 @@ def configure(context: typer.Context, file: Path | None) -> None:
     for command, key, value in _keys(tables, (), commands, str(found)):
         place = places.get((command, key))
         if place is None:
-            expected = ", ".join(known for of, known in places if of == command)
-            raise ConfigurationError(str(found), ".".join((*command, key)), f"an unknown key; expected {expected}")
+            expected = ", ".join(key for of, key in places if of == command)
+            below = ", ".join(f"[{'.'.join(each)}]" for each in sorted(commands) if each[:-1] == command)
+            raise ConfigurationError(
+                str(found), ".".join((*command, key)), f"an unknown key; expected {expected or f'it in one of {below}'}"
+            )
         values[place] = ConfiguredValue(_checked(place, value, str(found), context), str(found))
-    variables = {variable: place for place in places.values() for variable in reversed(place.variables)}
-    prefixes = {"_".join((PREFIX, *command)).replace("-", "_").upper() + "_" for command, _ in places}
-    for variable, text in os.environ.items():
-        place = variables.get(variable)
-        if place is None and variable.startswith(tuple(prefixes)):
+    known = {variable for place in places.values() for variable in place.variables}
+    prefixes = tuple("_".join((PREFIX, *command)).replace("-", "_").upper() + "_" for command, _ in places)
+    for variable in os.environ:
+        if variable.startswith(prefixes) and variable not in known:
             raise ConfigurationError(variable, variable, "the environment variable of an option that there is not")
-        if place is not None and text:
+    for place in places.values():
+        first = next((each for each in place.variables if os.environ.get(each)), None)
+        if first is not None:
+            text = os.environ[first]
             value = [each.strip() for each in text.split(",")] if place.parsed.multiple else text
-            values[place] = ConfiguredValue(_checked(place, value, variable, context), variable)
+            values[place] = ConfiguredValue(_checked(place, value, first, context), first)
     context.obj = Configuration(found, values)
     context.default_map = {}
     for place, configured in values.items():

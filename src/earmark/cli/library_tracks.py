@@ -9,6 +9,8 @@ import typer
 from earmark.cli.library import FileOption, JsonOption, ModelOption, open_library
 from earmark.cli.output import JsonOutput, clock, say, show
 
+OPERATORS = frozenset(("AND", "OR", "NOT"))
+
 if TYPE_CHECKING:
     from earmark.library.library import Library
     from earmark.library.searching import Found
@@ -179,7 +181,9 @@ def list_tracks(
 ) -> None:
     """List tracks with what their files say: number, artist, title, album, year, length and path."""
     with JsonOutput(as_json) as output, open_library(file) as opened:
-        query = " AND ".join(f"({each})" for each in conditions or ())
+        given = conditions or []
+        # Arguments that are operators make one query together; without any, each is a condition of its own.
+        query = " ".join(given) if OPERATORS & set(given) else " AND ".join(f"({each})" for each in given)
         found = opened.search(query, n=tracks, offset=offset, sort=sort, strict=True, threshold=threshold)
         if as_json:
             output.show([_record(each) for each in found])
@@ -320,4 +324,7 @@ def _record(found: "Found") -> dict[str, Any]:
 
 def _number_or_path(text: str) -> int | str:
     """Return a track's number if a text is one and names no file."""
-    return int(text) if text.isdecimal() and not Path(text).exists() else text
+    from earmark.library.query import track_number
+
+    number = track_number(text)
+    return text if number is None or Path(text).exists() else number

@@ -41,13 +41,13 @@ def course(collection: Collection, start: int, end: int, length: int) -> list[St
     there is a choice. The course is shorter if the library has too few tracks.
 
     Raises:
-        LibraryError: `length` is less than 2, or one of the tracks is not of the library's model.
+        LibraryError: `length` is less than 2, both tracks are the same, or one is not of the library's model.
     """
     rows = collection.rows(np.array([start, end]))
-    if len(rows) < 2 or length < 2:
+    if len(rows) < 2 or start == end or length < 2:
         raise LibraryError(
-            f"course: found the tracks {start} and {end} and the length {length}, expected two tracks that the current "
-            "model analysed and a length of at least 2."
+            f"course: found the tracks {start} and {end} and the length {length}, expected two different tracks that "
+            "the current model analysed and a length of at least 2."
         )
     first, last = int(rows[0]), int(rows[1])
     energy, artists = _energy(collection), _artists(collection)

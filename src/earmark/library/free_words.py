@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from earmark.file_name import folded
-from earmark.library.query import Condition, condition
+from earmark.library.query import CONDITION_NAMES, Condition, condition
 from earmark.library.tag_names import TagNames
 
 _STRICT = re.compile(r"(?:^|[\s(])(?:AND|OR|NOT)(?=[\s()]|$)|[<>]")
 _QUOTED = re.compile(r""""[^"]*"|'[^']*'(?!\w)""")
 _TOKEN = re.compile(
-    r"""
-        (?P<condition>(?:path|folder|artist|title|album|genre|year|like):(?:"[^"]*"|'[^']*'|[^\s"']+))
+    rf"""
+        (?P<condition>(?:{"|".join(CONDITION_NAMES)}):(?:"[^"]*"|'[^']*'|[^\s"']+))
       | (?P<quoted>"[^"]+")
       | (?P<word>\S+)
     """,
@@ -21,7 +21,7 @@ _TOKEN = re.compile(
 _AROUND_WORDS = "()[]{}<>\"'.,;:!?…"
 MOST_TERMS = 32
 """How many terms of a search count; each costs some milliseconds in a large library."""
-_NEGATIONS = frozenset({"not", "no", "without"})
+NEGATIONS = frozenset({"not", "no", "without"})
 _FILLER_WORDS = (
     "a an and are as at for from in is it me music my of on or some something song songs that the to track tracks "
     "tune tunes which with"
@@ -34,7 +34,7 @@ _FILLERS = frozenset(_FILLER_WORDS.split())
 class Term:
     """One or more words of a search.
 
-    place: the index of the tag that they name, or None. negated: whether tracks without the tag are wanted.
+    place: the index of the tag that they name, or None. negated: whether tracks without it are wanted.
     """
 
     text: str
@@ -94,16 +94,27 @@ def _terms(words: Sequence[str], names: TagNames) -> list[Term]:
     terms: list[Term] = []
     place = 0
     while place < len(plain):
-        negated = folded(plain[place]) in _NEGATIONS or (plain[place].startswith("-") and len(plain[place]) > 1)
-        own = plain[place].startswith("-")
-        rest = [plain[place].lstrip("-"), *plain[place + 1 :]] if own else plain[place + negated :]
-        named = names.longest(rest) if negated else None
-        if named is not None:
-            terms.append(Term(" ".join(rest[: named[0]]), named[1], negated=True))
-            place += named[0] + (0 if own else 1)
-            continue
-        named = names.longest(plain[place:])
+        skipped, rest = _after_negation(plain[place:])
+        named = names.longest(rest)
+        if named is None and skipped and folded(plain[place]) != "not":
+            # Names such as No Doubt begin so; only of tags does it say that they are not wanted.
+            skipped, rest = 0, plain[place:]
+            named = names.longest(rest)
         count = 1 if named is None else named[0]
-        terms.append(Term(" ".join(plain[place : place + count]), None if named is None else named[1]))
-        place += count
+        negated = skipped > 0 or rest[0] != plain[place]
+        terms.append(Term(" ".join(rest[:count]), None if named is None else named[1], negated))
+        place += skipped + count
     return terms
+
+
+def _after_negation(words: Sequence[str]) -> tuple[int, Sequence[str]]:
+    """Return how many words only negate what follows, as in `not a piano`, and the words after these.
+
+    A dash before a word negates it too, and is taken off. The last word of a search negates nothing.
+    """
+    if folded(words[0]) in NEGATIONS:
+        telling = (place for place in range(1, len(words)) if folded(words[place]) not in _FILLERS)
+        start = next(telling, 0)
+        return start, words[start:]
+    without_dash = words[0].lstrip("-")
+    return 0, [without_dash, *words[1:]] if without_dash and without_dash != words[0] else words

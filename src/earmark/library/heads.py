@@ -9,11 +9,13 @@ import numpy.typing as npt
 from earmark import __version__
 from earmark.errors import EarmarkError, LibraryError
 from earmark.library.database import Database
+from earmark.library.query import CONDITION_NAMES
 from earmark.tagging.bundle.calibration import probabilities
 from earmark.tagging.bundle.card import Card, TagName
 from earmark.tagging.tagger import Tagger
 
 ROWS_TOGETHER = 1_000
+RESERVED_NAMES = frozenset((*CONDITION_NAMES, "and", "or", "not"))
 BETWEEN = ":"
 """What stands between the name of a head and that of a tag, as in mine:driving."""
 
@@ -58,21 +60,29 @@ class Heads:
         return [FurtherHead(number, name, source, cards[number], self._scored(number)) for number, name, source in rows]
 
     def add(self, tagger: Tagger, source: str) -> int:
-        """Keep a head, in place of an older one with its name, and classify all tracks; return how many there were.
+        """Keep a head, and classify all tracks; return how many there were.
+
+        It takes the place of an older one with its name, and of the same head under another name.
 
         Raises:
-            LibraryError: it has other extractors than the library's model, or is the head of that model.
+            LibraryError: it has other extractors than the library's model, is the head of that model or has its name,
+                or has the name of a condition.
         """
         card = tagger.card
         current, own = self._database.current_card()
-        if [each.hash for each in card.extractors] != [each.hash for each in own.extractors]:
+        if not _share_vectors(card, own):
             raise LibraryError(
                 f"{card.name}: found a model with other extractors than {own.name}, which analysed the library. Choose "
                 f"a model that was taught on {own.name}."
             )
         model_id = self._database.model_id(card)
-        if model_id == current:
+        if model_id == current or card.name == own.name:
             raise LibraryError(f"{card.name}: found the model whose scores the library shows already. Choose another.")
+        if card.name.casefold() in RESERVED_NAMES:
+            raise LibraryError(
+                f"{card.name}: found a name that a search takes for a condition; expected another, such as "
+                f"my-{card.name}. Teach the model under that name."
+            )
         with self._store.transaction():
             self._store.run("DELETE FROM heads WHERE name = ? OR model_id = ?", (card.name, model_id))
             self._store.run("INSERT INTO heads VALUES (?, ?, ?)", (model_id, card.name, source))
@@ -98,6 +108,13 @@ class Heads:
         for head in self.all():
             lacking = 0 if current is None else self._database.count_of(current) - self._scored(head.model_id, current)
             if current is None or not lacking:
+                continue
+            if not _share_vectors(head.card, self._database.current_card()[1]):
+                notes.append(
+                    f"{lacking} recordings have no scores of {head.name}, which was taught on other extractors than "
+                    f"those of the library's model; teach it again, or remove it: earmark library heads --remove "
+                    f"{head.name}"
+                )
                 continue
             try:
                 tagger = load(head.source)
@@ -151,6 +168,11 @@ class Heads:
             (model_id, current),
         )
         return 0 if found is None else int(found[0])
+
+
+def _share_vectors(card: Card, other: Card) -> bool:
+    """Return whether the heads of two models classify the same vectors."""
+    return [each.hash for each in card.extractors] == [each.hash for each in other.extractors]
 
 
 def classify_again(database: Database, tagger: Tagger, model_id: int) -> int:

@@ -25,9 +25,10 @@ from earmark.tagging.bundle.card import TagName, nearest_tags
 
 Comparison = Literal[">", ">=", "<", "<="]
 
+CONDITION_NAMES = ("path", "folder", "artist", "title", "album", "genre", "year", "like")
 _TOKEN = re.compile(
-    r"""\s*(?:
-        (?P<place>(?:path|folder|artist|title|album|genre|year|like):(?:"[^"]*"|'[^']*'|[^\s()"']+))
+    rf"""\s*(?:
+        (?P<place>(?:{"|".join(CONDITION_NAMES)}):(?:"[^"]*"|'[^']*'|[^\s()"']+))
       | (?P<quoted>"[^"]*"|'[^']*')
       | (?P<compare>>=|<=|>|<)
       | (?P<bracket>[()])
@@ -38,9 +39,15 @@ _TOKEN = re.compile(
 )
 _FIELDS: Mapping[str, TextField] = {"artist": "artist", "title": "title", "album": "album", "genre": "genre"}
 _TRACK_NUMBER = re.compile(r"[0-9]{1,18}")
+"""Numbers that a database can hold."""
 _YEARS = re.compile(r"(\d{4})(?:(s)|-(\d{4}))?")
 _OPERATORS = ("and", "or", "not")
 _NUMBER = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(%?)")
+
+
+def track_number(text: str) -> int | None:
+    """Return the track's number that a text is, or None."""
+    return int(text) if _TRACK_NUMBER.fullmatch(text) else None
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,7 @@ class Like:
     @property
     def number(self) -> int | None:
         """The track's number, or None if the text cannot be one."""
-        return int(self.track) if _TRACK_NUMBER.fullmatch(self.track) else None
+        return track_number(self.track)
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,8 @@ def _remove(database: Database, name: int | str | os.PathLike[str]) -> int:
     store = database.store
     if isinstance(name, int):
         return store.run("DELETE FROM tracks WHERE id = ?", (name,))
+    if not os.fspath(name):  # An empty path would be the current folder.
+        return 0
     path = absolute_path(name)
     done = 0
     for table in ("paths", "failures"):

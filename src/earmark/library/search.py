@@ -17,7 +17,7 @@ from earmark.errors import LibraryError
 from earmark.file_name import folded
 from earmark.library.database import Database
 from earmark.library.descriptions import TEXT_FIELDS, Descriptions, SortField, TextField
-from earmark.library.free_words import FreeSearch, Term
+from earmark.library.free_words import NEGATIONS, FreeSearch, Term
 from earmark.library.heads import BETWEEN, Heads
 from earmark.library.query import And, HasPath, HasTag, HasWords, Like, Not, OfYears, Or, Query
 from earmark.library.remote import absolute_path, paths_within
@@ -257,7 +257,10 @@ def ranking(search: FreeSearch, collection: Collection) -> Ranking:
     for each in understood:
         evidence += _evidence(each, collection)
     if understood and not any(each.places for each in understood):
-        fits &= _named(understood, collection)
+        wanted = [each for each in understood if not each.term.negated]
+        fits &= ~_named([each for each in understood if each.term.negated], collection)
+        if wanted:
+            fits &= _named(wanted, collection)
     return Ranking(fits, evidence, understood, similarity)
 
 
@@ -336,27 +339,35 @@ def _understood(term: Term, collection: Collection) -> Understood:
     found = {each: tracks for each, tracks in found.items() if len(tracks)}
     if term.place is not None:
         return Understood(term, "tag", (term.place,), found)
-    nearest_tags = () if "artist" in found else collection.tag_vectors.nearest(term.text)
+    has_meaning = "artist" not in found and folded(term.text) not in NEGATIONS
+    nearest_tags = collection.tag_vectors.nearest(term.text) if has_meaning else ()
     return Understood(term, "words" if found else "nearest" if nearest_tags else "unknown", nearest_tags, found)
 
 
 def _evidence(understood: Understood, collection: Collection) -> Evidence:
     """Return the evidence of one term for every track."""
     words = _evidence_of_words(understood.found, collection)
-    if not understood.places:
-        return words
-    tags = [_evidence_of_tag(collection.chances(place)) for place in understood.places]
     if understood.kind != "tag":
-        weighted = np.average(tags, axis=0, weights=1 / np.arange(1, len(tags) + 1))
-        nearest_tags = NEAREST_AT_MOST * np.tanh(weighted / NEAREST_AT_MOST)
-        return np.asarray(nearest_tags + words + np.where(words > 0, 2 * NEAREST_AT_MOST, 0))
+        evidence = _evidence_of_word(understood, words, collection)
+        return -evidence if understood.term.negated else evidence
     if understood.term.negated:
         # Log odds would tell tracks apart that all surely lack the tag.
         chances = collection.chances(understood.places[0]).astype(np.float64)
         return np.asarray(np.log1p(-np.clip(chances, 0.0, 1 - SMALLEST_CHANCE)))
+    tag = _evidence_of_tag(collection.chances(understood.places[0]))
     if not understood.found:
-        return tags[0]
-    return np.asarray(np.logaddexp(np.log(MEANT_AS_TAG) + tags[0], np.log(1 - MEANT_AS_TAG) + words))
+        return tag
+    return np.asarray(np.logaddexp(np.log(MEANT_AS_TAG) + tag, np.log(1 - MEANT_AS_TAG) + words))
+
+
+def _evidence_of_word(understood: Understood, words: Evidence, collection: Collection) -> Evidence:
+    """Return the evidence of a word that is no tag: that of texts, `words`, and of the nearest tags."""
+    if not understood.places:
+        return words
+    tags = [_evidence_of_tag(collection.chances(place)) for place in understood.places]
+    weighted = np.average(tags, axis=0, weights=1 / np.arange(1, len(tags) + 1))
+    nearest_tags = NEAREST_AT_MOST * np.tanh(weighted / NEAREST_AT_MOST)
+    return np.asarray(nearest_tags + words + np.where(words > 0, 2 * NEAREST_AT_MOST, 0))
 
 
 def _evidence_of_tag(chances: Floats) -> Evidence:

@@ -258,7 +258,8 @@ def _notes(ordered: _Ordered, labels: Sequence[str]) -> tuple[str, ...]:
     """Say which words were not understood as the user may have meant them, and how many do not count."""
     understood = ordered.understood
     notes = [
-        f"no such tag: {each.term.text}; searched for {', '.join(labels[place] for place in each.places)}"
+        f"no such tag: {each.term.text}; searched {'against' if each.term.negated else 'for'} "
+        f"{', '.join(labels[place] for place in each.places)}"
         for each in understood
         if each.kind == "nearest"
     ]

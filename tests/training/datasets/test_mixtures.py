@@ -57,6 +57,14 @@ def test_mixtures_are_made_again_alike_and_what_is_there_is_kept(music: Path, tm
             sound = np.concatenate(list(blocks))
         assert len(sound) == round(SECONDS * RATE_HZ)
         assert 0.3 < np.abs(sound).max() <= 1
+    (tmp_path / "others").mkdir()
+    table = (music / "tracks.csv").read_text(encoding="utf-8").replace("\nt", f"\n{'x'}")
+    for number in range(10):
+        (tmp_path / "others" / f"{number}.flac").write_bytes((music / f"{number}.flac").read_bytes())
+    (tmp_path / "others" / "tracks.csv").write_text(table, encoding="utf-8")
+    with pytest.raises(DatasetError, match="made from other music"):
+        make(first, [tmp_path / "others"], [], 6, 1, silent)
+    assert read_tracks(first) == made
     kept = first / made[0].file
     kept.write_bytes(b"kept")
     make(first, [music], [], 6, 1, silent)
@@ -78,6 +86,11 @@ def test_all_parts_are_heard(music: Path) -> None:
 def test_nothing_to_mix_is_told(music: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no music to mix"):
         make(tmp_path / "none", [], [], 1, 0, silent)
+    table = music / "tracks.csv"
+    table.write_text(table.read_text(encoding="utf-8").replace(",0,CC0", ",x,CC0", 1), encoding="utf-8")
+    with pytest.raises(DatasetError, match="expected 0 to 4"):
+        make(tmp_path / "fold", [music], [], 1, 0, silent)
+    table.write_text(table.read_text(encoding="utf-8").replace(",x,CC0", ",0,CC0", 1), encoding="utf-8")
     (music / "3.flac").unlink()
     with pytest.raises(DatasetError, match=r"line 5"):
         make(tmp_path / "gone", [music], [], 1, 0, silent)

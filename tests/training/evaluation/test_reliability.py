@@ -107,6 +107,9 @@ def test_promises_are_held_against_what_people_said() -> None:
         (0.9, 4, pytest.approx(2 / 4)),
     ]
     assert found.wrong == {"a": 1, "b": 1}
+    unreached = Model((TagCalibration("a", 1.0, 0.0, {"0.7": 0.3, "0.95": 0.99}), TagCalibration("b", 1.0, 0.0, {})))
+    found = measure_judgement([ScoredTracks(probabilities, said, unreached)], ("a", "b"))
+    assert found.wrong == {"a": 1}, "of the highest precision at which anything was promised"
 
 
 def test_no_promise_made() -> None:

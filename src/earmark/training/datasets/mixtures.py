@@ -21,7 +21,7 @@ from earmark.audio.encode import encode_mp3, write_flac
 from earmark.audio.tempo import change_speed
 from earmark.errors import DatasetError
 from earmark.file_errors import file_errors
-from earmark.training.datasets.annotated import RATE_HZ, AnnotatedTrack, write_tracks
+from earmark.training.datasets.annotated import FOLDS, RATE_HZ, AnnotatedTrack, read_tracks, write_tracks
 from earmark.training.datasets.csv_file import read_csv
 from earmark.training.datasets.options import check_counts
 from earmark.training.datasets.speaking import add_below, bring_to_peak
@@ -81,6 +81,10 @@ def read_music(folders: Sequence[Path]) -> tuple[MusicTrack, ...]:
                 continue
             if not path.is_file():
                 raise DatasetError(f"There is no {path}, which line {row.line} of its tracks.csv names.")
+            if row.cells["fold"] not in {str(fold) for fold in range(FOLDS)}:
+                raise DatasetError(
+                    f"Line {row.line} of {folder / 'tracks.csv'} has {row.cells['fold']!r} as 'fold'; expected 0 to 4."
+                )
             found.append(MusicTrack(row.cells["track"], path, row.cells.get("licence", ""), int(row.cells["fold"])))
     return tuple(found)
 
@@ -119,24 +123,31 @@ def draw_mixtures(
 def make(
     root: Path, folders: Sequence[Path], further: Sequence[Path], count: int, seed: int, say: Say
 ) -> tuple[AnnotatedTrack, ...]:
-    """Write `count` mixtures of `SECONDS` under a root, and tracks.csv. Existing audio is kept.
+    """Write `count` mixtures of `SECONDS` under a root, and tracks.csv. Audio that tracks.csv names is kept.
 
     `folders` hold the loudest track of each mixture; `further` are folders with more tracks for the other parts.
 
-    Raises DatasetError for a folder without music, and FileError where a track cannot be decoded.
+    Raises DatasetError for a folder without music and for a root whose mixtures have other parts, and FileError where a
+    track cannot be decoded.
     """
     check_counts(count=count, seed=seed)
+    written = {track.track: track.parts for track in read_tracks(root)} if (root / "tracks.csv").is_file() else {}
     first = read_music(folders)
     (root / "audio").mkdir(parents=True, exist_ok=True)
     tracks = []
     for number, plan in enumerate(draw_mixtures(first, (*first, *read_music(further)), count, seed), start=1):
         file = f"audio/{plan.track}.flac"
-        if not (root / file).is_file():
+        names = tuple(part.track for part in plan.parts)
+        if written.get(plan.track, names) != names:
+            raise DatasetError(
+                f"{root / 'tracks.csv'} has {plan.track} of {', '.join(written[plan.track])}, expected it of "
+                f"{', '.join(names)}: it was made from other music. Choose another folder or another seed."
+            )
+        if plan.track not in written or not (root / file).is_file():
             unfinished = root / f".{plan.track}.part"
             write_flac(unfinished, mix(plan), RATE_HZ)
             unfinished.replace(root / file)
         loudest = plan.parts[0]
-        names = tuple(part.track for part in plan.parts)
         licence = "; ".join(dict.fromkeys(part.licence for part in plan.parts if part.licence))
         source, fold = f"mixture of {len(names)}", loudest.fold
         tracks.append(

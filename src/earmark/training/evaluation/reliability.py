@@ -109,8 +109,8 @@ class Judgement:
 
     Attributes:
         promises: one entry for each promised precision, ascending; pairs that nobody judged do not count.
-        wrong: how often each tag was promised at the highest precision although people said that it is absent, by
-            label, the most frequent first.
+        wrong: how often each tag was promised, at the highest precision at which any was, although people said that it
+            is absent; by label, the most frequent first.
     """
 
     promises: tuple[Promise, ...]
@@ -173,12 +173,14 @@ def measure_judgement(
     """Hold promises against what people said, the targets of `parts`, NaN where nobody said anything."""
     said = np.concatenate([part.targets for part in parts])
     precisions = sorted({precision for part in parts for precision in promises(part.card)})
+    judged = tuple(_promise(parts, said, precision, positive_threshold) for precision in precisions)
     wrong = np.zeros(len(labels), np.int64)
-    if precisions:
-        kept = np.concatenate([promised(part.probabilities, part.card, precisions[-1]) for part in parts])
+    made = [promise.precision for promise in judged if promise.kept]
+    if made:
+        kept = np.concatenate([promised(part.probabilities, part.card, made[-1]) for part in parts])
         wrong = (kept & (said < positive_threshold)).sum(axis=0)
     return Judgement(
-        tuple(_promise(parts, said, precision, positive_threshold) for precision in precisions),
+        judged,
         {labels[place]: int(wrong[place]) for place in np.argsort(-wrong, kind="stable") if wrong[place]},
     )
 
