@@ -41,7 +41,8 @@ def course(collection: Collection, start: int, end: int, length: int) -> list[St
     there is a choice. The course is shorter if the library has too few tracks.
 
     Raises:
-        LibraryError: `length` is less than 2, both tracks are the same, or one is not of the library's model.
+        LibraryError: `length` is less than 2, both tracks are the same, or one has no file or is not of the library's
+            model.
     """
     rows = collection.rows(np.array([start, end]))
     if len(rows) < 2 or start == end or length < 2:
@@ -53,6 +54,9 @@ def course(collection: Collection, start: int, end: int, length: int) -> list[St
     energy, artists = _energy(collection), _artists(collection)
     ends = _units(collection, [first, last])
     free = collection.present()
+    for row, number in ((first, start), (last, end)):
+        if not free[row]:
+            raise LibraryError(f"course: found track {number}, whose files are missing, expected one with a file.")
     free[[first, last]] = False
     chosen, before = [first], ends[0]
     for step in range(1, length - 1):

@@ -307,11 +307,7 @@ class Library:
         Raises LibraryError if a track is unknown, both are the same, the files of one are missing, or n is less than 2.
         """
         searching = self._searching()
-        first, last = (self.track(each).id for each in (start, end))
-        for number in (first, last):
-            if searching.track(number, 1.0) is None:
-                raise LibraryError(f"course: found track {number}, whose files are missing, expected one with a file.")
-        steps = course(searching.collection, first, last, n)
+        steps = course(searching.collection, self.track(start).id, self.track(end).id, n)
         found = [searching.track(step.track_id, step.similarity) for step in steps]
         return [each for each in found if each is not None]
 
