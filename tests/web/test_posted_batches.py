@@ -134,3 +134,26 @@ def test_a_webhook_is_told_once_where_its_host_is_allowed(
             answer = running.client.post("/v1/batches", files={"file": ("a", song)}, params={"webhook": wrong})
             assert problem(answer, 422, "wrong-parameters")["errors"]
     assert len(told) == 1
+
+
+def test_a_batch_of_too_many_tracks_is_refused_before_any_is_looked_up(
+    usual: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def looked_up(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("earmark.web.library.ServedLibrary.sounds", looked_up)
+    answer = usual.client.post("/v1/batches", json={"tracks": [1] * 100_000})
+    problem(answer, 422, "wrong-parameters")
+    assert "100000 sounds" in answer.text
+
+
+def test_a_refused_batch_removes_no_finished_one(tagger: Tagger, song: bytes) -> None:
+    with served(tagger, kept_batches=1) as running:
+        first = running.client.post("/v1/batches", files=[("file", ("a.flac", song))]).json()
+        assert running.events_at(first["events"])[-1][0] == "done"
+        assert running.client.post("/v1/batches", content=b"x").status_code == 415
+        assert running.client.get(first["results"]).status_code == 200
+        second = running.client.post("/v1/batches", files=[("file", ("a.flac", song))])
+        assert second.status_code == 202
+        assert running.client.get(first["results"]).status_code == 404

@@ -1,6 +1,7 @@
 """A word is taught from tracks of a library, over HTTP, and saved as the command saves it."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -103,3 +104,45 @@ def test_a_name_that_is_a_path_is_refused(school: Served, name: str) -> None:
 def test_without_a_library_nothing_is_taught(tagger: Tagger) -> None:
     with served(tagger) as running:
         problem(running.client.post("/v1/teaching", json=lesson()), 404, "no-library")
+
+
+@pytest.mark.parametrize("name", ["earmark-1", "earmark-1-free"])
+def test_a_model_of_earmark_is_not_hidden_by_a_taught_one(school: Served, name: str) -> None:
+    answer = school.client.post("/v1/teaching/model", json=lesson(name=name))
+    problem(answer, 409, "name-taken")
+
+
+def test_of_two_models_that_are_saved_at_once_under_one_name_one_is(school: Served) -> None:
+    wanted = [lesson(word=word, name="both") for word in ("first", "second")]
+    with ThreadPoolExecutor(2) as threads:
+        answers = list(threads.map(lambda each: school.client.post("/v1/teaching/model", json=each), wanted))
+    assert sorted(answer.status_code for answer in answers) == [201, 409]
+
+
+def test_a_model_that_cannot_be_written_is_told_and_leaves_nothing(
+    school: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("earmark.web.teaching.write_bundle", fail)
+    answer = school.client.post("/v1/teaching/model", json=lesson(name="unwritten"))
+    problem(answer, 507, "not-saved")
+    monkeypatch.undo()
+    assert school.client.post("/v1/teaching/model", json=lesson(name="unwritten")).status_code == 201
+
+
+def test_only_so_many_lessons_wait(school: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("earmark.web.teaching.MOST_WAITING", 0)
+    answer = school.client.post("/v1/teaching", json=lesson())
+    problem(answer, 429, "full")
+    assert "Retry-After" in answer.headers
+
+
+@pytest.mark.parametrize("address", ["/v1/teaching", "/v1/teaching/model", "/v1/library/playlist"])
+def test_bodies_of_json_have_the_limits_of_uploads(school: Served, address: str) -> None:
+    answer = school.client.post(
+        address, content=b"[" + b"1," * 1_000_000 + b"1]", headers={"Content-Type": "application/json"}
+    )
+    problem(answer, 413, "too-large")
+    assert answer.json()["max_megabytes"] == pytest.approx(1.05, abs=0.01)

@@ -94,7 +94,13 @@ class SoundBatches:
         self._batches: dict[str, SoundBatch] = {}
 
     def add(self, server: "Server", files: list[BatchFile], folder: Path, webhook: SplitResult | None) -> SoundBatch:
-        """Start a batch."""
+        """Start a batch in place of the finished one that was asked for least lately, if too many are kept.
+
+        Raises ProblemError (429) if all of them run.
+        """
+        self.check()
+        while len(self._batches) >= self._settings.kept_batches:
+            self.remove(min(self._finished(), key=lambda each: each.used))
         batch = SoundBatch(files, folder, webhook, self._clock())
         self._batches[batch.id] = batch
         batch.task = asyncio.create_task(self._run(server, batch))
@@ -102,11 +108,17 @@ class SoundBatches:
 
     def check(self) -> None:
         """Raise ProblemError (429) if there are too many batches and none of them is finished."""
-        if len(self._batches) >= self._settings.kept_batches:
-            finished = [batch for batch in self._batches.values() if batch.state != "running"]
-            if not finished:
-                raise ProblemError(problems.full(problems.SOON_SECONDS), problems.SOON)
-            self.remove(min(finished, key=lambda batch: batch.used))
+        if len(self._batches) >= self._settings.kept_batches and not self._finished():
+            raise ProblemError(problems.full(problems.SOON_SECONDS), problems.SOON)
+
+    def refuse_count(self, sounds: int) -> None:
+        """Raise ProblemError (422) if a batch would have no sounds, or too many."""
+        if not 0 < sounds <= self._settings.max_batch_files:
+            what = f"Found {sounds} sounds, expected 1 to {self._settings.max_batch_files}"
+            raise ProblemError(problems.wrong_parameters([{"where": "body", "what": what}]))
+
+    def _finished(self) -> list[SoundBatch]:
+        return [batch for batch in self._batches.values() if batch.state != "running"]
 
     def get(self, identifier: str) -> SoundBatch:
         """Return a batch; raise ProblemError (404) for an unknown identifier."""
@@ -156,7 +168,8 @@ class SoundBatches:
             body = json.dumps({"batch": batch.id, "state": batch.state, **batch.counts}).encode("ascii")
             try:
                 await asyncio.to_thread(_post, batch.webhook, body)
-            except (OSError, http.client.HTTPException) as error:
+            # An address may also have letters that no request can hold.
+            except (OSError, ValueError, http.client.HTTPException) as error:
                 LOG.error("The webhook of a batch cannot be told: %s", error)
 
     async def _tag(self, server: "Server", batch: SoundBatch, numbers: Iterator[int]) -> None:
@@ -215,7 +228,9 @@ def allowed_webhook(webhook: str, settings: ServerSettings) -> SplitResult | Non
         _ = address.port
     except ValueError:
         address = urlsplit("")
-    if address.scheme not in ("http", "https") or (address.hostname or "") not in settings.webhook_hosts:
+    if address.scheme not in ("http", "https") or (address.hostname or "") not in {
+        host.lower() for host in settings.webhook_hosts
+    }:
         what = "Found an address whose host this server may not tell, expected one that --webhook-host allows"
         raise ProblemError(problems.wrong_parameters([{"where": "query.webhook", "what": what}]))
     return address

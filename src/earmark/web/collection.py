@@ -16,6 +16,7 @@ from earmark.web.library import Number, OpenLibrary, ServedLibrary, library_of
 from earmark.web.library_schemas import FoundTrack
 from earmark.web.problem import Problem, ProblemError
 from earmark.web.serialise import shortened
+from earmark.web.uploads import JsonRoute
 
 CURVES = 5
 """The tags of a track whose curves are sent."""
@@ -86,7 +87,7 @@ class LibraryMap:
             return self._map
 
 
-router = APIRouter(prefix="/v1/library", tags=["library"])
+router = APIRouter(prefix="/v1/library", tags=["library"], route_class=JsonRoute)
 
 
 @router.get("/map", summary="Lay the library out in two dimensions")

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +84,15 @@ class OpenLibrary:
         found = (searching.track(number, score) for number, score in scores if number != but)
         return FoundAnswer(tracks=[self.found_track(each) for each in found if each is not None][:n])
 
+    def sound(self, number: int) -> Path:
+        """Return the file of a track; raise ProblemError (404) if the track is unknown or its files are gone."""
+        self.refuse_unknown(number)
+        paths = self.library.database.paths_of(number, missing=False)
+        existing = next((path for path in map(Path, paths) if path.is_file()), None)
+        if existing is None:
+            raise ProblemError(problems.SOUND_GONE)
+        return existing
+
     def refuse_unknown(self, number: int) -> None:
         """Raise ProblemError (404) if no track has a number."""
         if number not in self.vectors.ids:
@@ -158,19 +167,20 @@ class ServedLibrary:
     def sound(self, number: int) -> Path:
         """Return the file of a track; raise ProblemError (404) if the track is unknown or its files are gone."""
         with self.opened() as opened:
-            opened.refuse_unknown(number)
-            paths = opened.library.database.paths_of(number, missing=False)
-            existing = next((path for path in map(Path, paths) if path.is_file()), None)
-            if existing is None:
-                raise ProblemError(problems.SOUND_GONE)
-            return existing
+            return opened.sound(number)
 
-    def known_sound(self, path: str) -> Path:
-        """Return a file by its path; raise ProblemError (404) unless it is in the library and there."""
+    def sounds(self, numbers: Sequence[int], paths: Sequence[str]) -> list[Path]:
+        """Return the files of tracks, by their numbers and by their paths.
+
+        Raises ProblemError (404) if one is not in the library, or not there.
+        """
         with self.opened() as opened:
-            if opened.library.database.known_path(path) is None or not Path(path).is_file():
-                raise ProblemError(problems.SOUND_GONE)
-            return Path(path)
+            found = [opened.sound(number) for number in numbers]
+            for path in paths:
+                if opened.library.database.known_path(path) is None or not Path(path).is_file():
+                    raise ProblemError(problems.SOUND_GONE)
+                found.append(Path(path))
+            return found
 
     @contextmanager
     def opened(self) -> Iterator[OpenLibrary]:

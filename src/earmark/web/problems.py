@@ -13,15 +13,16 @@ SOON: Mapping[str, str] = {"Retry-After": str(SOON_SECONDS)}
 # Sounds and uploads.
 
 
-def too_large(max_megabytes: float) -> Problem:
-    """Describe an upload that has more bytes than the server accepts."""
+def too_large(max_megabytes: float, what: str = "file", option: str = "--max-megabytes") -> Problem:
+    """Describe a file, or another body ("batch", "request"), that has more bytes than the server accepts."""
+    more = f", or ask who runs the server to allow more ({option})" if option else ""
+    less = "a shorter or compressed version, such as an MP3" if what == "file" else "several smaller ones"
     return Problem(
         "too-large",
         413,
-        "The file is too large",
-        f"The file has more than the {max_megabytes:g} MB that this server takes.",
-        "Send a shorter or compressed version, such as an MP3, or ask who runs the server to allow more "
-        "(--max-megabytes).",
+        f"The {what} is too large",
+        f"The {what} has more than the {max_megabytes:g} MB that this server takes.",
+        f"Send {less}{more}.",
         {"max_megabytes": max_megabytes},
     )
 

@@ -336,17 +336,13 @@ async def create_batch(
         on_failure.callback(server.tracks.remove_folder, folder)
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
             asked = BatchRequest.from_json(await server.uploads.receive_json(request))
-            library = library_of(request)
-            sounds = await asyncio.to_thread(
-                lambda: [*map(library.sound, asked.tracks), *map(library.known_sound, asked.paths)]
-            )
+            server.batches.refuse_count(len(asked.tracks) + len(asked.paths))
+            sounds = await asyncio.to_thread(library_of(request).sounds, asked.tracks, asked.paths)
             files = [BatchFile(name_of(sound), sound, False) for sound in sounds]
         else:
             uploads = await server.uploads.receive_many(request, folder)
             files = [BatchFile(upload.name, upload.path, True) for upload in uploads]
-        if not 0 < len(files) <= server.settings.max_batch_files:
-            what = f"Found {len(files)} sounds, expected 1 to {server.settings.max_batch_files}"
-            raise ProblemError(problems.wrong_parameters([{"where": "body", "what": what}]))
+            server.batches.refuse_count(len(files))
         batch = server.batches.add(server, files, folder, address)
         on_failure.pop_all()
     place = f"{server.settings.root_path}/v1/batches/{batch.id}"

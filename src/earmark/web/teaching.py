@@ -1,11 +1,12 @@
 """`/v1/teaching`: a word is taught from tracks of the library that have it and tracks that do not."""
 
 import asyncio
+import logging
 import random
-import threading
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from earmark.errors import EarmarkError, TeachingError
-from earmark.tagging.bundle.bundle import Bundle, write_bundle
+from earmark.tagging.bundle.bundle import Bundle, models, write_bundle
 from earmark.tagging.bundle.calibration import probabilities
 from earmark.tagging.tagger import Tagger
 from earmark.web import problems
@@ -21,6 +22,7 @@ from earmark.web.library import OpenLibrary, library_of
 from earmark.web.library_schemas import FoundTrack
 from earmark.web.problem import Problem, ProblemError
 from earmark.web.server import AServer
+from earmark.web.uploads import JsonRoute
 
 if TYPE_CHECKING:
     from earmark.teaching.teach import Taught
@@ -37,6 +39,10 @@ GROUP = "taught"
 Floats = npt.NDArray[np.float32]
 Number = Annotated[int, Field(ge=1, le=2**62)]
 
+MOST_WAITING = 8
+"""How many lessons there may be at a time, with the one that is taught."""
+LOG = logging.getLogger("earmark.web")
+Answer = TypeVar("Answer")
 NO_TEACHING = Problem(
     "no-teaching",
     501,
@@ -110,7 +116,19 @@ class Lessons:
     """Teaches one word at a time, because a lesson uses all of a processor for seconds."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+
+    async def take_turn(self, work: Callable[[], Answer]) -> Answer:
+        """Return what a lesson returns, after those before it; raise ProblemError (429) if too many wait."""
+        if self._waiting >= MOST_WAITING:
+            raise ProblemError(problems.full(problems.SOON_SECONDS), problems.SOON)
+        self._waiting += 1
+        try:
+            async with self._turn:
+                return await asyncio.to_thread(work)
+        finally:
+            self._waiting -= 1
 
     def learn(self, opened: OpenLibrary, base: Bundle, wanted: LessonRequest) -> "tuple[Taught, LibraryVectors, int]":
         """Return the taught model, all tracks, and the number of examples without the word.
@@ -131,50 +149,58 @@ class Lessons:
         rows, has = _examples(tracks, wanted)
         names = [str(tracks.numbers[row]) for row in rows]
         groups = _groups([tracks.folders[row] for row in rows], has, names)
-        with self._lock:
-            try:
-                words = [(wanted.word,) if there else () for there in has]
-                examples = examples_of(tracks.vectors[rows], words, groups, names)
-                taught = teach(base, examples, Lesson(wanted.word, GROUP, LEAST_EXAMPLES, SEED), fit_calibration)
-            except TeachingError as error:
-                raise ProblemError(cannot_teach(str(error))) from error
+        try:
+            words = [(wanted.word,) if there else () for there in has]
+            examples = examples_of(tracks.vectors[rows], words, groups, names)
+            taught = teach(base, examples, Lesson(wanted.word, GROUP, LEAST_EXAMPLES, SEED), fit_calibration)
+        except TeachingError as error:
+            raise ProblemError(cannot_teach(str(error))) from error
         return taught, tracks, has.count(False)
 
 
-router = APIRouter(prefix="/v1/teaching", tags=["teaching"])
+router = APIRouter(prefix="/v1/teaching", tags=["teaching"], route_class=JsonRoute)
 
 
 @router.post("", summary="Teach a word")
 async def lesson(request: Request, server: AServer, wanted: LessonRequest) -> LessonAnswer:
     """Return how well a word is learned from tracks of the library, which tracks have it, and which to label next."""
-    library, lessons = library_of(request), request.app.state.lessons
+    library = library_of(request)
+    lessons: Lessons = request.app.state.lessons
 
     def learned() -> LessonAnswer:
         with library.opened() as opened:
             taught, tracks, others = lessons.learn(opened, server.tagger.bundle, wanted)
             return _answer(opened, taught, tracks, wanted, others)
 
-    return await asyncio.to_thread(learned)
+    return await lessons.take_turn(learned)
 
 
 @router.post("/model", status_code=201, summary="Save a taught word as a model")
 async def save(request: Request, server: AServer, wanted: SaveRequest) -> SavedAnswer:
     """Write the model as `earmark teach` does, into a folder beside the library."""
-    library, lessons = library_of(request), request.app.state.lessons
+    library = library_of(request)
+    lessons: Lessons = request.app.state.lessons
 
     def saved() -> SavedAnswer:
         folder = library.folder / wanted.name
-        if folder.exists():
+        if folder.exists() or wanted.name in models():
             raise ProblemError(name_taken(wanted.name))
         with library.opened() as opened:
             taught, _, _ = lessons.learn(opened, server.tagger.bundle, wanted)
         try:
+            folder.mkdir()
+        except FileExistsError as error:
+            raise ProblemError(name_taken(wanted.name)) from error
+        except OSError as error:
+            raise not_saved(wanted.name, error) from error
+        try:
             write_bundle(taught.bundle, folder)
-        except EarmarkError as error:
-            raise ProblemError(problems.LIBRARY_UNUSABLE) from error
+        except (OSError, EarmarkError) as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise not_saved(wanted.name, error) from error
         return SavedAnswer(name=wanted.name, command=f"earmark tag --model {wanted.name} song.mp3")
 
-    return await asyncio.to_thread(saved)
+    return await lessons.take_turn(saved)
 
 
 def cannot_teach(detail: str) -> Problem:
@@ -188,13 +214,27 @@ def cannot_teach(detail: str) -> Problem:
     )
 
 
+def not_saved(name: str, error: Exception) -> ProblemError:
+    """Log why a model could not be written, and return the error of the request."""
+    LOG.error("The model %s cannot be saved: %s", name, error)
+    return ProblemError(
+        Problem(
+            "not-saved",
+            507,
+            "The model cannot be saved",
+            "The server could not write the model beside the library; its log says why.",
+            "Ask who runs the server to let it write into the folder of the library.",
+        )
+    )
+
+
 def name_taken(name: str) -> Problem:
     """Describe the name of a model that exists already."""
     return Problem(
         "name-taken",
         409,
         "There is already something of that name",
-        f"Found {name!r} beside the library, expected a new name.",
+        f"Found {name!r} beside the library or among the models of earmark, expected a new name.",
         "Choose another name.",
     )
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastapi import Request
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
 from earmark.web import problems
@@ -121,7 +122,11 @@ class Uploads:
         path.touch()
         form = FormReader(content_type, FIELD) if content_type.startswith("multipart/form-data") else None
         ((own_name, size_bytes),) = await self._write(
-            request, [path], form, settings.max_bytes + (FORM_BYTES if form is not None else 0)
+            request,
+            [path],
+            form,
+            settings.max_bytes + (FORM_BYTES if form is not None else 0),
+            problems.too_large(settings.max_megabytes),
         )
         name = request.query_params.get("name", "") or own_name
         if not size_bytes:
@@ -138,7 +143,8 @@ class Uploads:
         form = FormReader(content_type, FIELD, most_files)
         paths = [folder / f"{number}.sound" for number in range(most_files)]
         most_bytes = int(self._settings.max_batch_megabytes * 1_000_000) + FORM_BYTES
-        written = await self._write(request, paths, form, most_bytes)
+        limit = problems.too_large(self._settings.max_batch_megabytes, "batch", "--max-batch-megabytes")
+        written = await self._write(request, paths, form, most_bytes, limit)
         self._metrics.uploaded_bytes.inc(sum(size_bytes for _, size_bytes in written))
         uploads = [Upload(path, plain_name(name), size) for path, (name, size) in zip(paths, written, strict=False)]
         for each in uploads:
@@ -148,28 +154,32 @@ class Uploads:
     async def receive_json(self, request: Request) -> bytes:
         """Return a body of JSON; raise ProblemError if it is too large (413) or too slow (408)."""
         with self._take() as incoming:
-            return b"".join([content async for content in _steps(request, incoming, JSON_BYTES, self._settings)])
+            limit = problems.too_large(JSON_BYTES / 1_000_000, "request", "")
+            return b"".join([content async for content in _steps(request, incoming, JSON_BYTES, limit)])
 
     async def _write(
-        self, request: Request, paths: list[Path], form: FormReader | None, most_bytes: int
+        self, request: Request, paths: list[Path], form: FormReader | None, most_bytes: int, limit: Problem
     ) -> list[tuple[str, int]]:
-        """Write the files of a body to paths while they arrive; return their names and sizes in bytes."""
+        """Write the files of a body to paths while they arrive; return their names and sizes in bytes.
+
+        limit: the problem of a body of more than `most_bytes`.
+        """
         declared = request.headers.get("content-length", "")
         if declared.isascii() and declared.isdecimal() and int(declared) > most_bytes:
-            raise ProblemError(problems.too_large(self._settings.max_megabytes))
+            raise ProblemError(limit)
         sizes = [0] * len(paths)
 
         def write(content: bytes) -> None:
             for number, found in [(0, content)] if form is None else form.feed(content):
                 sizes[number] += len(found)
                 if sizes[number] > self._settings.max_bytes:
-                    raise _too_large(request, self._settings)
+                    raise _too_large(request, problems.too_large(self._settings.max_megabytes))
                 with paths[number].open("ab") as file:
                     file.write(found)
 
         loop = asyncio.get_running_loop()
         with self._take() as incoming:
-            async for content in _steps(request, incoming, most_bytes, self._settings):
+            async for content in _steps(request, incoming, most_bytes, limit):
                 await loop.run_in_executor(self._threads, write, content)
         names = [""] if form is None else form.finish()
         return list(zip(names, sizes, strict=False))
@@ -194,6 +204,35 @@ class Uploads:
         finally:
             self._incoming.discard(incoming)
             self._metrics.uploads.set(len(self._incoming))
+
+
+class JsonRoute(APIRoute):
+    """A route that receives its body of JSON under the limits of uploads, and not as a whole whatever its size."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler of a request."""
+        handle = super().get_route_handler()
+
+        async def handle_received(request: Request) -> Response:
+            if self.body_field is None:
+                return await handle(request)
+            content = await request.app.state.server.uploads.receive_json(request)
+            return await handle(ReceivedRequest(request, content))
+
+        return handle_received
+
+
+class ReceivedRequest(Request):
+    """A request whose body has been received."""
+
+    def __init__(self, request: Request, content: bytes) -> None:
+        """`content`: the body."""
+        super().__init__(request.scope, request.receive)
+        self._content = content
+
+    async def body(self) -> bytes:
+        """Return the body."""
+        return self._content
 
 
 def plain_name(name: str) -> str:
@@ -237,16 +276,14 @@ def _content_type(request: Request) -> str:
     raise ProblemError(problems.wrong_type(media_type))
 
 
-async def _steps(
-    request: Request, incoming: Incoming, most_bytes: int, settings: ServerSettings
-) -> AsyncIterator[bytes]:
+async def _steps(request: Request, incoming: Incoming, most_bytes: int, limit: Problem) -> AsyncIterator[bytes]:
     """Yield the body in steps while it arrives; raise ProblemError if it is too slow or too large."""
     stream = request.stream()
     waiting: list[bytes] = []
     waiting_bytes = 0
     while content := await incoming.next(stream):  # the stream ends with empty bytes
         if incoming.size_bytes > most_bytes:
-            raise _too_large(request, settings)
+            raise _too_large(request, limit)
         waiting.append(content)
         waiting_bytes += len(content)
         if waiting_bytes >= STEP_BYTES:
@@ -255,7 +292,7 @@ async def _steps(
     yield b"".join(waiting)
 
 
-def _too_large(request: Request, settings: ServerSettings) -> ProblemError:
+def _too_large(request: Request, limit: Problem) -> ProblemError:
     """Return the error of a body that is too large; a body without a stated length is cut off, as it may never end."""
     endless = "content-length" not in request.headers
-    return ProblemError(problems.too_large(settings.max_megabytes), CLOSE if endless else {})
+    return ProblemError(limit, CLOSE if endless else {})
