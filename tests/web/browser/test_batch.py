@@ -94,6 +94,20 @@ def test_a_reload_keeps_the_batch(visitor: Visitor, many: list[Path]) -> None:
     assert visitor.all(".tab") == []
 
 
+def test_a_batch_that_went_on_unseen_is_shown_as_it_is(visitor: Visitor, many: list[Path], songs: list[Path]) -> None:
+    visitor.start()
+    visitor.bring(*many[:6])
+    visitor.eventually(lambda: len(names(visitor)) == 6)
+    visitor.driver.execute_script("location.hash = '#/'")
+    visitor.wait_for(".drop")
+    # One sound after another is analysed, so the batch is ready when this one is.
+    visitor.bring(songs[0])
+    visitor.wait_for(".result")
+    visitor.driver.execute_script("location.hash = '#/batch'")
+    visitor.eventually(lambda: visitor.all(".batch") and visitor.text(".batch .summary") == "6 files are ready.")
+    assert len(visitor.all(".batch tbody .entry-tags")) >= 6
+
+
 def test_the_table_is_heard_and_used_with_keys(visitor: Visitor, many: list[Path]) -> None:
     bring(visitor, many)
     visitor.focus(".sort")

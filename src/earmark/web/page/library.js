@@ -84,7 +84,7 @@ export class Library {
     const offset = Math.max(0, Math.floor(Number(parts.get("from")) || 0));
     this._search = { q: parts.get("q") ?? "", offset, sort: parts.get("sort") ?? RELEVANCE };
     if (this._shownFor === this._address()) return;
-    if (document.activeElement !== this._input) this._input.value = this._search.q;
+    this._input.value = this._search.q;
     this._show();
   }
 
@@ -141,8 +141,7 @@ export class Library {
     return `#/${parts.size ? `?${parts}` : ""}`;
   }
 
-  _path(offset, limit) {
-    const { q, sort } = this._search;
+  _path(offset, limit, { q, sort } = this._search) {
     return `v1/library/search?${new URLSearchParams({ q, sort, offset: String(offset), limit: String(limit) })}`;
   }
 
@@ -252,8 +251,9 @@ export class Library {
   /** Return all results, in parts that the server gives at once. */
   async _all() {
     const all = [];
+    const search = this._search; // another may be typed while the parts arrive
     for (;;) {
-      const { tracks, total } = await this._page.api.json(this._path(all.length, TOGETHER));
+      const { tracks, total } = await this._page.api.json(this._path(all.length, TOGETHER, search));
       all.push(...tracks);
       if (!tracks.length || all.length >= total) return all;
     }

@@ -34,6 +34,8 @@ export class LibraryMap {
     this._hovered = element("div", { class: "map-hovered", "aria-live": "polite" });
     this._list = element("div", { class: "map-chosen" });
     this._sound = element("input", { type: "checkbox", id: "map-sound", checked: true });
+    /** The number of the newest wish to see a track; answers to older ones are dropped. */
+    this._asked = 0;
     this.root = element(
       "article",
       { class: "map" },
@@ -61,6 +63,7 @@ export class LibraryMap {
   }
 
   close() {
+    this._asked += 1;
     clearTimeout(this._waiting);
     this._player?.close();
     this._player = null;
@@ -150,19 +153,20 @@ export class LibraryMap {
       this._points.shade(probabilities);
       if (!this._chosen.length) this._choose([]);
     } catch (error) {
-      this._hovered.replaceChildren(problemCard(problemOf(error)));
+      if (this._tag === label) this._hovered.replaceChildren(problemCard(problemOf(error)));
     }
   }
 
   /** Show a track, and play it if somebody stays on it. */
   _hover(index) {
+    const asked = ++this._asked;
     clearTimeout(this._waiting);
     this._player?.close();
     this._player = null;
     if (index === null) return;
     this._waiting = setTimeout(async () => {
       const track = await this._track(index);
-      if (!track) return;
+      if (!track || asked !== this._asked) return;
       this._hovered.replaceChildren(this._card(track));
       if (!this._sound.checked) return;
       this._waiting = setTimeout(() => this._play(track), HEAR_AFTER_MILLISECONDS);
@@ -176,8 +180,10 @@ export class LibraryMap {
   }
 
   async _openChosen(index) {
+    const asked = ++this._asked;
+    clearTimeout(this._waiting);
     const track = index === null ? null : await this._track(index);
-    if (!track) return;
+    if (!track || asked !== this._asked) return;
     this._hovered.replaceChildren(this._card(track));
     this._play(track);
   }

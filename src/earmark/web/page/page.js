@@ -215,7 +215,7 @@ export class Page {
 
   _progressed(track) {
     this._tabs.progress(track);
-    if (this._view === this._batch) this._batch.changed(track);
+    if (track.inBatch) this._batch?.changed(track);
     const shown = track.key === this.shownKey;
     if (track.inBatch && !shown) return;
     if (track.state === "heard") {

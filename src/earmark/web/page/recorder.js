@@ -34,6 +34,8 @@ export function recorder(take) {
       recording.stop();
       return;
     }
+    // A second click would begin a second recording while the browser asks.
+    button.disabled = true;
     try {
       recording = await record((seconds) => {
         text.textContent = `Stop, ${clock(seconds)}`;
@@ -42,6 +44,8 @@ export function recorder(take) {
       if (!(error instanceof DOMException)) throw error;
       problem.append(problemCard(new Problem(REFUSED)));
       return;
+    } finally {
+      button.disabled = false;
     }
     button.setAttribute("aria-pressed", "true");
     const file = await recording.file;
@@ -58,7 +62,13 @@ async function record(tell) {
   // What makes speech clear would change music.
   const audio = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
   const stream = await navigator.mediaDevices.getUserMedia({ audio });
-  const recorded = new MediaRecorder(stream);
+  let recorded;
+  try {
+    recorded = new MediaRecorder(stream);
+  } catch (error) {
+    for (const track of stream.getTracks()) track.stop();
+    throw error;
+  }
   const parts = [];
   const begun = performance.now();
   const ticking = setInterval(() => {

@@ -18,6 +18,7 @@ export class Teach {
     this._word = "";
     this._shown = false;
     this._asked = 0;
+    this._searched = 0;
     this._waiting = 0;
     this._tracks = new Map();
     this._input = element("input", {
@@ -141,13 +142,15 @@ export class Teach {
   /** Show the tracks that a search finds; for a word that no track is known by, the newest. */
   async _search() {
     const wanted = this._find.value.trim();
+    const searched = ++this._searched;
     try {
       let tracks = await this._found(wanted || this._word);
       if (!tracks.length && !wanted) tracks = await this._found("");
+      if (searched !== this._searched) return;
       this._page.preview.stop();
       this._fill("found", tracks.map(row));
     } catch (error) {
-      this._quality.replaceChildren(problemCard(problemOf(error)));
+      if (searched === this._searched) this._quality.replaceChildren(problemCard(problemOf(error)));
     }
   }
 
@@ -160,6 +163,7 @@ export class Teach {
   _changed() {
     clearTimeout(this._waiting);
     this._asked += 1;
+    this._quality.classList.remove("is-busy");
     for (const list of Object.values(this._lists)) {
       for (const each of list.rows) list.table.update(each, "Thumbs");
     }
@@ -195,7 +199,7 @@ export class Teach {
       if (asked === this._asked) this._quality.replaceChildren(problemCard(problemOf(error)));
       return;
     } finally {
-      this._quality.classList.remove("is-busy");
+      if (asked === this._asked) this._quality.classList.remove("is-busy");
     }
     if (asked !== this._asked) return;
     this._page.preview.stop();
@@ -283,7 +287,7 @@ export class Teach {
     const found = await Promise.all(numbers.map((number) => this._track(number)));
     if (asked !== this._asked) return;
     this._fill("examples", found.filter((track) => track !== null).map(row));
-    if (numbers.length < LEAST) {
+    if (yes.length < LEAST) {
       this._fill("next", []);
       this._fill("best", []);
     }
