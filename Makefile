@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SONG ?=
 
-.PHONY: help setup demo test test-matrix lint lint-page docs bench teachers clean
+.PHONY: help setup demo test test-matrix lint lint-page explorer docs bench teachers clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made
@@ -37,6 +37,9 @@ lint-page:
 	else \
 	    cd tools/page && npm run --silent check; \
 	fi
+
+explorer: ## Fetch the viewer of the server's page /docs again, in the version that tools/explorer/package.json names
+	cd tools/explorer && npm install --no-package-lock --no-audit --no-fund --silent --ignore-scripts && npm run --silent copy
 
 # The matrix products of tests are small: a second thread only waits for the first, and long where the machine is busy.
 test: lint ## Check style and types, then run the tests

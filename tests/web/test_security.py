@@ -34,7 +34,7 @@ def test_with_the_token_all_is(guarded: Served, kind: str, song: bytes) -> None:
     assert guarded.client.post("/v1/tag", files={"file": ("a", song)}, headers=headers).status_code == 200
 
 
-@pytest.mark.parametrize("address", ["/health", "/openapi.json"])
+@pytest.mark.parametrize("address", ["/health", "/openapi.json", "/docs", "/docs/explorer.css"])
 def test_health_needs_no_token(guarded: Served, address: str) -> None:
     assert guarded.client.get(address, headers={"Authorization": ""}).status_code == 200
 
@@ -85,6 +85,11 @@ def test_its_own_page_and_programs_may_ask(guarded: Served, headers: dict[str, s
     problem(guarded.client.delete("/v1/tracks/any", headers=headers), 404, "unknown-track")
 
 
+def test_the_page_of_the_api_may_style_elements_and_no_more(guarded: Served) -> None:
+    usual, of_page = (guarded.client.get(address).headers["content-security-policy"] for address in ("/", "/docs"))
+    assert of_page == usual.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
+
+
 @pytest.mark.parametrize("address", ["/health", "/v1/models", "/v1/tracks/any", "/nowhere"])
 def test_every_answer_says_what_a_page_may_do(guarded: Served, address: str) -> None:
     headers = guarded.client.get(address).headers
@@ -123,7 +128,8 @@ def test_an_error_nobody_foresaw_is_a_problem_too(usual: Served, monkeypatch: py
 
 def test_addresses_and_methods_that_there_are_not(usual: Served) -> None:
     problem(usual.client.get("/v2/anything"), 404, "no-such-address")
-    problem(usual.client.get("/docs"), 404, "no-such-address")
+    problem(usual.client.get("/redoc"), 404, "no-such-address")
+    problem(usual.client.get("/docs/../app.py"), 404, "no-such-address")
     problem(usual.client.get("/page/../app.py"), 404, "no-such-address")
     problem(usual.client.get("/page/%2e%2e/app.py"), 404, "no-such-address")
     answer = usual.client.get("/v1/tag")

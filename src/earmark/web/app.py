@@ -43,6 +43,8 @@ POLICY = (
     "connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
+EXPLORER_POLICY = POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
+"""The policy of the page that shows the API: its viewer sets styles of single elements."""
 SECURITY_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -52,9 +54,9 @@ SECURITY_HEADERS: Mapping[str, str] = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(self)",
 }
-OPEN = ("/", "/health", "/openapi.json")
-"""Paths that need no token, besides the page's files."""
-PAGE = "/page/"
+OPEN = ("/", "/docs", "/health", "/openapi.json")
+"""Paths that need no token, besides the files of pages."""
+PAGES = ("/page/", "/docs/")
 API = "/v1/"
 
 
@@ -78,7 +80,7 @@ def make_app(settings: ServerSettings, tagger: Tagger, library: Path | None = No
         version=__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
-        docs_url=None,  # FastAPI's pages of documentation load scripts from other hosts
+        docs_url=None,  # FastAPI's own pages load scripts from other hosts
         redoc_url=None,
         responses=FAILURES,
         generate_unique_id_function=lambda route: route.name,
@@ -102,6 +104,7 @@ def make_app(settings: ServerSettings, tagger: Tagger, library: Path | None = No
     ):
         app.include_router(router, dependencies=token)
     app.mount("/page", StaticFiles(directory=routes.PAGE_FOLDER), name="page")
+    app.mount("/docs", StaticFiles(directory=routes.EXPLORER_FOLDER), name="explorer")
     openapi = app.openapi
     app.openapi = lambda: with_problems(openapi())  # type: ignore[method-assign]
     answer_errors(app)
@@ -191,6 +194,8 @@ class AccessMiddleware:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                if _path_of(scope) == "/docs":
+                    headers["Content-Security-Policy"] = EXPLORER_POLICY
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
                 headers.setdefault("Cache-Control", "no-cache" if _is_page(_path_of(scope)) else "no-store")
@@ -211,7 +216,7 @@ class AccessMiddleware:
             return problems.WRONG_HOST
         if (scope["method"] not in ("GET", "HEAD") or path.startswith(API)) and _is_foreign(headers):
             return problems.OTHER_ORIGIN
-        if self._token and path not in OPEN and not path.startswith(PAGE):
+        if self._token and path not in OPEN and not path.startswith(PAGES):
             given = headers.get("authorization", "")
             kind, _, token = given.partition(" ")
             if kind.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), self._token):
@@ -283,4 +288,4 @@ def _port_of(host: str, usual: int) -> int:
 
 
 def _is_page(path: str) -> bool:
-    return path == "/" or path.startswith(PAGE)
+    return path in ("/", "/docs") or path.startswith(PAGES)

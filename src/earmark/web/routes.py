@@ -57,6 +57,8 @@ tracks_router = APIRouter(prefix="/v1/tracks", tags=["tracks"])
 batches_router = APIRouter(prefix="/v1/batches", tags=["batches"])
 
 PAGE_FOLDER = Path(__file__).with_name("page")
+EXPLORER_FOLDER = Path(__file__).with_name("explorer")
+"""The page that shows the API. `make explorer` fetches the viewer that it loads, OpenAPI Explorer."""
 
 Name = Annotated[
     str,
@@ -78,6 +80,12 @@ BatchIdentifier = Annotated[
 async def index() -> FileResponse:
     """Return the page."""
     return FileResponse(PAGE_FOLDER / "index.html", media_type="text/html")
+
+
+@open_router.get("/docs", include_in_schema=False)
+async def explorer() -> FileResponse:
+    """Return the page that shows the API."""
+    return FileResponse(EXPLORER_FOLDER / "index.html", media_type="text/html")
 
 
 @open_router.get("/health", summary="Check that the server runs")
