@@ -22,6 +22,8 @@ def finished(running: Served, **request: Any) -> list[dict[str, Any]]:
     last = running.events_at(started["events"])[-1]
     results = running.client.get(started["results"])
     assert results.headers["content-type"] == "application/x-ndjson"
+    shown = running.client.get(started["results"], headers={"Accept": "text/html,*/*;q=0.8"})
+    assert (shown.headers["content-type"], shown.content) == ("text/plain; charset=utf-8", results.content)
     lines = [json.loads(line) for line in results.text.splitlines()]
     failed = sum("problem" in line for line in lines)
     counts = {"done": len(lines), "failed": failed, "of": started["of"]}

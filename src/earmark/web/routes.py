@@ -378,10 +378,14 @@ async def follow_batch(identifier: BatchIdentifier, server: AServer) -> Streamin
     responses=BATCH_RESULTS,
     response_class=Response,
 )
-async def read_batch_results(identifier: BatchIdentifier, server: AServer) -> Response:
-    """Return one line of JSON for each sound that is done, in the order in which they were done."""
+async def read_batch_results(request: Request, identifier: BatchIdentifier, server: AServer) -> Response:
+    """Return one line of JSON for each sound that is done, in the order in which they were done.
+
+    Clients that accept text first, as browsers do, get the lines as `text/plain`.
+    """
     content = await asyncio.to_thread(server.batches.get(identifier).read_results)
-    return Response(content, media_type="application/x-ndjson")
+    as_text = request.headers.get("accept", "").lstrip().startswith("text/")
+    return Response(content, headers={"Vary": "Accept"}, media_type="text/plain" if as_text else "application/x-ndjson")
 
 
 @batches_router.delete("/{identifier}", status_code=204, summary="Remove a batch")

@@ -325,7 +325,7 @@ BATCH_EVENTS: dict[int | str, dict[str, Any]] = {
 BATCH_RESULTS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Lines of JSON with `number`, `name`, and `result` (as of `/v1/tag`) or `problem`",
-        "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
+        "content": {kind: {"schema": {"type": "string"}} for kind in ("application/x-ndjson", "text/plain")},
     }
 }
 """The response of the results of a batch."""
