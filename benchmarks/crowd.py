@@ -7,8 +7,11 @@
 `POST /v1/tag` again and again, on a connection of its own each time, and comes back when it was told to (429). One in
 twenty sends bytes that are no sound, and one in twenty sends its bytes at 40 kB/s. Any answer but 200, 422 and 429, and
 any broken connection, is an error and ends the benchmark with exit status 1. Beside them one client asks `GET /health`
-ten times a second. Memory is that of the server's own process while it runs (VmRSS, of Linux only): the largest of the
-first and of the second half of the time.
+ten times a second. "held" is the longest round of the server's event loop in processor time, which no other load of the
+machine changes (`benchmarks/held.py`). Memory is that of the server's own process while it runs (VmRSS, of Linux only):
+the largest of the first and of the second half of the time.
+
+Then four clients send 20 MB each, at once and again and again, for a third of the time, and one asks `GET /health`.
 """
 
 import argparse
@@ -21,6 +24,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from record import record
@@ -32,6 +36,8 @@ SHARE = 20
 """One in so many clients is poisonous, and one in so many is slow."""
 SLOW_BYTES, SLOW_SECONDS = 8_000, 0.2
 ACCEPTED = (200, 422, 429)
+UPLOADS, UPLOAD_BYTES = 4, 20_000_000
+HELD = Path(__file__).with_name("held.py")
 
 
 @dataclass
@@ -64,31 +70,27 @@ def main() -> None:
         song, poison = folder / "song.mp3", folder / "poison.mp3"
         write_song(song, music(None), options.song_seconds)
         poison.write_bytes(np.random.default_rng(1).bytes(song.stat().st_size))
+        large = folder / "large.mp3"
+        large.write_bytes(np.random.default_rng(2).bytes(UPLOAD_BYTES))
         bodies = form_of(song), form_of(poison)
         print(f"{options.jobs} worker processes, an MP3 of {options.song_seconds} s, load {os.getloadavg()[0]:.0f}")
-        print("| clients | 200 | 422 | 429 | errors | health p50 | p95 | memory, first half | second half |")
-        print("|---|---|---|---|---|---|---|---|---|")
-        for clients in options.clients:
-            with serving(model, options.jobs, 16) as (process, address):
-                seen = asyncio.run(load(address, bodies, clients, options.seconds, process.pid))
+        print("| clients | 200 | 422 | 429 | errors | health p50 | p95 | longest | held | memory, 1st half | 2nd |")
+        print("|---|---|---|---|---|---|---|---|---|---|---|")
+        loads = [(f"{clients}", bodies, clients, options.seconds) for clients in options.clients]
+        loads.append((f"{UPLOADS} uploads of 20 MB", (form_of(large),) * 2, UPLOADS, options.seconds / 3))
+        for name, sent, clients, seconds in loads:
+            report = folder / "held.json"
+            with serving(model, options.jobs, 16, (str(HELD), str(report))) as (process, address):
+                seen = asyncio.run(load(address, sent, clients, seconds, process.pid))
             errors += seen.errors
-            halves = [
-                [megabytes for at, megabytes in seen.memory if (at > options.seconds / 2) == late]
-                for late in (False, True)
-            ]
-            half = [max(each, default=0.0) for each in halves]
-            p50, p95 = (float(np.percentile(seen.health or [0.0], share)) * 1e3 for share in (50, 95))
-            counts = [seen.statuses[status] for status in ACCEPTED]
+            held = json.loads(report.read_text(encoding="utf-8"))
+            figures[name] = found = summary(seen, seconds) | {"held": held}
+            milliseconds = [found[f"health {which} ms"] for which in ("p50", "p95", "longest")]
             print(
-                f"| {clients} | {' | '.join(map(str, counts))} | {seen.errors.total()} | {p50:.0f} ms | {p95:.0f} ms "
-                f"| {half[0]:.0f} MB | {half[1]:.0f} MB |"
+                f"| {name} | {' | '.join(str(seen.statuses[status]) for status in ACCEPTED)} | {seen.errors.total()} "
+                f"| {' | '.join(f'{each:.0f} ms' for each in (*milliseconds, held['longest round'] * 1e3))} "
+                f"| {' | '.join(f'{each:.0f} MB' for each in found['memory MB'])} |"
             )
-            figures[f"{clients} clients"] = dict(zip(("200", "422", "429"), counts, strict=True)) | {
-                "errors": seen.errors.total(),
-                "health p50 ms": p50,
-                "health p95 ms": p95,
-                "memory MB": half,
-            }
     if options.json is not None:
         options.json.write_text(json.dumps(record({"crowd": figures}), indent=1) + "\n", encoding="utf-8")
     if errors:
@@ -96,11 +98,28 @@ def main() -> None:
         raise SystemExit(1)
 
 
+def summary(seen: Seen, seconds: float) -> dict[str, Any]:
+    """The figures of one load."""
+    halves = [[megabytes for at, megabytes in seen.memory if (at > seconds / 2) == late] for late in (False, True)]
+    health = np.array(seen.health or [0.0]) * 1e3
+    return {str(status): seen.statuses[status] for status in ACCEPTED} | {
+        "errors": seen.errors.total(),
+        "health p50 ms": float(np.percentile(health, 50)),
+        "health p95 ms": float(np.percentile(health, 95)),
+        "health longest ms": float(health.max()),
+        "memory MB": [max(each, default=0.0) for each in halves],
+    }
+
+
 async def load(address: str, bodies: tuple[bytes, bytes], clients: int, seconds: float, process_id: int) -> Seen:
     """All clients at once, until the time is over; what they saw."""
     seen = Seen()
     last = time.monotonic() + seconds
-    tasks = [tag(address, bodies[number % SHARE == 0], number % SHARE == 1, last, seen) for number in range(clients)]
+    crowded = clients >= SHARE  # a few clients are all alike
+    tasks = [
+        tag(address, bodies[number % SHARE == 0], crowded and number % SHARE == 1, last, seen)
+        for number in range(clients)
+    ]
     await asyncio.gather(*tasks, ask_health(address, last, seen), watch_memory(process_id, last, seconds, seen))
     return seen
 

@@ -23,7 +23,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,9 +104,11 @@ def main() -> None:
 
 
 @contextmanager
-def serving(model: Path, jobs: int, waiting: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A server's process and its host with its port."""
-    command = [sys.executable, "-m", "earmark", "serve", "--port", "0", "--model", str(model)]
+def serving(
+    model: Path, jobs: int, waiting: int, program: Sequence[str] = ("-m", "earmark")
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server's process and its host with its port. `program`: what Python runs as `earmark`."""
+    command = [sys.executable, *program, "serve", "--port", "0", "--model", str(model)]
     command += ["--jobs", str(jobs), "--max-waiting", str(waiting)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:

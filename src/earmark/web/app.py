@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import Depends, FastAPI, Request, Response, Security
@@ -26,7 +27,13 @@ from earmark.web.collection import router as collection_router
 from earmark.web.library import ServedLibrary
 from earmark.web.library import router as library_router
 from earmark.web.metrics import Metrics, MetricsMiddleware
-from earmark.web.middleware import CompressionMiddleware, HeadMiddleware, LingerMiddleware, RootPathMiddleware
+from earmark.web.middleware import (
+    CompressionMiddleware,
+    HeadMiddleware,
+    LingerMiddleware,
+    RootPathMiddleware,
+    TurnMiddleware,
+)
 from earmark.web.problem import MEDIA_TYPE, Problem, ProblemError
 from earmark.web.schemas import FAILURES, with_problems
 from earmark.web.server import running
@@ -105,8 +112,14 @@ def make_app(settings: ServerSettings, tagger: Tagger, library: Path | None = No
         app.include_router(router, dependencies=token)
     app.mount("/page", StaticFiles(directory=routes.PAGE_FOLDER), name="page")
     app.mount("/docs", StaticFiles(directory=routes.EXPLORER_FOLDER), name="explorer")
-    openapi = app.openapi
-    app.openapi = lambda: with_problems(openapi())  # type: ignore[method-assign]
+    describe = app.openapi
+
+    def describe_once() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = with_problems(describe())
+        return app.openapi_schema
+
+    app.openapi = describe_once  # type: ignore[method-assign]
     answer_errors(app)
     app.add_middleware(AccessMiddleware, settings=settings)
     app.add_middleware(MetricsMiddleware, metrics=metrics)
@@ -114,11 +127,14 @@ def make_app(settings: ServerSettings, tagger: Tagger, library: Path | None = No
     app.add_middleware(HeadMiddleware)
     app.add_middleware(LingerMiddleware)
     app.add_middleware(RootPathMiddleware, root_path=settings.root_path)
+    app.add_middleware(TurnMiddleware, root_path=settings.root_path)
     return app
 
 
-def refuse_unknown_parameters(request: Request) -> None:
+async def refuse_unknown_parameters(request: Request) -> None:
     """Raise ProblemError (422) if the query has a parameter that the address does not know, or one of them twice."""
+    if not request.query_params:
+        return
     addresses = request.app.openapi()["paths"]
     described = addresses.get(request.scope["route"].path, {}).get(request.method.lower(), {})
     known = {each["name"]: each["schema"] for each in described.get("parameters", ()) if each["in"] == "query"}

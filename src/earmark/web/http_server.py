@@ -1,8 +1,10 @@
 """Serving an application at an address until a signal ends it."""
 
 import asyncio
+import gc
 import os
 import socket
+import sys
 from collections.abc import Callable
 from functools import partial
 
@@ -17,6 +19,8 @@ QUEUED_CONNECTIONS = 1_024
 """How many connections the system keeps until the event loop accepts them."""
 KEEP_ALIVE_SECONDS = 75
 """How long a connection may wait for its next request; longer than proxies keep theirs, so that they close first."""
+SWITCH_SECONDS = 0.001
+"""How long another thread may keep the lock of the interpreter from the event loop; Python's own 5 ms add up."""
 FLUSH_SECONDS = 3.0
 """How long responses may take to be sent after the last job of a server that ends."""
 
@@ -75,10 +79,18 @@ def serve(app: FastAPI, host: str, port: int, announce: Callable[[str], None]) -
     `announce`: called with the address of the server. Raises EarmarkError if the address cannot be used.
     """
     raise_open_files()
+    keep_responsive()
     with _bound_socket(host, port) as bound:
         server = HttpServer(app, lambda: announce(_address(bound)))
         server.run(sockets=[bound])
     return server.started
+
+
+def keep_responsive() -> None:
+    """Keep this process from holding its event loop: by collecting garbage, or by threads that parse uploads."""
+    gc.collect()
+    gc.freeze()  # what the server consists of is never garbage, and looking through all of it takes 50 ms and more
+    sys.setswitchinterval(SWITCH_SECONDS)
 
 
 def _bound_socket(host: str, port: int) -> socket.socket:

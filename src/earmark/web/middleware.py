@@ -1,8 +1,9 @@
 """What holds for all responses: HEAD, compression, and the path below which a proxy shows the server (ASGI)."""
 
 import asyncio
-import contextlib
 import gzip
+import time
+from collections import deque
 from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -23,8 +24,52 @@ COMPRESSED_TYPES = frozenset(
 LEAST_BYTES = 1_000
 """A response that is shorter is sent as it is: its headers are the most of it."""
 LEVEL = 6
-LINGER_SECONDS = 5.0
-"""How long the rest of a refused body is read, so that the client can read why it was refused."""
+BEGUN_TOGETHER = 16
+"""How many requests begin in one round of the event loop."""
+LINGER_SECONDS, LINGER_IDLE_SECONDS = 30.0, 5.0
+"""How long the rest of a refused body is read, in all and without a byte, so that the client can read the reason."""
+LINGER_PAUSE_SECONDS = 0.002
+"""The pause between two pieces of such a body, for each of them that is read: requests that are served come first."""
+
+
+class TurnMiddleware:
+    """Lets few requests begin in each round of the event loop, so that none holds it for the others when many come.
+
+    Requests for `/health` do not wait.
+    """
+
+    def __init__(self, app: ASGIApp, root_path: str) -> None:
+        self._app = app
+        self._first = ("/health", f"{root_path}/health")
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._begun = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on in its turn."""
+        if scope["type"] == "http" and scope["path"] not in self._first:
+            await self._take_turn()
+        await self._app(scope, receive, send)
+
+    async def _take_turn(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._begun == 0:
+            loop.call_soon(self._begin_round)
+        if self._begun < BEGUN_TOGETHER and not self._waiting:
+            self._begun += 1
+            return
+        turn = loop.create_future()
+        self._waiting.append(turn)
+        await turn
+
+    def _begin_round(self) -> None:
+        self._begun = 0
+        while self._waiting and self._begun < BEGUN_TOGETHER:
+            turn = self._waiting.popleft()
+            if not turn.done():  # the server may have cancelled it
+                turn.set_result(None)
+                self._begun += 1
+        if self._begun:
+            asyncio.get_running_loop().call_soon(self._begin_round)
 
 
 class HeadMiddleware:
@@ -62,7 +107,7 @@ class LingerMiddleware:
     """
 
     def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+        self._app, self._lingering = app, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and end a response that reports a failure only after the body."""
@@ -86,10 +131,17 @@ class LingerMiddleware:
                 failed = message["status"] >= HTTPStatus.BAD_REQUEST and not gives_up
             elif failed and not ended and not message.get("more_body", False):
                 await send({**message, "more_body": True})
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(LINGER_SECONDS):
-                        while not ended:
+                last = time.monotonic() + LINGER_SECONDS
+                self._lingering += 1
+                try:
+                    while not ended and time.monotonic() < last:
+                        async with asyncio.timeout(LINGER_IDLE_SECONDS):
                             await receive_and_note()
+                        await asyncio.sleep(LINGER_PAUSE_SECONDS * self._lingering)
+                except TimeoutError:
+                    pass  # the connection is closed with the rest unread
+                finally:
+                    self._lingering -= 1
                 message = {"type": "http.response.body", "body": b"", "more_body": False}
             await send(message)
 

@@ -180,6 +180,7 @@ async def _answer(
 ) -> Response:
     """Receive a sound, do a job on it, and return the result; remove both from the disk."""
     server.queue.check()
+    server.uploads.check()
     folder = server.tracks.new_folder()
     try:
         sound, answer = folder / "sound", folder / "answer.json"
@@ -189,7 +190,7 @@ async def _answer(
             await while_connected(request, server.queue.run(job, ignore_messages))
         content = await asyncio.to_thread(answer.read_bytes)
     finally:
-        server.tracks.remove_folder(folder)
+        await asyncio.to_thread(server.tracks.remove_folder, folder)  # large files take a while
     return Response(content, media_type="application/json")
 
 

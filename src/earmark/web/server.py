@@ -128,8 +128,8 @@ async def _sweep(server: Server) -> None:
         server.batches.sweep()
 
 
-def server_of(request: Request) -> Server:
-    """Return the server of a request."""
+async def server_of(request: Request) -> Server:
+    """Return the server of a request. It is a coroutine, because FastAPI calls plain functions in another thread."""
     server: Server = request.app.state.server
     return server
 

@@ -20,8 +20,8 @@ from earmark.web.problem import Problem, ProblemError
 from earmark.web.settings import ServerSettings
 
 LEAST_BYTES_A_SECOND = 20_000
-FIRST_SECONDS = 1.0
-"""An upload is not given up for another before it has had this time."""
+FIRST_SECONDS = 5.0
+"""An upload is not given up for another before it has had this time, as a server that is busy reads late."""
 STEP_BYTES = 1 << 18
 """How much of a body is parsed and written at a time."""
 THREADS = 2
@@ -184,16 +184,26 @@ class Uploads:
         names = [""] if form is None else form.finish()
         return list(zip(names, sizes, strict=False))
 
-    @contextmanager
-    def _take(self) -> Iterator[Incoming]:
-        """Count an upload while it arrives; raise ProblemError (429) if there are too many and none is slow."""
+    def check(self) -> Incoming | None:
+        """Return the slow upload that another one would replace; None if there is room.
+
+        Raises ProblemError if there are too many uploads and none is slow (429), or the server is ending (503).
+        """
         if self._ending:
             raise ProblemError(problems.ENDING, problems.SOON)
-        if len(self._incoming) >= self._settings.max_uploads:
-            slowest = min(self._incoming, key=lambda each: each.bytes_a_second)
-            if slowest.bytes_a_second >= LEAST_BYTES_A_SECOND:
-                self._metrics.refused.inc()
-                raise ProblemError(problems.full(RETRY_SECONDS), {"Retry-After": str(RETRY_SECONDS)})
+        if len(self._incoming) < self._settings.max_uploads:
+            return None
+        slowest = min(self._incoming, key=lambda each: each.bytes_a_second)
+        if slowest.bytes_a_second >= LEAST_BYTES_A_SECOND:
+            self._metrics.refused.inc()
+            raise ProblemError(problems.full(RETRY_SECONDS), {"Retry-After": str(RETRY_SECONDS)})
+        return slowest
+
+    @contextmanager
+    def _take(self) -> Iterator[Incoming]:
+        """Count an upload while it arrives, in place of a slow one if there are too many; raise as `check` does."""
+        slowest = self.check()
+        if slowest is not None:
             self._incoming.discard(slowest)
             slowest.give_up(problems.TOO_SLOW)
         incoming = Incoming(self._settings.idle_seconds, self._clock)
