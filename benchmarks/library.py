@@ -37,6 +37,7 @@ from earmark.library.descriptions import Description
 from earmark.library.jobs import Engine, Stamp, WorkerSetup
 from earmark.library.library import Library
 from earmark.library.similarity import Choice
+from earmark.library.space import Space, keep_hidden_layer
 from earmark.library.vectors import vectors_path
 from earmark.library.workers import LocalEngine
 
@@ -197,6 +198,7 @@ def fill(library: Library, tracks: int) -> None:
     card = library.tagger.card
     model_id = library.database.model_id(card)
     library.database.make_current(model_id)
+    keep_hidden_layer(library.database, model_id, library.tagger.bundle)
     generator = np.random.default_rng(0)
     directions = generator.normal(0, 1, (40, card.vector_width)).astype(np.float32)
     for start in range(0, tracks, ROWS_TOGETHER):
@@ -236,7 +238,7 @@ def measure_searching(folder: Path, model: Path, tracks: int, rounds: int) -> di
         started = time.perf_counter()
         vectors, _ = library._vectors()
         made_seconds = time.perf_counter() - started
-        comparison = compare_numbers(library, vectors.vectors, rounds)
+        comparison = compare_numbers(library, vectors.levels, rounds)
     options = {name: vars(choice) for name, choice in CHOICES.items()}
     command = [sys.executable, "-c", ASK, str(file), str(rounds), json.dumps(QUERIES), json.dumps(options)]
     answered = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -262,19 +264,20 @@ def measure_searching(folder: Path, model: Path, tracks: int, rounds: int) -> di
     return {**found, "cold search": cold, "made seconds": made_seconds, "bytes a track": sizes, "numbers": comparison}
 
 
-def compare_numbers(library: Library, kept: npt.NDArray[np.int8], rounds: int) -> dict[str, tuple[float, float]]:
+def compare_numbers(library: Library, levels: Space, rounds: int) -> dict[str, tuple[float, float]]:
     """One pass over all vectors as whole numbers of 8 bits and as floats of 16: time, and how many of the best ten."""
     from usearch.index import search
 
     vectors, _ = library._vectors()
+    kept = levels.vectors
     floats = np.empty(kept.shape, np.float16)
     truth: list[npt.NDArray[np.int64]] = []
     queries = [int(number) for number in vectors.ids[:: max(1, len(vectors.ids) // max(rounds, 3))]]
-    query_units = [vectors.units(library.database.embedding(number).astype(np.float32)) for number in queries]
+    query_units = [levels.units(library.database.embedding(number).astype(np.float32)) for number in queries]
     products = np.empty((len(queries), len(kept)), np.float32)
     start = 0
     for rows in library.store.stream("SELECT embedding FROM tracks ORDER BY id", size=ROWS_TOGETHER):
-        units = vectors.units(
+        units = levels.units(
             np.frombuffer(b"".join(row[0] for row in rows), "<f2").reshape(len(rows), -1).astype(np.float32)
         )
         floats[start : start + len(rows)] = units
@@ -283,7 +286,7 @@ def compare_numbers(library: Library, kept: npt.NDArray[np.int8], rounds: int) -
     truth = [np.argsort(-each)[:10] for each in products]
     found = {}
     forms: dict[str, tuple[npt.NDArray[np.generic], Callable[[npt.NDArray[np.float32]], npt.NDArray[np.generic]]]] = {
-        "8 bits": (kept, vectors.steps),
+        "8 bits": (kept, levels.steps),
         "16-bit floats": (floats, lambda units: units.astype(np.float16)),
     }
     for name, (stored, written) in forms.items():

@@ -94,7 +94,10 @@ def test_free_words_need_no_quotes_and_unknown_ones_are_told(place: Path) -> Non
     assert result.stderr == (
         "no such tag, and in no title, artist, album, genre or path: xyzzy\n2 to 3 of 4; --offset 3 shows more\n"
     )
-    (first,) = json.loads(ask(place, "search", "tag 2", "-n", 1, "--json").stdout)
+    answer = json.loads(ask(place, "search", "tag 2", "-n", 1, "--offset", 1, "--json").stdout)
+    assert (answer["total"], answer["offset"], answer["strict"], answer["notes"]) == (expected.total, 1, False, [])
+    assert answer["terms"] == [{"text": "tag 2", "kind": "tag", "tags": ["tag 2"], "negated": False}]
+    (first,) = answer["tracks"]
     assert [(each["kind"], each["text"]) for each in first["why"]] == [("tag", "tag 2")]
     assert first["artist"] == ""
 
@@ -107,7 +110,7 @@ def test_tracks_are_listed_sorted_and_chosen(place: Path) -> None:
         found = library.search("", n=None, sort="duration")
         chosen = library.search("tag 1>0.5 OR path:0", n=None, strict=True)
     assert [(row[0], row[-1]) for row in rows] == [(str(each.track_id), each.path) for each in found]
-    records = json.loads(ask(place, "list", "tag 1>0.5 OR path:0", "path:music", "--json").stdout)
+    records = json.loads(ask(place, "list", "tag 1>0.5 OR path:0", "path:music", "--json").stdout)["tracks"]
     assert {each["track"] for each in records} == {each.track_id for each in chosen}
 
 
@@ -148,7 +151,7 @@ def test_heads_are_listed(place: Path) -> None:
 
 
 def test_a_search_as_json(place: Path) -> None:
-    records = json.loads(ask(place, "search", "path:*/0.flac OR path:again", "--json").stdout)
+    records = json.loads(ask(place, "search", "path:*/0.flac OR path:again", "--json").stdout)["tracks"]
     assert len(records) == 1
     assert {Path(path).name for path in records[0]["paths"]} == {"0.flac", "again.flac"}
     assert records[0]["score"] == 1.0
@@ -194,8 +197,8 @@ def test_playlists(place: Path) -> None:
     assert (result.exit_code, result.stdout) == (0, f"{output}\n")
     assert result.stderr == "wrote 4 tracks\n"
     assert sorted(output.read_text().splitlines()[2::2])[1:] == ["music/1.flac", "music/2.flac", "music/3.flac"]
-    result = ask(place, "playlist", output, "--like", place / "music" / "1.flac", "-n", 2)
-    assert len(output.read_text().splitlines()) == 5
+    result = ask(place, "playlist", output, "--like", place / "music" / "1.flac", "-n", 1)
+    assert len(output.read_text().splitlines()) == 3
     assert ask(place, "playlist", output).exit_code == 2
     assert ask(place, "playlist", output, "--query", "tag 1", "--like", "1").exit_code == 2
 

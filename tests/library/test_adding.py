@@ -297,6 +297,7 @@ def test_adding_needs_a_model(library: Library, music: Path) -> None:
 
 
 def test_a_full_disk_stops_with_what_was_done_kept(library: Library, music: Path) -> None:
+    library.add()  # The model comes first.
     pages = library.store.row("PRAGMA page_count")
     assert pages is not None
     library.store.rows(f"PRAGMA max_page_count = {pages[0] + 3}")

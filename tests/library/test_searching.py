@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import random
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,12 @@ from library.synthetic import fill, say
 from tagging.builders import make_bundle
 
 from earmark.errors import LibraryError, QueryError
-from earmark.library.descriptions import NOTHING_SAID, Description
+from earmark.library import search as search_module
+from earmark.library.descriptions import NOTHING_SAID, Description, Descriptions, TextField
 from earmark.library.jobs import Stamp
 from earmark.library.library import Library
 from earmark.library.search import log_odds_of
-from earmark.library.searching import Reason, Sort
+from earmark.library.searching import Reason, Sort, _best_first
 from earmark.tagging.bundle.bundle import seal
 from earmark.tagging.bundle.card import TagName
 from earmark.tagging.tagger import Tagger
@@ -72,6 +74,37 @@ def test_what_comes_first(described: Library, text: str, first: set[str], total:
     names = found(described, text)
     assert set(names[: len(first)]) == first
     assert len(names) == described.search(text).total == total
+
+
+@pytest.mark.parametrize("text", ["music", "mp3", "tag 1 music", "music leoni", "-mp3 tag 2", "xyzzyx music"])
+def test_a_word_that_all_have_is_not_looked_for_in_each_field_and_ranks_alike(
+    described: Library, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    everywhere, asked = found(described, text), []
+    scores = [each.score for each in described.search(text, n=None)]
+    monkeypatch.setattr(search_module, "MANY_TRACKS", 1)
+    tracks_with = Descriptions.tracks_with
+
+    def asking(self: Descriptions, words: str, field: TextField | None = None, *, start: bool = False) -> object:
+        asked.append((words, field))
+        return tracks_with(self, words, field, start=start)
+
+    monkeypatch.setattr(Descriptions, "tracks_with", asking)
+    assert found(described, text) == everywhere
+    assert [each.score for each in described.search(text, n=None)] == scores
+    assert not {words for words, field in asked if field is not None} & {"music", "mp3"}
+
+
+@given(st.lists(st.integers(-3, 3), max_size=40), st.none() | st.integers(0, 50), st.randoms())
+def test_the_best_come_first_and_equal_ones_in_their_order(
+    scores: list[int], count: int | None, random: random.Random
+) -> None:
+    rows = list(range(len(scores)))
+    random.shuffle(rows)
+    expected = sorted(rows, key=lambda row: -scores[row])
+    best = _best_first(np.array(rows, np.int64), np.array(scores, np.float64), count).tolist()
+    assert best[:count] == expected[:count]
+    assert len(best) >= min(len(rows), count if count is not None else len(rows))
 
 
 def test_a_result_says_why(described: Library) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from library.synthetic import fill
-from tagging.builders import make_bundle
+from tagging.builders import make_bundle, make_bundle_of
 from training.sounds import write_noise
 
 from earmark.errors import DecodeError, LibraryError
@@ -21,6 +21,7 @@ CHOICES = [
     Choice(scales=("27",)),
     Choice(levels=(1, 3), scales=("18", "54")),
 ]
+LABELS = ("tag 1", "tag 2")
 
 
 def embeddings(library: Library, count: int) -> npt.NDArray[np.float64]:
@@ -51,6 +52,34 @@ def test_the_nearest_are_those_by_hand(library: Library, choice: Choice) -> None
         expected = by_hand(library, query, 400, choice)[:10]
         assert [each.track_id for each in found] == [track for track, _ in expected]
         assert [each.score for each in found] == pytest.approx([score for _, score in expected], abs=2e-3)
+
+
+def test_tracks_of_a_known_classifier_are_compared_by_its_hidden_layer(library: Library, tagger: Tagger) -> None:
+    fill(library, 400)
+    by_levels = library.similar(1, n=10)
+    assert library.add() == library.add(), "an older library gets the layer when anything is added, or nothing"
+    values = tagger.hidden(embeddings(library, 400).astype(np.float32)).astype(np.float64)
+    deviation = values.std(axis=0)
+    values = (values - values.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
+    values /= np.linalg.norm(values, axis=1, keepdims=True)
+    order = np.argsort(-(values @ values[0]), kind="stable")[1:11]
+    with Library(library.path) as without_model:
+        found = without_model.similar(1, n=10)
+        assert [each.track_id for each in found] == (order + 1).tolist() != [each.track_id for each in by_levels]
+        assert [each.score for each in found] == pytest.approx(values[order] @ values[0], abs=2e-3)
+        for choice in CHOICES[1:]:
+            found = without_model.similar(1, n=10, choice=choice)
+            assert [each.track_id for each in found] == [track for track, _ in by_hand(library, 1, 400, choice)[:10]], (
+                "named levels and scales are those of the vectors"
+            )
+
+
+def test_a_classifier_of_one_layer_has_none(tmp_path: Path) -> None:
+    thin = make_bundle(scales=(27,))
+    with Library(tmp_path / "a.earmark", Tagger(make_bundle_of(thin.card.extractors, LABELS, hidden_units=()))) as made:
+        fill(made, 30)
+        made.add()
+        assert made.similar(1, n=3) == made.similar(1, n=3, choice=Choice(levels=(1, 2, 3)))
 
 
 def test_a_track_is_named_by_number_or_path(library: Library) -> None:

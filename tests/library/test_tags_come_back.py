@@ -305,7 +305,7 @@ def test_what_an_older_version_wrote_is_undone_by_its_values(
             for (trigger,) in library.store.rows("SELECT name FROM sqlite_master WHERE type = 'trigger'"):
                 if not trigger.startswith("track_"):
                     library.store.run(f"DROP TRIGGER {trigger}")
-            for table in ("head_scores", "heads", "absent", "words", "descriptions"):
+            for table in ("hidden_layers", "head_scores", "heads", "absent", "words", "descriptions"):
                 library.store.run(f"DROP TABLE {table}")
             for table, column in (("writes", "original"), ("tracks", "silent"), ("tracks", "distance")):
                 library.store.run(f"ALTER TABLE {table} DROP COLUMN {column}")

@@ -13,7 +13,7 @@ OPERATORS = frozenset(("AND", "OR", "NOT"))
 
 if TYPE_CHECKING:
     from earmark.library.library import Library
-    from earmark.library.searching import Found
+    from earmark.library.searching import Found, SearchResult
     from earmark.library.similarity import Choice
 
 TracksOption = Annotated[int, typer.Option("-n", "--tracks", min=1, help="Largest number of tracks.")]
@@ -34,7 +34,9 @@ SortOption = Annotated[
 ]
 AlikeOption = Annotated[
     Literal["all", "sound", "style"],
-    typer.Option(help="Levels to compare: the low ones (sound), the high ones (style), or all."),
+    typer.Option(
+        help="What to compare: the classifier's hidden layer (all), the low levels (sound), or the high ones (style)."
+    ),
 ]
 LevelOption = Annotated[
     list[int] | None, typer.Option(help="Compare only this level, from 1; repeat for more.", show_default=False)
@@ -66,7 +68,10 @@ def search(
     """
     with JsonOutput(as_json) as output, open_library(file) as opened:
         result = opened.search(" ".join(words), n=tracks, offset=offset, sort=sort, threshold=threshold)
-        _show(result.tracks, output)
+        if as_json:
+            output.show(_document(result))
+        else:
+            _show(result.tracks, output)
         left_out = opened.left_out()
     for note in result.notes:
         say(note)
@@ -186,7 +191,7 @@ def list_tracks(
         query = " ".join(given) if OPERATORS & set(given) else " AND ".join(f"({each})" for each in given)
         found = opened.search(query, n=tracks, offset=offset, sort=sort, strict=True, threshold=threshold)
         if as_json:
-            output.show([_record(each) for each in found])
+            output.show(_document(found))
             return
         for each in found:
             said = each.description
@@ -307,6 +312,18 @@ def _show(found: "Sequence[Found]", output: JsonOutput) -> None:
     for each in found:
         why = ", ".join(map(str, each.why))
         show(f"{each.score:.2f}  {each.path}{f'  {why}' if why else ''}")
+
+
+def _document(result: "SearchResult") -> dict[str, Any]:
+    """Return a part of the results of a search with the names that the HTTP API has for them."""
+    return {
+        "total": result.total,
+        "offset": result.offset,
+        "strict": result.strict,
+        "notes": list(result.notes),
+        "terms": [vars(term) for term in result.terms],
+        "tracks": [_record(each) for each in result],
+    }
 
 
 def _record(found: "Found") -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from earmark.errors import LibraryError
 from earmark.library.search import Collection, log_odds_of
+from earmark.library.similarity import EVERYTHING
 from earmark.library.tag_names import TagNames
 
 ENERGETIC = ("energetic", "power", "powerful", "loud", "fast", "heavy", "beat", "party")
@@ -85,16 +86,16 @@ def _nearest(collection: Collection, point: Floats, free: npt.NDArray[np.bool_])
     # Ray ends the process if usearch is imported before it (see cluster.py), so usearch is imported when needed.
     from usearch.index import search
 
-    vectors = collection.vectors
-    count = min(CANDIDATES + int(np.count_nonzero(~free)), len(vectors.ids))
-    found = search(vectors.vectors, vectors.steps(point), count, "ip", exact=True, threads=1)
+    space = EVERYTHING.space(collection.vectors)
+    count = min(CANDIDATES + int(np.count_nonzero(~free)), len(space.vectors))
+    found = search(space.vectors, space.steps(point), count, "ip", exact=True, threads=1)
     near = np.asarray(found.keys, np.int64)
     return near[free[near]]
 
 
 def _units(collection: Collection, rows: Sequence[int] | npt.NDArray[np.int64]) -> Floats:
     """Return the vectors of some rows, scaled to length 1: (rows, columns)."""
-    stored = np.asarray(collection.vectors.vectors[np.asarray(rows)], np.float32)
+    stored = np.asarray(EVERYTHING.space(collection.vectors).vectors[np.asarray(rows)], np.float32)
     return np.asarray(stored / np.maximum(np.linalg.norm(stored, axis=1, keepdims=True), 1e-6), np.float32)
 
 

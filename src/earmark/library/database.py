@@ -88,6 +88,15 @@ class Database:
         )
         return [number for (number,) in rows]
 
+    def hidden_layer(self, model_id: int) -> bytes | None:
+        """Return the first hidden layer of a model's classifier as `space.keep_hidden_layer` stored it, or None."""
+        found = self.store.row("SELECT layer FROM hidden_layers WHERE model_id = ?", (model_id,))
+        return bytes(found[0]) if found is not None else None
+
+    def add_hidden_layer(self, model_id: int, packed: bytes) -> None:
+        """Store the first hidden layer of a model's classifier."""
+        self.store.run("INSERT OR REPLACE INTO hidden_layers VALUES (?, ?)", (model_id, packed))
+
     # What is known of a file
 
     def known_path(self, path: str) -> KnownPath | None:

@@ -31,6 +31,7 @@ LONGEST_CHARACTERS = 1_000
 """What is kept of a longer text."""
 _YEAR = re.compile(r"(?<!\d)(1[0-9]{3}|2[0-9]{3})(?!\d)")
 _SEPARATOR = "; "
+_NO_TRACKS = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -111,16 +112,18 @@ class Descriptions:
         )
         return next((said for row in rows if (said := Description(*row)) != NOTHING_SAID), NOTHING_SAID)
 
-    def tracks_with(self, text: str, field: TextField, *, start: bool = False) -> npt.NDArray[np.int64]:
+    def tracks_with(self, text: str, field: TextField | None = None, *, start: bool = False) -> npt.NDArray[np.int64]:
         """Return the tracks with words in a field, ascending, each once.
 
-        text: one or more words, which must follow each other. start: also find longer words that begin with the last.
+        text: one or more words, which must follow each other. field: None for any. start: also find longer words that
+        begin with the last.
         """
         phrase = _phrase(text)
         if phrase is None:
-            return np.zeros(0, np.int64)
+            return _NO_TRACKS
+        within = f"{field} : " if field is not None else ""
         return self._tracks(
-            "SELECT rowid FROM words WHERE words MATCH ?", (f"{field} : {phrase}{' *' if start else ''}",)
+            "SELECT rowid AS id FROM words WHERE words MATCH ?", (f"{within}{phrase}{' *' if start else ''}",)
         )
 
     def tracks_of_years(self, first: int, last: int) -> npt.NDArray[np.int64]:
@@ -139,8 +142,11 @@ class Descriptions:
 
     def _tracks(self, sql: str, values: Sequence[object]) -> npt.NDArray[np.int64]:
         """Return the tracks of descriptions, whose numbers the statement gives in ascending order."""
-        rows = self._store.rows(sql, values)
-        tracks = np.fromiter((number for (number,) in rows), np.int64, len(rows)) >> TRACK_BITS
+        # One text of all numbers is read in a third of the time of as many rows.
+        row = self._store.row(f"SELECT group_concat(id >> {TRACK_BITS}) FROM ({sql})", values)
+        if row is None or row[0] is None:
+            return _NO_TRACKS
+        tracks = np.fromstring(row[0], np.int64, sep=",")
         return np.asarray(tracks[np.diff(tracks, prepend=-1) != 0], np.int64)
 
 

@@ -37,6 +37,7 @@ from earmark.library.scan import walk
 from earmark.library.search import Collection
 from earmark.library.searching import Found, Searching, SearchResult, Sort
 from earmark.library.similarity import EVERYTHING, Choice, nearest
+from earmark.library.space import keep_hidden_layer
 from earmark.library.stats import LibraryStats, stats_of
 from earmark.library.store import Store, default_library
 from earmark.library.vectors import Vectors, open_vectors
@@ -137,6 +138,7 @@ class Library:
         adding = Adding(self.database, model_id, limits, retry=retry, watch=watching)
         classified = classify_again(self.database, tagger, model_id)
         self.database.make_current(model_id)
+        keep_hidden_layer(self.database, model_id, tagger.bundle)
         found = walk(named)
         addresses = [text for text in map(os.fsdecode, named) if is_remote(text) and text not in found.absent]
         planned = adding.plan(found, addresses)
@@ -279,8 +281,8 @@ class Library:
 
         The most similar come first.
 
-        choice: the scales and levels to compare, such as `Choice(alike="sound")` for the lowest levels, or "style" for
-        the highest.
+        choice: what to compare: the classifier's hidden layer, or the vectors if the model has none; or scales and
+        levels of the vectors, such as `Choice(alike="sound")` for the lowest levels, or "style" for the highest.
 
         Raises LibraryError if the track is unknown, or if a new file must be analysed and there is no tagger. Raises
         DecodeError if the file cannot be decoded.

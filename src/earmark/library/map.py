@@ -39,14 +39,14 @@ def map_of(vectors: Vectors, labels: tuple[str, ...]) -> CollectionMap:
     count = len(vectors.ids)
     if count == 0:
         return CollectionMap(vectors.ids, np.empty((0, 2), np.float32), np.empty(0, np.int64), 0.0, labels)
-    sample = vectors.vectors[:: max(1, -(-count // AXES_TRACKS))].astype(np.float32)
+    sample = vectors.levels.vectors[:: max(1, -(-count // AXES_TRACKS))].astype(np.float32)
     mean = sample.mean(axis=0)
     sample -= mean
     values, directions = np.linalg.eigh(sample.T @ sample)
     axes = directions[:, ::-1][:, :2]
     points = np.concatenate(
         [
-            (vectors.vectors[start : start + ROWS_TOGETHER].astype(np.float32) - mean) @ axes
+            (vectors.levels.vectors[start : start + ROWS_TOGETHER].astype(np.float32) - mean) @ axes
             for start in range(0, count, ROWS_TOGETHER)
         ]
     )

@@ -227,4 +227,23 @@ HEADS = (
     """,
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (FIRST, JOURNAL, FOLDED_PATHS, ORIGINALS, NOT_MUSIC, DESCRIPTIONS, HEADS)
+HIDDEN_LAYERS = (
+    # The first hidden layer of a model's classifier, by which tracks are compared (`space.py`).
+    """
+    CREATE TABLE hidden_layers (
+        model_id INTEGER PRIMARY KEY REFERENCES models (id) ON DELETE CASCADE,
+        layer BLOB NOT NULL
+    )
+    """,
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    FIRST,
+    JOURNAL,
+    FOLDED_PATHS,
+    ORIGINALS,
+    NOT_MUSIC,
+    DESCRIPTIONS,
+    HEADS,
+    HIDDEN_LAYERS,
+)

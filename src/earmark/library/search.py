@@ -6,7 +6,7 @@ them, by the evidence that each is wanted.
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -23,7 +23,7 @@ from earmark.library.query import And, HasPath, HasTag, HasWords, Like, Not, OfY
 from earmark.library.remote import absolute_path, paths_within
 from earmark.library.similarity import EVERYTHING, chance_similarity, nearest
 from earmark.library.vectors import Vectors
-from earmark.library.word_vectors import TagVectors, load_word_vectors
+from earmark.library.word_vectors import TagVectors, tag_vectors
 from earmark.tagging.bundle.card import Card
 
 Booleans = npt.NDArray[np.bool_]
@@ -42,6 +42,8 @@ FIELD_WEIGHTS: Mapping[TextField, float] = {"artist": 1.0, "title": 0.9, "album"
 MEANT_AS_TAG = 0.9
 """How often a word that names a tag is meant as the tag, and not as a word of a title or name."""
 FOUND_IN_WANTED, FOUND_IN_OTHERS = 0.9, 0.1
+MANY_TRACKS = 20_000
+"""From so many tracks on, a word that nearly all have is not looked for in each field, which would take long."""
 NEAREST_AT_MOST = 2.0
 """The largest evidence, for or against, of the tags nearest to a word. Choice: tracks that have the word come first."""
 
@@ -146,7 +148,7 @@ class Collection:
     @cached_property
     def tag_vectors(self) -> TagVectors:
         """The meanings of the tags, for words that no tag has."""
-        return TagVectors(load_word_vectors(), self.tags)
+        return tag_vectors(self.tags)
 
     def _number(self, like: Like) -> int:
         known = self.database.known_path(absolute_path(like.track))
@@ -213,13 +215,15 @@ class Understood:
 
     kind: "tag", a tag; "words", words of titles, names, genres or paths; "nearest", neither, so that the tags nearest
     in meaning are searched for; "unknown", none of these. places: the indices of the tags, also of those nearest to
-    words of titles. found: the tracks that have the words, for each field that has any.
+    words of titles. anywhere: the tracks that have the words. found: the same for each field that has any; empty for
+    words that tell nothing because nearly all of very many tracks have them.
     """
 
     term: Term
     kind: Kind
-    places: tuple[int, ...] = ()
-    found: Mapping[TextField, npt.NDArray[np.int64]] = field(default_factory=dict)
+    places: tuple[int, ...]
+    anywhere: npt.NDArray[np.int64]
+    found: Mapping[TextField, npt.NDArray[np.int64]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -333,20 +337,26 @@ def _tag(query: HasTag, chances: Floats, threshold: float) -> Fitting:
 
 def _understood(term: Term, collection: Collection) -> Understood:
     descriptions = collection.descriptions
-    found = {each: descriptions.tracks_with(term.text, each) for each in TEXT_FIELDS}
-    if term.place is None and not any(map(len, found.values())):
-        found = {each: descriptions.tracks_with(term.text, each, start=True) for each in TEXT_FIELDS}
-    found = {each: tracks for each, tracks in found.items() if len(tracks)}
+    start = False
+    anywhere = descriptions.tracks_with(term.text)
+    if term.place is None and not len(anywhere):
+        start = True
+        anywhere = descriptions.tracks_with(term.text, start=True)
+    # Each field takes as long as all together, so fields are not asked where the answer cannot matter.
+    telling = 0 < len(anywhere) < max(FOUND_IN_WANTED * collection.size, MANY_TRACKS)
+    asked = ((each, descriptions.tracks_with(term.text, each, start=start)) for each in TEXT_FIELDS if telling)
+    found = {each: tracks for each, tracks in asked if len(tracks)}
     if term.place is not None:
-        return Understood(term, "tag", (term.place,), found)
+        return Understood(term, "tag", (term.place,), anywhere, found)
     has_meaning = "artist" not in found and folded(term.text) not in NEGATIONS
     nearest_tags = collection.tag_vectors.nearest(term.text) if has_meaning else ()
-    return Understood(term, "words" if found else "nearest" if nearest_tags else "unknown", nearest_tags, found)
+    kind: Kind = "words" if len(anywhere) else "nearest" if nearest_tags else "unknown"
+    return Understood(term, kind, nearest_tags, anywhere, found)
 
 
 def _evidence(understood: Understood, collection: Collection) -> Evidence:
     """Return the evidence of one term for every track."""
-    words = _evidence_of_words(understood.found, collection)
+    words = _evidence_of_words(understood, collection)
     if understood.kind != "tag":
         evidence = _evidence_of_word(understood, words, collection)
         return -evidence if understood.term.negated else evidence
@@ -355,7 +365,7 @@ def _evidence(understood: Understood, collection: Collection) -> Evidence:
         chances = collection.chances(understood.places[0]).astype(np.float64)
         return np.asarray(np.log1p(-np.clip(chances, 0.0, 1 - SMALLEST_CHANCE)))
     tag = _evidence_of_tag(collection.chances(understood.places[0]))
-    if not understood.found:
+    if not len(understood.anywhere):
         return tag
     return np.asarray(np.logaddexp(np.log(MEANT_AS_TAG) + tag, np.log(1 - MEANT_AS_TAG) + words))
 
@@ -375,17 +385,16 @@ def _evidence_of_tag(chances: Floats) -> Evidence:
     return log_odds_of(chances) - log_odds_of(np.array([chances.mean() if len(chances) else 0.5], np.float32))
 
 
-def _evidence_of_words(found: Mapping[TextField, npt.NDArray[np.int64]], collection: Collection) -> Evidence:
-    has = {each: collection.has(tracks) for each, tracks in found.items()}
+def _evidence_of_words(understood: Understood, collection: Collection) -> Evidence:
     evidence = np.zeros(collection.size, np.float64)
-    if not has:
+    if not understood.found:
         return evidence
-    share = max(float(np.logical_or.reduce(list(has.values())).mean()), 1 / max(collection.size, 1))
+    anywhere = collection.has(understood.anywhere)
+    share = max(float(anywhere.mean()), 1 / max(collection.size, 1))
     told = max(0.0, float(np.log(FOUND_IN_WANTED / share)))
-    for each, where in has.items():
-        evidence = np.where(where, np.maximum(evidence, FIELD_WEIGHTS[each] * told), evidence)
-    nowhere = np.logical_not(np.logical_or.reduce(list(has.values())))
-    evidence[nowhere] = np.log(FOUND_IN_OTHERS / max(1 - share, FOUND_IN_OTHERS))
+    evidence[~anywhere] = np.log(FOUND_IN_OTHERS / max(1 - share, FOUND_IN_OTHERS))
+    for each, tracks in sorted(understood.found.items(), key=lambda item: FIELD_WEIGHTS[item[0]]):
+        evidence[collection.rows(tracks)] = FIELD_WEIGHTS[each] * told
     return evidence
 
 
@@ -393,6 +402,5 @@ def _named(understood: Sequence[Understood], collection: Collection) -> Booleans
     """Return which tracks have any of the words."""
     fits = np.zeros(collection.size, np.bool_)
     for each in understood:
-        for tracks in each.found.values():
-            fits |= collection.has(tracks)
+        fits[collection.rows(each.anywhere)] = True
     return fits

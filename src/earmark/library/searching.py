@@ -101,10 +101,10 @@ class SearchResult:
 
 @dataclass(frozen=True, eq=False)
 class _Ordered:
-    """All results of a search, the best first.
+    """All results of a search.
 
-    rows: (results,), their indices. score: (tracks,). places: the tags that the search names. similarity: (tracks,).
-    left_out: how many terms of the search do not count.
+    rows: (results,), their indices, in the order of those with equal scores. score: (tracks,). places: the tags that
+    the search names. similarity: (tracks,). left_out: how many terms of the search do not count.
     """
 
     rows: npt.NDArray[np.int64]
@@ -146,12 +146,12 @@ class Searching:
             ordered = self._fitting(text, threshold)
         else:
             ordered = self._ranked(read_words(text, TagNames(self.collection.tags)))
-        rows = self._sorted(ordered.rows, sort)
         stop = None if limit is None else offset + limit
+        rows = self._sorted(_best_first(ordered.rows, ordered.score, stop if sort == "relevance" else None), sort)
         tracks = [self._found(int(row), ordered) for row in rows[offset:stop]]
         return SearchResult(
             tuple(tracks),
-            len(rows),
+            len(ordered.rows),
             offset,
             is_query,
             _notes(ordered, self.collection.labels),
@@ -185,18 +185,18 @@ class Searching:
         query = parse(text, self.collection.tags)
         found = fitting(query, self.collection, threshold)
         places = tuple(dict.fromkeys(part.place for part in parts_of(query) if isinstance(part, HasTag)))
-        return _Ordered(self._best_first(found.fits, found.score), found.score, places)
+        return _Ordered(self._present(found.fits), found.score, places)
 
     def _ranked(self, search: FreeSearch) -> _Ordered:
         found = ranking(search, self.collection)
         places = tuple(dict.fromkeys(place for each in found.understood for place in each.places))
-        rows = self._best_first(found.fits, found.evidence)
-        return _Ordered(rows, found.evidence, places, found.understood, found.similarity, search.left_out)
+        return _Ordered(
+            self._present(found.fits), found.evidence, places, found.understood, found.similarity, search.left_out
+        )
 
-    def _best_first(self, fits: npt.NDArray[np.bool_], score: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
-        """Return the indices of present tracks that fit, the best first; equal ones in the order of their adding."""
-        rows = np.flatnonzero(fits & self.collection.present())
-        return rows[np.argsort(-score[rows], kind="stable")]
+    def _present(self, fits: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+        """Return the indices of present tracks that fit, in the order of their adding."""
+        return np.flatnonzero(fits & self.collection.present())
 
     def _sorted(self, rows: npt.NDArray[np.int64], sort: Sort) -> npt.NDArray[np.int64]:
         """Sort results by a field; those without it come last, and equal ones stay in their order."""
@@ -247,6 +247,20 @@ class Searching:
     def _meaning(self, understood: Understood) -> TermMeaning:
         labels = tuple(self.collection.labels[place] for place in understood.places)
         return TermMeaning(understood.term.text, understood.kind, labels, understood.term.negated)
+
+
+def _best_first(
+    rows: npt.NDArray[np.int64], score: npt.NDArray[np.floating], count: int | None
+) -> npt.NDArray[np.int64]:
+    """Return indices of tracks in the order of their scores, the best first; equal ones stay in their order.
+
+    count: how many are needed at least; None for all. Finding the best takes less time than sorting all.
+    """
+    worse = -score[rows]
+    if count is not None and 0 < count < len(rows):
+        near = np.flatnonzero(worse <= np.partition(worse, count - 1)[count - 1])
+        rows, worse = rows[near], worse[near]
+    return rows[np.argsort(worse, kind="stable")]
 
 
 def _contains(tracks: npt.NDArray[np.int64], number: int) -> bool:

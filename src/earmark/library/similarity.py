@@ -1,4 +1,4 @@
-"""Find similar tracks by their vectors, over all scales and levels or over some of them.
+"""Find similar tracks by the classifier's hidden layer, or by all or some of the scales and levels of their vectors.
 
 Large libraries use an index beside the library file: a graph of neighbours (HNSW, by usearch) that grows with it.
 """
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from earmark.errors import LibraryError
 from earmark.library.database import Database
+from earmark.library.space import Space
 from earmark.library.vectors import Vectors, atomic_file, require_free_space, warn_not_stored
 from earmark.tagging.bundle.card import VectorBlock
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 
 EXACT_TRACKS = 100_000
-"""The largest library in which every track is compared. In larger ones an index finds the candidates if all blocks
-are compared."""
+"""The largest library in which every track is compared. In larger ones an index finds the candidates, unless only some
+levels or scales are compared."""
 CANDIDATES_AT_LEAST = 64
 CANDIDATES_A_RESULT = 4
 
@@ -38,13 +39,19 @@ Alike = Literal["all", "sound", "style"]
 class Choice:
     """The part of the vectors by which tracks are compared.
 
-    alike: "sound" compares the lowest level of every scale, "style" the highest, "all" every level. levels: compare
-    only these levels, from 1; empty: those that `alike` chooses. scales: compare only these scales; empty: all.
+    alike: "sound" compares the lowest level of every scale, "style" the highest, "all" the classifier's hidden layer,
+    or every level if the model has none. levels: compare only these levels, from 1; empty: those that `alike` chooses.
+    scales: compare only these scales; empty: all.
     """
 
     alike: Alike = "all"
     levels: tuple[int, ...] = ()
     scales: tuple[str, ...] = ()
+
+    def space(self, vectors: Vectors) -> Space:
+        """Return the space in which tracks are compared."""
+        anything = self == EVERYTHING
+        return vectors.hidden if anything and vectors.hidden is not None else vectors.levels
 
     def blocks(self, layout: Sequence[VectorBlock]) -> tuple[VectorBlock, ...]:
         """Return the chosen blocks of a model's vectors.
@@ -90,26 +97,27 @@ def nearest(
     The similarity is the mean cosine of the chosen blocks, from -1 to 1, with each column standardised over the
     library. Candidates are found with 8-bit vectors and then compared in the precision of the stored vectors.
     """
-    blocks = choice.blocks(vectors.blocks)
+    space = choice.space(vectors)
+    blocks = space.blocks if choice == EVERYTHING else choice.blocks(space.blocks)
     wanted = min(max(CANDIDATES_AT_LEAST, CANDIDATES_A_RESULT * count), len(vectors.ids))
     if wanted == 0:
         return []
-    units = vectors.units(np.asarray(embedding, np.float32))
+    units = space.units(np.asarray(embedding, np.float32))
     query = _chosen_columns(units, blocks)
     candidates = None
-    if len(vectors.ids) > EXACT_TRACKS and len(blocks) == len(vectors.blocks):
-        candidates = nearest_by_index(database.store.path, vectors, vectors.steps(query), wanted)
+    if len(vectors.ids) > EXACT_TRACKS and choice == EVERYTHING:
+        candidates = nearest_by_index(database.store.path, vectors, space, space.steps(query), wanted)
     if candidates is None:
         # Ray ends the process if usearch is imported before it (see cluster.py), so usearch is imported when needed.
         from usearch.index import search
 
         # Columns of other blocks are zero in the query and so do not contribute.
-        found = search(vectors.vectors, vectors.steps(query), wanted, "ip", exact=True, threads=1)
+        found = search(space.vectors, space.steps(query), wanted, "ip", exact=True, threads=1)
         candidates = vectors.ids[np.asarray(found.keys, np.int64)]
     if not len(candidates):
         return []
     stored = [(int(track), database.embedding(int(track))) for track in candidates]
-    others = vectors.units(np.stack([vector for _, vector in stored]).astype(np.float32))
+    others = space.units(np.stack([vector for _, vector in stored]).astype(np.float32))
     similarity = (others @ query) / len(blocks)
     order = np.lexsort((candidates, -similarity))[:count]
     return [(stored[index][0], float(similarity[index])) for index in order.tolist()]
@@ -137,14 +145,14 @@ def _refuse_unknown(what: str, asked: Sequence[str], known: Sequence[str]) -> No
 
 
 def nearest_by_index(
-    library: Path, vectors: Vectors, query: npt.NDArray[np.int8], count: int
+    library: Path, vectors: Vectors, space: Space, query: npt.NDArray[np.int8], count: int
 ) -> npt.NDArray[np.int64] | None:
-    """Return the tracks nearest to a vector (columns,) by the index, the nearest first, or None without an index.
+    """Return the tracks nearest to a vector (columns,) of a space, the nearest first, or None if there is no index.
 
     The result contains almost all of the truly nearest tracks. The first call makes the index, which takes minutes for
     every 100 000 tracks; later calls add new tracks. There is no index if it cannot be written.
     """
-    index = _current_index(library, vectors)
+    index = _current_index(library, vectors, space)
     if index is None:
         return None
     found = np.asarray(index.search(query, count).keys, np.int64)
@@ -156,29 +164,29 @@ def index_path(library: Path) -> Path:
     return library.with_name(library.name + "-index")
 
 
-def _current_index(library: Path, vectors: Vectors) -> "Index | None":
+def _current_index(library: Path, vectors: Vectors, space: Space) -> "Index | None":
     from usearch.index import Index  # As in `nearest`.
 
     path = index_path(library)
     described = path.with_name(path.name + METADATA_ENDING)
     header = vectors.header
     # The vectors do not change while the model and the standardisation are the same.
-    wanted = [header.library, header.model_id, header.standardised_from, header.columns]
+    wanted = [header.library, header.model_id, header.standardised_from, space.axes.columns]
     index = _restored(path, view=True) if path.exists() and _content(described) == wanted else None
     new = vectors.ids
     if index is not None:
         new = vectors.ids[~np.asarray(index.contains(vectors.ids.astype(np.uint64)), bool)]
         if not len(new):
             return index
-    needed_bytes = len(vectors.ids) * (header.columns + GRAPH_BYTES_A_TRACK)
+    needed_bytes = len(vectors.ids) * (space.axes.columns + GRAPH_BYTES_A_TRACK)
     try:
         require_free_space(path, needed_bytes)
         if index is not None:
             index = _restored(path, view=False)  # A view cannot be changed.
         if index is None:
-            new, index = vectors.ids, Index(ndim=header.columns, metric="ip", dtype="i8")
+            new, index = vectors.ids, Index(ndim=space.axes.columns, metric="ip", dtype="i8")
         rows = np.searchsorted(vectors.ids, new)
-        index.add(new.astype(np.uint64), np.ascontiguousarray(vectors.vectors[rows]))
+        index.add(new.astype(np.uint64), np.ascontiguousarray(space.vectors[rows]))
         described.unlink(missing_ok=True)
         with atomic_file(path) as part:
             _save(index, part)

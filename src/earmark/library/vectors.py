@@ -1,8 +1,8 @@
 """Map the probabilities and vectors of all tracks into memory, from a file beside the library, for fast searches.
 
-The file contains nothing that the library does not contain, and is written again whenever it is out of date. Every
-block of a vector (one level of one scale) is standardised column by column and scaled to length 1. The product of two
-vectors over any blocks is therefore proportional to the mean cosine of these blocks, and every block counts equally.
+The file contains nothing that the library does not contain, and is written again whenever it is out of date. It has
+the tracks in one or two spaces (`space.py`): that of the levels, and that of the classifier's hidden layer if the
+library has it.
 
 Choice: 8-bit integers with one scale for all. On 100 000 vectors of 1792 columns they take half the bytes and half
 the time of 16-bit floats. To correct for rounding, the best candidates are compared again with the library's own
@@ -24,15 +24,15 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark.library.database import Database
+from earmark.library.space import Axes, HiddenLayer, Space, Standardisation, hidden_axes, level_axes
 from earmark.tagging.bundle.calibration import probabilities
-from earmark.tagging.bundle.card import Card, VectorBlock
+from earmark.tagging.bundle.card import Card
 
-MAGIC = b"earmark vectors 1\n"
+MAGIC = b"earmark vectors 2\n"
 ALIGNMENT_BYTES = 64
 SAMPLE_TRACKS = 10_000
 """How many tracks the standardisation is computed from."""
 ROWS_TOGETHER = 2_000
-STEPS = 127
 PART_ENDING = ".part"
 
 Floats = npt.NDArray[np.float32]
@@ -42,9 +42,10 @@ Floats = npt.NDArray[np.float32]
 class Header:
     """The header of a vector file.
 
-    card: the model's card as text; a new calibration changes it, but not the vectors. standardised_from: the number of
-    tracks from which the standardisation was computed. It stays until the library is twice as large, so that most
-    vectors do not change when tracks are added. scale: the stored value of a standardised value of 1.
+    card: the model's card as text; a new calibration changes it, but not the vectors. columns, scales: the number of
+    columns of each space, and the stored value of a standardised value of 1. standardised_from: the number of tracks
+    from which the standardisation was computed. It stays until the library is twice as large, so that most vectors do
+    not change when tracks are added.
     """
 
     library: str
@@ -52,42 +53,36 @@ class Header:
     model_id: int
     card: str
     tracks: int
-    columns: int
     tags: int
+    columns: tuple[int, ...]
+    scales: tuple[float, ...]
     standardised_from: int
-    scale: float
 
 
 @dataclass(frozen=True, eq=False)
 class Vectors:
     """All tracks of one model.
 
-    ids: (tracks,) int64, ascending. probabilities: (tags, tracks) float32. vectors: (tracks, columns) int8. mean,
-    deviation: (columns,) float32, of the columns of the stored vectors.
+    ids: (tracks,) int64, ascending. probabilities: (tags, tracks) float32. levels: the tracks in the space of all
+    levels. hidden: in that of the classifier's hidden layer; None if the model or the library lacks it.
     """
 
     header: Header
-    blocks: tuple[VectorBlock, ...]
     ids: npt.NDArray[np.int64]
     probabilities: Floats
-    vectors: npt.NDArray[np.int8]
-    mean: Floats
-    deviation: Floats
-
-    def units(self, embeddings: Floats) -> Floats:
-        """Standardise track vectors (tracks, columns) and scale each block to length 1; a zero block stays zero."""
-        return _units(embeddings, self.mean, self.deviation, self.blocks)
-
-    def steps(self, units: Floats) -> npt.NDArray[np.int8]:
-        """Convert standardised vectors to the 8-bit form in which they are stored."""
-        return _steps(units, self.header.scale)
+    levels: Space
+    hidden: Space | None
 
 
 def open_vectors(database: Database, model_id: int, card: Card, card_text: str) -> Vectors:
     """Map the vector file of a library. It is written first if it is out of date, or kept in memory if it cannot be."""
     path = vectors_path(database.store.path)
     library, generation = database.generation()
-    found = _read(path, card)
+    packed = database.hidden_layer(model_id)
+    axes = [level_axes(card.layout)]
+    if packed is not None:
+        axes.append(hidden_axes(HiddenLayer(packed, card.head.hidden_units[0])))
+    found = _read(path, card, axes)
     if found is not None:
         header = found.header
         if (header.library, header.generation, header.model_id, header.card) == (
@@ -100,17 +95,26 @@ def open_vectors(database: Database, model_id: int, card: Card, card_text: str) 
     with database.store.snapshot():
         library, generation = database.generation()
         tracks = database.count_of(model_id)
-        mean, deviation, scale, sampled = _standardisation(database, model_id, card, tracks, library, found)
+        standardised, sampled = _standardised(database, model_id, axes, tracks, library, found)
         header = Header(
-            library, generation, model_id, card_text, tracks, card.vector_width, len(card.labels), sampled, scale
+            library,
+            generation,
+            model_id,
+            card_text,
+            tracks,
+            len(card.labels),
+            tuple(each.columns for each in axes),
+            tuple(each.scale for each in standardised),
+            sampled,
         )
+        writing = _Writing(database, header, card, axes, standardised)
         try:
             with atomic_file(path) as part:
-                _write(part, database, header, card, mean, deviation)
+                writing.to_file(part)
         except OSError as error:
             warn_not_stored(path, error.strerror or str(error))
-            return _in_memory(database, header, card, mean, deviation)
-    return _mapped(path, header, card)
+            return writing.in_memory()
+    return _mapped(path, header, axes)
 
 
 def vectors_path(library: Path) -> Path:
@@ -118,109 +122,118 @@ def vectors_path(library: Path) -> Path:
     return library.with_name(library.name + "-vectors")
 
 
-def _write(path: Path, database: Database, header: Header, card: Card, mean: Floats, deviation: Floats) -> None:
-    """Write the file without mapping it, because mapping parts that a full disk did not store ends the process."""
-    ids, scores, vectors, *described, end = _offsets(header)
-    with path.open("wb") as file:
-        file.write(_head(header))
-        for place, column in zip(described, (mean, deviation), strict=True):
-            file.seek(place)
-            file.write(column.astype("<f4").tobytes())
-        for start, chunk in _chunks(database, header, card, mean, deviation):
-            file.seek(ids + start * 8)
-            file.write(chunk.ids.tobytes())
-            file.seek(vectors + start * header.columns)
-            file.write(chunk.vectors.tobytes())
-            for tag, row in enumerate(chunk.probabilities):
-                file.seek(scores + (tag * header.tracks + start) * 4)
-                file.write(row.tobytes())
-        file.truncate(end)
+@dataclass(frozen=True, eq=False)
+class _Writing:
+    """The tracks of a library on their way into a file or into memory."""
 
+    database: Database
+    header: Header
+    card: Card
+    axes: Sequence[Axes]
+    standardised: Sequence[Standardisation]
 
-def _in_memory(database: Database, header: Header, card: Card, mean: Floats, deviation: Floats) -> Vectors:
-    ids: npt.NDArray[np.int64] = np.empty(header.tracks, np.int64)
-    scores: Floats = np.empty((header.tags, header.tracks), np.float32)
-    vectors: npt.NDArray[np.int8] = np.empty((header.tracks, header.columns), np.int8)
-    for start, chunk in _chunks(database, header, card, mean, deviation):
-        part = slice(start, start + len(chunk.ids))
-        ids[part] = chunk.ids
-        scores[:, part] = chunk.probabilities
-        vectors[part] = chunk.vectors
-    return Vectors(header, card.layout, ids, scores, vectors, mean, deviation)
+    def to_file(self, path: Path) -> None:
+        """Write the file without mapping it, because mapping parts that a full disk did not store ends the process."""
+        header = self.header
+        *offsets, end = _offsets(header)
+        ids, scores, *rest = offsets
+        with path.open("wb") as file:
+            file.write(_head(header))
+            for number, each in enumerate(self.standardised):
+                for place, column in zip(rest[3 * number + 1 :], (each.mean, each.deviation), strict=False):
+                    file.seek(place)
+                    file.write(column.astype("<f4").tobytes())
+            for start, chunk in self._chunks():
+                file.seek(ids + start * 8)
+                file.write(chunk.ids.tobytes())
+                for tag, row in enumerate(chunk.probabilities):
+                    file.seek(scores + (tag * header.tracks + start) * 4)
+                    file.write(row.tobytes())
+                for number, steps in enumerate(chunk.steps):
+                    file.seek(rest[3 * number] + start * header.columns[number])
+                    file.write(steps.tobytes())
+            file.truncate(end)
+
+    def in_memory(self) -> Vectors:
+        """Return the tracks without a file."""
+        chunks = [chunk for _, chunk in self._chunks()] or [_Chunk.of_nothing(self.header)]
+        spaces = [
+            Space(axes, standardisation, np.concatenate([chunk.steps[number] for chunk in chunks]))
+            for number, (axes, standardisation) in enumerate(zip(self.axes, self.standardised, strict=True))
+        ]
+        return Vectors(
+            self.header,
+            np.concatenate([chunk.ids for chunk in chunks]),
+            np.concatenate([chunk.probabilities for chunk in chunks], axis=1),
+            spaces[0],
+            spaces[1] if spaces[1:] else None,
+        )
+
+    def _chunks(self) -> Iterator[tuple[int, "_Chunk"]]:
+        """Yield all tracks in chunks, each with the index of its first track."""
+        start = 0
+        spaces = [
+            Space(axes, standardisation, np.empty((0, axes.columns), np.int8))
+            for axes, standardisation in zip(self.axes, self.standardised, strict=True)
+        ]
+        for rows in self.database.store.stream(
+            "SELECT id, logits, embedding FROM tracks WHERE model_id = ? ORDER BY id",
+            (self.header.model_id,),
+            size=ROWS_TOGETHER,
+        ):
+            logits = np.frombuffer(b"".join(row[1] for row in rows), "<f4").reshape(len(rows), -1)
+            embeddings = _floats([row[2] for row in rows])
+            yield (
+                start,
+                _Chunk(
+                    np.array([row[0] for row in rows], "<i8"),
+                    np.ascontiguousarray(probabilities(logits, self.card).T, "<f4"),
+                    tuple(space.steps(space.units(embeddings)) for space in spaces),
+                ),
+            )
+            start += len(rows)
 
 
 @dataclass(frozen=True, eq=False)
 class _Chunk:
-    """Some tracks, with arrays shaped like those of Vectors."""
+    """Some tracks, with arrays shaped like those of Vectors; steps: the vectors in each space."""
 
     ids: npt.NDArray[np.int64]
     probabilities: Floats
-    vectors: npt.NDArray[np.int8]
+    steps: tuple[npt.NDArray[np.int8], ...]
 
-
-def _chunks(
-    database: Database, header: Header, card: Card, mean: Floats, deviation: Floats
-) -> Iterator[tuple[int, _Chunk]]:
-    """Yield all tracks in chunks, each with the index of its first track."""
-    start = 0
-    for rows in database.store.stream(
-        "SELECT id, logits, embedding FROM tracks WHERE model_id = ? ORDER BY id",
-        (header.model_id,),
-        size=ROWS_TOGETHER,
-    ):
-        logits = np.frombuffer(b"".join(row[1] for row in rows), "<f4").reshape(len(rows), -1)
-        units = _units(_floats([row[2] for row in rows]), mean, deviation, card.layout)
-        yield (
-            start,
-            _Chunk(
-                np.array([row[0] for row in rows], "<i8"),
-                np.ascontiguousarray(probabilities(logits, card).T, "<f4"),
-                _steps(units, header.scale),
-            ),
+    @classmethod
+    def of_nothing(cls, header: Header) -> "_Chunk":
+        return cls(
+            np.empty(0, np.int64),
+            np.empty((header.tags, 0), np.float32),
+            tuple(np.empty((0, columns), np.int8) for columns in header.columns),
         )
-        start += len(rows)
 
 
-def _standardisation(
-    database: Database, model_id: int, card: Card, tracks: int, library: str, old: Vectors | None
-) -> tuple[Floats, Floats, float, int]:
-    """Return mean, deviation, scale and the number of tracks behind them; reuse the old file's where they still fit."""
+def _standardised(
+    database: Database, model_id: int, axes: Sequence[Axes], tracks: int, library: str, old: Vectors | None
+) -> tuple[list[Standardisation], int]:
+    """Return each space's standardisation and the number of tracks behind it; the old file's where it still fits."""
     if old is not None:
         header = old.header
         same = (header.library, header.model_id) == (library, model_id)
         if same and header.standardised_from <= tracks < 2 * header.standardised_from:
-            return old.mean, old.deviation, header.scale, header.standardised_from
+            spaces = [old.levels, *([old.hidden] if old.hidden is not None else [])]
+            return [space.standardisation for space in spaces], header.standardised_from
     step = max(1, tracks // SAMPLE_TRACKS)
     rows = database.store.rows(
         "SELECT embedding FROM (SELECT embedding, row_number() OVER (ORDER BY id) AS place FROM tracks "
         "WHERE model_id = ?) WHERE place % ? = 0",
         (model_id, step),
     )
-    if not rows:
-        return np.zeros(card.vector_width, np.float32), np.ones(card.vector_width, np.float32), float(STEPS), 0
-    sample = _floats([blob for (blob,) in rows])
-    mean = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
-    deviation = sample.std(axis=0, dtype=np.float64).astype(np.float32)
-    deviation[deviation == 0] = 1.0  # A constant column becomes zero.
-    largest = float(np.abs(_units(sample, mean, deviation, card.layout)).max())
-    return mean, deviation, STEPS / max(largest, 1e-6), tracks
+    width = axes[0].columns
+    sample = _floats([blob for (blob,) in rows]) if rows else np.zeros((0, width), np.float32)
+    return [each.standardisation(sample) for each in axes], tracks if rows else 0
 
 
 def _floats(blobs: Sequence[bytes]) -> Floats:
     return np.frombuffer(b"".join(blobs), "<f2").reshape(len(blobs), -1).astype(np.float32)
-
-
-def _units(embeddings: Floats, mean: Floats, deviation: Floats, blocks: Sequence[VectorBlock]) -> Floats:
-    values: Floats = (embeddings - mean) / deviation
-    for block in blocks:
-        part = values[..., block.columns]
-        length = np.sqrt((part * part).sum(axis=-1, keepdims=True))
-        part /= np.where(length > 0, length, np.float32(1.0))
-    return values
-
-
-def _steps(units: Floats, scale: float) -> npt.NDArray[np.int8]:
-    return np.asarray(np.clip(np.rint(units * np.float32(scale)), -STEPS, STEPS), np.int8)
 
 
 # The file has MAGIC, the length of the header in 8 bytes, the header as JSON, and the arrays, each aligned.
@@ -231,15 +244,14 @@ def _head(header: Header) -> bytes:
     return MAGIC + len(text).to_bytes(8, "little") + text
 
 
-def _shapes(header: Header) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    tracks, columns, tags = header.tracks, header.columns, header.tags
-    return (
-        ("<i8", (tracks,)),
-        ("<f4", (tags, tracks)),
-        ("i1", (tracks, columns)),
-        ("<f4", (columns,)),
-        ("<f4", (columns,)),
-    )
+def _shapes(header: Header) -> list[tuple[str, tuple[int, ...]]]:
+    tracks = header.tracks
+    spaces = [
+        shape
+        for columns in header.columns
+        for shape in (("i1", (tracks, columns)), ("<f4", (columns,)), ("<f4", (columns,)))
+    ]
+    return [("<i8", (tracks,)), ("<f4", (header.tags, tracks)), *spaces]
 
 
 def _offsets(header: Header) -> list[int]:
@@ -253,30 +265,36 @@ def _offsets(header: Header) -> list[int]:
     return [*offsets, position]
 
 
-def _read(path: Path, card: Card) -> Vectors | None:
-    """Map the file if it is complete and has this format and model; return None otherwise."""
+def _read(path: Path, card: Card, axes: Sequence[Axes]) -> Vectors | None:
+    """Map the file if it is complete and has this format, model and spaces; return None otherwise."""
     try:
         with path.open("rb") as file:
             if file.read(len(MAGIC)) != MAGIC:
                 return None
-            header = Header(**json.loads(file.read(int.from_bytes(file.read(8), "little"))))
+            fields = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+            header = Header(**fields | {name: tuple(fields[name]) for name in ("columns", "scales")})
             size_bytes = file.seek(0, os.SEEK_END)
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, KeyError):
         return None
-    if size_bytes != _offsets(header)[-1] or (header.columns, header.tags) != (card.vector_width, len(card.labels)):
+    columns = tuple(each.columns for each in axes)
+    if (header.columns, header.tags) != (columns, len(card.labels)) or size_bytes != _offsets(header)[-1]:
         return None
-    return _mapped(path, header, card)
+    return _mapped(path, header, axes)
 
 
-def _mapped(path: Path, header: Header, card: Card) -> Vectors:
+def _mapped(path: Path, header: Header, axes: Sequence[Axes]) -> Vectors:
     arrays: list[npt.NDArray[Any]] = []
     for place, (kind, shape) in zip(_offsets(header), _shapes(header), strict=False):
         if 0 in shape:  # An empty array cannot be mapped.
             arrays.append(np.zeros(shape, kind))
             continue
         arrays.append(np.memmap(path, kind, "r", place, shape))
-    ids, scores, vectors, mean, deviation = arrays
-    return Vectors(header, card.layout, ids, scores, vectors, mean, deviation)
+    ids, scores, *rest = arrays
+    spaces = [
+        Space(each, Standardisation(rest[3 * number + 1], rest[3 * number + 2], scale), rest[3 * number])
+        for number, (each, scale) in enumerate(zip(axes, header.scales, strict=True))
+    ]
+    return Vectors(header, ids, scores, spaces[0], spaces[1] if spaces[1:] else None)
 
 
 @contextmanager

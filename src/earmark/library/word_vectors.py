@@ -8,6 +8,7 @@ vocabulary.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import resources
 
 import numpy as np
@@ -17,6 +18,8 @@ from earmark.file_name import folded
 from earmark.tagging.bundle.card import TagName
 
 NEAREST_TAGS = 3
+VOCABULARIES = 4
+"""How many vocabularies are kept in memory, with 13 MB each."""
 LEAST_SIMILARITY = 0.2
 FREQUENT_WORDS = 20_000
 CROWD = 200
@@ -60,7 +63,7 @@ class TagVectors:
         columns = words.vectors.shape[1]
         self._vectors = np.stack(list(vectors.values())) if vectors else np.zeros((0, columns), np.float32)
         similarity = words.vectors[:FREQUENT_WORDS] @ self._vectors.T
-        self._crowd = np.sort(similarity, axis=0)[-CROWD:].mean(axis=0)
+        self._crowd = np.partition(similarity, -CROWD, axis=0)[-CROWD:].mean(axis=0)
 
     def nearest(self, text: str) -> tuple[int, ...]:
         """Return the places of the tags nearest to a text, the nearest first; none if the text has no known word."""
@@ -70,6 +73,12 @@ class TagVectors:
         similarity = self._vectors @ vector
         order = np.argsort(-(similarity - 0.5 * self._crowd), kind="stable")[:NEAREST_TAGS]
         return tuple(self._places[index] for index in order.tolist() if similarity[index] >= LEAST_SIMILARITY)
+
+
+@lru_cache(maxsize=VOCABULARIES)
+def tag_vectors(tags: tuple[TagName, ...]) -> TagVectors:
+    """Return the vectors of a vocabulary's tags. They are kept, because reading the table is slower than a search."""
+    return TagVectors(load_word_vectors(), tags)
 
 
 def load_word_vectors() -> WordVectors:

@@ -223,7 +223,10 @@ Number = Annotated[
 Count = Annotated[int, Query(ge=1, le=1_000, description="The largest number of tracks to return.")]
 AlikeIn = Annotated[
     Alike,
-    Query(description="Which levels to compare: all, the lowest of every scale (sound), or the highest (style)."),
+    Query(
+        description="What to compare: the classifier's hidden layer, or all levels of a model without one (all); the "
+        "lowest level of every scale (sound); or the highest (style)."
+    ),
 ]
 
 

@@ -10,6 +10,7 @@ import json
 import math
 import types
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from earmark.errors import BundleError, EarmarkError
@@ -65,7 +66,7 @@ def to_plain(record: Any, place: str) -> dict[str, Any]:
 
     Raises BundleError where a value is not of its declared type; `place` names it in errors.
     """
-    hints = get_type_hints(type(record))
+    hints = _hints(type(record))  # type: ignore[arg-type]  # mypy takes no class for hashable
     return {
         field.name: _encode(hints[field.name], getattr(record, field.name), f"{place}.{field.name}")
         for field in dataclasses.fields(record)
@@ -92,12 +93,17 @@ def from_plain(kind: type[Record], data: object, place: str) -> Record:
             raise BundleError(
                 f"{path}{field.name}: this key is missing, expected it to be there. Export the model again."
             )
-    hints = get_type_hints(kind)
+    hints = _hints(kind)  # type: ignore[arg-type]
     values = {key: _decode(hints[key], data[key], f"{path}{key}") for key in known if key in data}
     try:
         return kind(**values)
     except EarmarkError as error:  # raised by dataclasses that check themselves, such as LogMelSettings
         raise BundleError(f"{place}: {error} Export the model again.") from error
+
+
+@cache
+def _hints(kind: type) -> Mapping[str, Any]:
+    return get_type_hints(kind)
 
 
 def _is_optional(field: "dataclasses.Field[Any]") -> bool:

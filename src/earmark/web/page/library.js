@@ -11,6 +11,8 @@ import { narrow, Table, tagList } from "./table.js";
 
 const SHOWN = 20;
 const TOGETHER = 1000;
+/** The largest number of tracks of one playlist of the server. */
+const IN_A_PLAYLIST = 100_000;
 const CHIPS = 12;
 const HAS = 0.5;
 const RELEVANCE = "relevance";
@@ -309,12 +311,16 @@ export class Library {
 
 /** Save a playlist of tracks of the library, which plays them from the server. */
 export async function savePlaylist(api, numbers) {
-  const answer = await api.fetch("v1/library/playlist", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ numbers }),
-  });
-  save("earmark.m3u8", await answer.text(), "audio/x-mpegurl");
+  const parts = ["#EXTM3U\n"];
+  for (let start = 0; start < numbers.length; start += IN_A_PLAYLIST) {
+    const answer = await api.fetch("v1/library/playlist", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ numbers: numbers.slice(start, start + IN_A_PLAYLIST) }),
+    });
+    parts.push((await answer.text()).replace(parts[0], ""));
+  }
+  save("earmark.m3u8", parts.join(""), "audio/x-mpegurl");
 }
 
 function link(track) {
