@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark.errors import LibraryError
+from earmark.library.analysis import half
 from earmark.library.database import Database
 from earmark.library.space import Space
 from earmark.library.vectors import Vectors, atomic_file, require_free_space, warn_not_stored
@@ -102,7 +103,8 @@ def nearest(
     wanted = min(max(CANDIDATES_AT_LEAST, CANDIDATES_A_RESULT * count), len(vectors.ids))
     if wanted == 0:
         return []
-    units = space.units(np.asarray(embedding, np.float32))
+    # Rounded as stored vectors are, so that a file has the similarity 1 to itself in any library.
+    units = space.units(half(np.asarray(embedding, np.float32)).astype(np.float32))
     query = _chosen_columns(units, blocks)
     candidates = None
     if len(vectors.ids) > EXACT_TRACKS and choice == EVERYTHING:

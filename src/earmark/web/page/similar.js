@@ -6,7 +6,7 @@ import { percent } from "./number.js";
 import { problemCard, problemOf } from "./problem.js";
 
 const SHOWN = 6;
-const SAME = 0.995;
+const SAME = 0.98;
 const WAYS = [
   ["all", "in everything"],
   ["sound", "in sound"],
