@@ -85,6 +85,10 @@ def test_a_file_that_sets_no_option_is_refused_by_its_key(home: Path, text: str,
         error = run(*arguments).exception
         assert isinstance(error, ConfigurationError)
         assert (error.source, error.key) == (str(home / FILE_NAME), key)
+        assert "`earmark config` shows every option" in str(error)
+    shown = run("config", "models")
+    assert shown.exit_code != 0
+    assert "[models]" in shown.stdout, "so the advice holds"
 
 
 def test_a_file_that_is_named_has_to_be_there(home: Path) -> None:

@@ -10,6 +10,8 @@ from earmark.tagging.bundle.card import TagName
 TAGS = ("piano", "sadness", "drums", "male vocals", "vocals", "hip-hop", "new age", "blues", "bass", "r&b", "harmony")
 NAMES = TagNames([TagName(label, "tests", synonyms=("singing",) if label == "vocals" else ()) for label in TAGS])
 
+_SAME = (("drums", "drums"), ("bass", "bass"))
+
 
 def terms(text: str) -> list[tuple[str, str | None, bool]]:
     return [
@@ -24,6 +26,21 @@ def terms(text: str) -> list[tuple[str, str | None, bool]]:
         ("sad piano leoni", [("sad", "sadness", False), ("piano", "piano", False), ("leoni", None, False)]),
         ("Drum", [("Drum", "drums", False)]),
         ("male vocal, singing!", [("male vocal", "male vocals", False), ("singing", "vocals", False)]),
+        ("drums,bass", [("drums", "drums", False), ("bass", "bass", False)]),
+        (
+            "drums;bass；piano、sad",
+            [(each, tag, False) for each, tag in (*_SAME, ("piano", "piano"), ("sad", "sadness"))],
+        ),
+        ("drums/bass", [(each, tag, False) for each, tag in _SAME]),
+        ("drums+bass", [(each, tag, False) for each, tag in _SAME]),
+        ("no drums,bass", [("drums", "drums", True), ("bass", "bass", False)]),
+        ("male, vocals", [("male", None, False), ("vocals", "vocals", False)]),
+        ("leoni,piano,,-bass", [("leoni", None, False), ("piano", "piano", False), ("bass", "bass", True)]),
+        ('"blue sky",piano', [("blue sky", None, False), ("piano", "piano", False)]),
+        ("10,000 maniacs", [("10,000", None, False), ("maniacs", None, False)]),
+        ("AC/DC", [("AC/DC", None, False)]),
+        ("r&b,piano", [("r&b", "r&b", False), ("piano", "piano", False)]),
+        (",", [(",", None, False)]),
         ("hip hop", [("hip hop", "hip-hop", False)]),
         ("hiphop", [("hiphop", "hip-hop", False)]),
         ("newage", [("newage", "new age", False)]),

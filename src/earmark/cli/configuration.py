@@ -3,7 +3,7 @@
 import json
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,6 +38,10 @@ class OptionPlace:
         return (*([given] if isinstance(given, str) else given or ()), own)
 
 
+Places = Mapping[tuple[tuple[str, ...], str], OptionPlace]
+"""All options, by their command and key."""
+
+
 @dataclass(frozen=True)
 class ConfiguredValue:
     """The value of an option, and where it comes from: the name of a variable or a file, or "default"."""
@@ -48,10 +52,11 @@ class ConfiguredValue:
 
 @dataclass(frozen=True)
 class Configuration:
-    """The file that was read or would be, and the values of all options."""
+    """The file that was read or would be, the values of all options, and what ended reading them, or None."""
 
     file: Path
     values: Mapping[OptionPlace, ConfiguredValue]
+    error: ConfigurationError | None = None
 
 
 def configuration_file() -> Path:
@@ -63,34 +68,21 @@ def configure(context: typer.Context, file: Path | None) -> None:
     """Set the defaults of all options from a file, or from the user's file if there is one, and the environment.
 
     Raises ConfigurationError if the file cannot be read, or for an unknown key, an unknown variable of a command, and a
-    value that its option does not accept.
+    value that its option does not accept; `earmark config` raises it itself, after the options.
     """
     found = configuration_file() if file is None else file.expanduser()
-    tables = _read(found) if file is not None or found.is_file() else {}
     places = {(place.command, place.key): place for place in _places(context.command, ())}
-    commands = {command[:depth] for command, _ in places for depth in range(1, len(command) + 1)}
     values = {place: ConfiguredValue(place.parsed.default, "default") for place in places.values()}
-    for command, key, value in _keys(tables, (), commands, str(found)):
-        place = places.get((command, key))
-        if place is None:
-            expected = ", ".join(key for of, key in places if of == command)
-            below = ", ".join(f"[{'.'.join(each)}]" for each in sorted(commands) if each[:-1] == command)
-            raise ConfigurationError(
-                str(found), ".".join((*command, key)), f"an unknown key; expected {expected or f'it in one of {below}'}"
-            )
-        values[place] = ConfiguredValue(_checked(place, value, str(found), context), str(found))
-    known = {variable for place in places.values() for variable in place.variables}
-    prefixes = tuple("_".join((PREFIX, *command)).replace("-", "_").upper() + "_" for command, _ in places)
-    for variable in os.environ:
-        if variable.startswith(prefixes) and variable not in known:
-            raise ConfigurationError(variable, variable, "the environment variable of an option that there is not")
-    for place in places.values():
-        first = next((each for each in place.variables if os.environ.get(each)), None)
-        if first is not None:
-            text = os.environ[first]
-            value = [each.strip() for each in text.split(",")] if place.parsed.multiple else text
-            values[place] = ConfiguredValue(_checked(place, value, first, context), first)
-    context.obj = Configuration(found, values)
+    refused = None
+    try:
+        if file is not None or found.is_file():
+            _take_file(found, places, values, context)
+        _take_environment(places.values(), values, context)
+    except ConfigurationError as error:
+        if context.invoked_subcommand != "config":
+            raise
+        refused = error
+    context.obj = Configuration(found, values, refused)
     context.default_map = {}
     for place, configured in values.items():
         if configured.source != "default":
@@ -98,6 +90,35 @@ def configure(context: typer.Context, file: Path | None) -> None:
             for word in place.command:
                 table = table.setdefault(word, {})
             table[place.parsed.name] = configured.value
+
+
+def _take_file(file: Path, places: Places, values: dict[OptionPlace, ConfiguredValue], context: typer.Context) -> None:
+    commands = {command[:depth] for command, _ in places for depth in range(1, len(command) + 1)}
+    for command, key, value in _keys(_read(file), (), commands, str(file)):
+        place = places.get((command, key))
+        if place is None:
+            expected = ", ".join(key for of, key in places if of == command)
+            below = ", ".join(f"[{'.'.join(each)}]" for each in sorted(commands) if each[:-1] == command)
+            raise ConfigurationError(
+                str(file), ".".join((*command, key)), f"an unknown key; expected {expected or f'it in one of {below}'}"
+            )
+        values[place] = ConfiguredValue(_checked(place, value, str(file), context), str(file))
+
+
+def _take_environment(
+    places: Collection[OptionPlace], values: dict[OptionPlace, ConfiguredValue], context: typer.Context
+) -> None:
+    known = {variable for place in places for variable in place.variables}
+    prefixes = tuple("_".join((PREFIX, *place.command)).replace("-", "_").upper() + "_" for place in places)
+    for variable in os.environ:
+        if variable.startswith(prefixes) and variable not in known:
+            raise ConfigurationError(variable, variable, "the environment variable of an option that there is not")
+    for place in places:
+        first = next((each for each in place.variables if os.environ.get(each)), None)
+        if first is not None:
+            text = os.environ[first]
+            value = [each.strip() for each in text.split(",")] if place.parsed.multiple else text
+            values[place] = ConfiguredValue(_checked(place, value, first, context), first)
 
 
 def config(
@@ -108,7 +129,8 @@ def config(
 ) -> None:
     """Show the value of every option as a file would state it, and where it comes from.
 
-    Options win over the environment, the environment wins over the file, and the file over the defaults.
+    Options win over the environment, the environment wins over the file, and the file over the defaults. If the file
+    or the environment is wrong, the options are shown as far as they were read, and then the error.
     """
     words = tuple(command or ())
     configuration: Configuration = context.obj
@@ -122,6 +144,8 @@ def config(
             table = place.command
             show(f"\n[{'.'.join(table)}]")
         show(_line(place, configured))
+    if configuration.error is not None:
+        raise configuration.error
 
 
 def _line(place: OptionPlace, configured: ConfiguredValue) -> str:

@@ -18,6 +18,10 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+_BETWEEN_TERMS = re.compile(r"(?<!\d)[,;，；、]|[,;，；、](?!\d)")
+"""Signs that end a term, though not within a number such as 10,000."""
+_BETWEEN_TAGS = re.compile(r"[/|+&]")
+"""Signs that stand between tags, but also within names such as AC/DC."""
 _AROUND_WORDS = "()[]{}<>\"'.,;:!?…"
 MOST_TERMS = 32
 """How many terms of a search count; each costs some milliseconds in a large library."""
@@ -72,7 +76,11 @@ def read_words(text: str, names: TagNames) -> FreeSearch:
     for token in _TOKEN.finditer(text):
         stated = condition(token["condition"]) if token["condition"] else None
         if stated is None and not token["quoted"]:
-            words += [token.group()]
+            *ended, last = _parts(token.group(), names)
+            for part in ended:
+                terms += _terms([*words, *part], names)
+                words = []
+            words += last
             continue
         terms += _terms(words, names)
         words = []
@@ -85,6 +93,16 @@ def read_words(text: str, names: TagNames) -> FreeSearch:
     telling = [term for term in terms if term.place is not None or folded(term.text) not in _FILLERS]
     each_once = tuple(dict.fromkeys(telling or terms))
     return FreeSearch(each_once[:MOST_TERMS], tuple(conditions), len(each_once[MOST_TERMS:]))
+
+
+def _parts(token: str, names: TagNames) -> list[list[str]]:
+    """Split what stands between spaces where a sign ends a term; each part has one word, or none, or several tags."""
+    parts = []
+    for text in _BETWEEN_TERMS.split(token):
+        tags = [each for each in _BETWEEN_TAGS.split(text) if each]
+        several = names.place(text) is None and all(names.place(each) is not None for each in tags)
+        parts.append(tags if several else [text] if text else [])
+    return parts if any(parts) else [[token]]
 
 
 def _terms(words: Sequence[str], names: TagNames) -> list[Term]:

@@ -25,6 +25,7 @@ export class Evidence {
     this._lessons = lessons;
     this._isOpen = false;
     this._asked = 0;
+    this._width = 0;
     this.root = element("div", { class: "evidence" });
   }
 
@@ -44,7 +45,7 @@ export class Evidence {
     try {
       evidence = (await this._track.stretch(stretch))[label];
     } catch (error) {
-      if (asked === this._asked) this.root.replaceChildren(this._head(label, stretch), problemCard(problemOf(error)));
+      if (asked === this._asked) this._replace(this._head(label, stretch), problemCard(problemOf(error)));
       return;
     }
     if (asked === this._asked) this._showAll(label, stretch, evidence);
@@ -67,13 +68,14 @@ export class Evidence {
     );
     how.addEventListener("toggle", () => {
       this._isOpen = how.open;
+      this.root.style.minHeight = "";
     });
     const sure =
       stretch === null
         ? `${verdict(this._track, label)} ${course(this._track, label)}`
         : verdictOf(this._track, label, evidence.probability);
     const wrong = this._wrong(label);
-    this.root.replaceChildren(
+    this._replace(
       this._head(label, stretch),
       element(
         "p",
@@ -85,6 +87,14 @@ export class Evidence {
       how,
       ...(wrong ? [wrong] : []),
     );
+  }
+
+  /** Show something else. The panel gets no lower, so that what was clicked and what is below stay where they are. */
+  _replace(...children) {
+    const { offsetWidth: width, offsetHeight: height } = this.root;
+    this.root.style.minHeight = width === this._width ? `${height}px` : "";
+    this._width = width;
+    this.root.replaceChildren(...children);
   }
 
   /** Return the button that tells that a tag is wrong, which is a thumb for teaching it. */

@@ -12,10 +12,6 @@ export class Lessons extends EventTarget {
     );
   }
 
-  get words() {
-    return [...this._words.keys()];
-  }
-
   /** Return whether a track has a word, or null if nobody said so. */
   thumb(word, number) {
     return this._words.get(word)?.get(number) ?? null;
