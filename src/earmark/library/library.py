@@ -262,10 +262,10 @@ class Library:
     ) -> SearchResult:
         """Search with free words such as "sad piano leoni", or in the strict language as "piano AND NOT vocals".
 
-        Free words are tags, or words of titles, artists, albums, genres and paths. No word is an error: tracks are ranked
-        by the sum of the evidence, all of them if a word leads to a tag, else those that have a word. In the strict
-        language a track must fulfil the whole query. Both have conditions such as artist:leoni, year:1990-1999 or
-        like:7. An empty text finds all tracks, the newest first.
+        Free words are tags, or words of titles, artists, albums, genres and paths. No word is an error: tracks are
+        ranked by the sum of the evidence, all of them if a word leads to a tag, else those that have a word. In the
+        strict language a track must fulfil the whole query. Both have conditions such as artist:leoni, year:1990-1999
+        or like:7. An empty text finds all tracks, the newest first.
 
         n: the largest number of tracks; None for all. offset: how many results to leave out before. sort: the order;
         "relevance" puts the best first. strict: whether the text is in the strict language; None decides by its AND,
