@@ -19,7 +19,7 @@ LAYERS = {
     "file_name": set[str](),
     "workers": ERRORS,
     "audio": ERRORS,
-    "tagging": ERRORS | {"audio"},
+    "tagging": ERRORS | {"workers", "audio"},
     "plots": ERRORS | {"audio", "tagging"},
     "training": ERRORS | {"audio", "tagging", "plots"},
     "teaching": ERRORS | {"audio", "tagging"},

@@ -37,12 +37,12 @@ def test_public_names_are_documented_and_at_home(name: str) -> None:
 @pytest.mark.parametrize(
     ("owner", "names"),
     [
-        ("Tagger", {"tag", "embed", "hidden", "card", "labels"}),
+        ("Tagger", {"tag", "tag_many", "embed", "hidden", "card", "labels"}),
         (
             "Prediction",
             {
                 *("scores", "probabilities", "calibrated", "labels", "top", "promised", "evidence", "silent"),
-                *("to_dict", "to_json", "csv_header", "csv_row"),
+                *("to_dict", "to_records", "to_classification", "to_json", "csv_header", "csv_row"),
             },
         ),
         ("OverTime", {"to_dict"}),
@@ -87,6 +87,9 @@ def test_the_signatures_are_the_documented_ones() -> None:
     assert list(inspect.signature(earmark.load).parameters) == ["model", "engine"]
     assert list(inspect.signature(earmark.Tagger.tag).parameters) == [
         *("self", "source", "over_time", "keep_features", "read_ahead", "stopwatch", "on_block"),
+    ]
+    assert list(inspect.signature(earmark.Tagger.tag_many).parameters) == [
+        *("self", "paths", "jobs", "on_error", "progress", "over_time", "keep_features", "limits"),
     ]
     assert list(inspect.signature(earmark.OverTimeSettings).parameters) == ["window_seconds", "hop_seconds"]
 

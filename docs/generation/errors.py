@@ -21,6 +21,8 @@ ADVICE = {
     "ConfigurationError": "Correct or remove the key or variable that is named; `earmark config` shows all options.",
     "InstallationError": "The message holds what the system says, such as that a part of a library could not be "
     "loaded for lack of memory. Give the process more memory (`ulimit -v`), or install earmark anew.",
+    "BatchError": "Read its `errors`, one for each file that failed; the predictions of all others were given. To hear "
+    "of each failure when it happens, give `tag_many` an `on_error`, such as `print`.",
     "WorkerError": "The message says how the last process ended, and what it wrote. The usual reasons are too little "
     "memory and an environment that ends every Python process; put that right, and run the same command again.",
     "TagError": "The message names what was asked and what can be: a longer window, a tag of the model, "

@@ -8,6 +8,7 @@ EarmarkError
 ├── SourceError             one file that cannot be used; DecodeError and TrackFileError are such errors too
 │   └── FileError               a file on which a library that earmark uses failed
 ├── ConfigurationError      a file or a variable of the environment that sets no option correctly
+├── BatchError              files of a batch that could not be tagged, told after all others were
 ├── OutputError             results that cannot be written to standard output
 ├── PictureError            a picture that cannot be drawn where it was asked for
 ├── WorkerError             worker processes that cannot be started
@@ -92,6 +93,25 @@ class ConfigurationError(EarmarkError):
     def __str__(self) -> str:
         place = f"{self.source}, {self.key}" if self.key not in ("", self.source) else self.source
         return f"{place}: found {self.reason}. `earmark config` shows every option. Correct or remove it."
+
+
+class BatchError(EarmarkError):
+    """Files of a batch that could not be tagged, raised after all others were.
+
+    errors: the errors, in the order of the files. files: the number of all files.
+    """
+
+    def __init__(self, errors: tuple[EarmarkError, ...], files: int) -> None:
+        super().__init__(errors, files)
+        self.errors = errors
+        self.files = files
+
+    def __str__(self) -> str:
+        more = f" and {len(self.errors) - 1} more" if len(self.errors) > 1 else ""
+        return (
+            f"{len(self.errors)} of {self.files} files could not be tagged: {self.errors[0]}{more}. The others were "
+            "tagged. Give on_error a function that takes each error, or repair the files."
+        )
 
 
 class OutputError(EarmarkError):

@@ -309,8 +309,8 @@ def test_arrays_need_their_rate_and_the_right_shape() -> None:
         decode(np.zeros(48_000))  # type: ignore[arg-type]
     with pytest.raises(WaveformError, match=r"\(array, rate\)"):
         decode((np.zeros(10),))  # type: ignore[arg-type]
-    with pytest.raises(WaveformError, match=r"looks like \(channels, samples\)"):
-        decode((np.zeros((2, 48_000)), 48_000))
+    with pytest.raises(WaveformError, match="shape"):
+        decode((np.zeros((2, 2, 48_000)), 48_000))
     with pytest.raises(WaveformError, match="rate"):
         decode((np.zeros(10), 0))
     with pytest.raises(WaveformError, match="NaN"):

@@ -17,12 +17,12 @@ from typer.testing import CliRunner, Result
 
 import earmark
 from earmark.audio.encode import write_flac
-from earmark.cli import batch
 from earmark.cli.main import app
 from earmark.errors import BundleError, FileError, MissingExtraError, PictureError, TagError
-from earmark.library.jobs import Limits
+from earmark.tagging import batch
 from earmark.tagging.bundle.bundle import read_bundle, write_bundle
 from earmark.tagging.bundle.card import TagCalibration
+from earmark.workers.limits import Limits
 
 LABELS = [f"tag {number}" for number in range(1, 6)]
 

@@ -15,9 +15,9 @@ from training.sounds import write_noise
 from typer.testing import CliRunner, Result
 from workers.processes import eventually
 
-from earmark.cli import batch
 from earmark.cli.main import app
 from earmark.errors import MissingExtraError
+from earmark.tagging import batch
 from earmark.workers.process import TRIES_OF_KILLS
 
 PARTS = ["decode", "resample", "front end", "network", "rest"]

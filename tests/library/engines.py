@@ -6,9 +6,10 @@ from pathlib import Path
 
 from earmark.audio.identity import identity
 from earmark.library.analysis import analysis_of
-from earmark.library.jobs import USUAL_LIMITS, Identified, Job, Limits, Outcome, WorkerSetup
+from earmark.library.jobs import Identified, Job, Outcome, WorkerSetup
 from earmark.library.library import NewEngine
 from earmark.tagging.tagger import Tagger
+from earmark.workers.limits import USUAL_LIMITS, Limits
 
 Answer = Callable[[Job], Outcome]
 

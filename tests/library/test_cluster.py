@@ -16,10 +16,11 @@ from earmark.audio.identity import identity
 from earmark.errors import LibraryError, MissingExtraError
 from earmark.library import cluster as cluster_module
 from earmark.library.adding import Progress
-from earmark.library.jobs import Limits, WorkerSetup
+from earmark.library.jobs import WorkerSetup
 from earmark.library.library import Library
 from earmark.library.scan import walk
 from earmark.tagging.tagger import Tagger
+from earmark.workers.limits import Limits
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from training.sounds import write_noise
 
 from earmark.library import workers as worker_module
 from earmark.library.analysis import Analysis
-from earmark.library.jobs import Broken, Changed, Exceeded, Job, Limits, Outage, Stamp, Vanished
+from earmark.library.jobs import Broken, Changed, Exceeded, Job, Outage, Stamp, Vanished
 from earmark.library.scan import stamp_of
 from earmark.library.workers import Worker
 from earmark.tagging.tagger import Tagger
-from earmark.workers.limits import MemoryLimit
+from earmark.workers.limits import Limits, MemoryLimit
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ from earmark.library.jobs import (
     Exceeded,
     Identified,
     Job,
-    Limits,
     Lost,
     Outcome,
     Stamp,
@@ -31,6 +30,7 @@ from earmark.library.jobs import (
 from earmark.library.scan import stamp_of
 from earmark.library.workers import LocalEngine
 from earmark.tagging.tagger import Tagger
+from earmark.workers.limits import Limits
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc and limits memory")
 
@@ -190,7 +190,6 @@ def test_waiting_for_nothing_is_refused(tagger: Tagger) -> None:
 
 def test_longer_files_may_take_longer() -> None:
     limits = Limits(seconds=60, seconds_a_second=0.5)
-    stamp = Stamp(4_000_000, 0)
-    assert limits.allowed_seconds(stamp, 240.0) == 60 + 120 + 4
-    assert limits.allowed_seconds(stamp, None) == 60 + 2_000 + 4, "by its size, where its header tells nothing"
-    assert limits.allowed_seconds(Stamp(10**12, 0), None) < 2_000_000
+    assert limits.allowed_seconds(4_000_000, 240.0) == 60 + 120 + 4
+    assert limits.allowed_seconds(4_000_000, None) == 60 + 2_000 + 4, "by its size, where its header tells nothing"
+    assert limits.allowed_seconds(10**12, None) < 2_000_000

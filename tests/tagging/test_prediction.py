@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import io
 import json
 
@@ -180,3 +181,13 @@ def test_repr_is_short_and_says_the_top():
     zeros = np.zeros((2, 1), dtype=np.float32)
     over_time = OverTime(np.zeros(2), zeros, ("a",), 3.0, 0.5, zeros)
     assert repr(over_time) == "OverTime(2 windows of 3 s every 0.5 s, 1 tags)"
+
+
+def test_records_are_rows_of_a_table_and_classifications_those_of_a_pipeline():
+    made = prediction()
+    rows = made.to_records()
+    assert [row["label"] for row in rows] == [tag.label for tag in made.top(len(made.tags))]
+    for row, tag in zip(rows, made.top(len(made.tags)), strict=True):
+        assert row == {"source": made.source, **dataclasses.asdict(tag)}
+    assert made.to_classification(2) == [{"label": tag.label, "score": tag.probability} for tag in made.top(2)]
+    assert json.loads(json.dumps([rows, made.to_classification()])) == [rows, made.to_classification()]

@@ -9,7 +9,7 @@ import earmark
 def test_every_public_name_is_there():
     for name in earmark.__all__:
         assert getattr(earmark, name) is not None
-    assert set(earmark.__all__) <= set(dir(earmark))
+    assert dir(earmark) == sorted(earmark.__all__)
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -39,7 +39,7 @@ from earmark.audio.stopwatch import Stopwatch
 from earmark.audio.waveform import Waveform, whole_rate
 from earmark.errors import DecodeError, WaveformError
 
-Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Waveform | tuple[npt.NDArray[Any], int]
+Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Waveform | tuple[Any, float]
 
 ARRAY_BLOCK_SAMPLES = 1 << 16
 
@@ -60,8 +60,8 @@ def decode(source: Source, rate_hz: int = 22_050, stopwatch: Stopwatch | None = 
 
     source: a path; a file's bytes; a binary file object, read from its current position and left open (one that cannot
     seek is first copied to a temporary file, in memory up to 32 MB, since the libraries need to seek); a Waveform; or
-    (array, rate). An array without its rate is refused. rate_hz: the wanted number of samples a second. stopwatch:
-    measures decoding and resampling.
+    (array, rate), as Waveform takes them. An array without its rate is refused. rate_hz: the wanted number of samples a
+    second. stopwatch: measures decoding and resampling.
 
     Only the first block (two seconds) is decoded here, so that a sound that cannot be decoded raises at once.
 
@@ -70,12 +70,12 @@ def decode(source: Source, rate_hz: int = 22_050, stopwatch: Stopwatch | None = 
     WaveformError for arrays and rates that cannot be used.
     """
     rate_hz = whole_rate(rate_hz)
-    if isinstance(source, np.ndarray):
+    if hasattr(source, "__array__"):
         raise WaveformError("an array was given without its rate; pass (array, rate) or Waveform(array, rate)")
     if isinstance(source, tuple):
         if len(source) != 2:
             raise WaveformError(f"a tuple of {len(source)} was given; (array, rate) is needed")
-        source = Waveform(*source)
+        source = Waveform(source[0], whole_rate(source[1]))
     if isinstance(source, Waveform):
         return Sound("<array>", "<array>", _WaveformReader(source), rate_hz, stopwatch=stopwatch)
     opened, links = (_open if stopwatch is None else stopwatch.timed("decode", _open))(source)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +17,16 @@ from earmark.errors import WaveformError
 class Waveform:
     """Sound in memory: samples with the rate they were taken at.
 
-    samples: (samples,) for one channel or (samples, channels) for any number; kept as float32, read-only, without a
-    copy where the array given is float32 already. Floating point is kept as it is, nominally in [-1, 1]; whole numbers
-    are scaled to [-1, 1) by the full range of their type (int16 by 32768; unsigned ones are centred first). rate_hz:
-    samples a second, a whole number above zero.
+    samples: (samples,) for one channel, or two axes for any number of channels: the longer one is samples, and of two
+    equal ones the first, so that (samples, channels) and (channels, samples) are the same sound. An array of NumPy, a
+    tensor of PyTorch on any device, or anything else that numpy.asarray takes as an array; kept as (samples,) or
+    (samples, channels) float32, read-only, without a copy where it is float32 in this machine's memory already.
+    Floating point is kept as it is, nominally in [-1, 1]; whole numbers are scaled to [-1, 1) by the full range of
+    their type (int16 by 32768; unsigned ones are centred first). rate_hz: samples a second, a whole number above zero;
+    44100.0 is one, 44100.5 is not.
 
     Raises WaveformError for a rate that is not a whole positive number, and for samples that are empty, NaN, infinite,
-    of another type or another shape, such as (channels, samples), which has more columns than rows.
+    or of another type or another shape.
     """
 
     samples: npt.NDArray[np.float32]
@@ -47,7 +52,7 @@ def whole_rate(rate_hz: object) -> int:
     try:
         rate = operator.index(rate_hz)  # type: ignore[arg-type]
     except TypeError:
-        rate = 0
+        rate = int(float(rate_hz)) if isinstance(rate_hz, Real) and float(rate_hz).is_integer() else 0
     if isinstance(rate_hz, bool) or rate < 1:
         raise WaveformError(
             f"the rate is {rate_hz!r}; a whole number of samples a second above zero is needed, such as 44100"
@@ -57,25 +62,33 @@ def whole_rate(rate_hz: object) -> int:
 
 def _checked(samples: object) -> npt.NDArray[np.float32]:
     """Return samples as read-only float32 of an accepted shape, or raise WaveformError."""
-    if not isinstance(samples, np.ndarray):
-        raise WaveformError(
-            f"the samples are a {type(samples).__name__}; "
-            "a numpy array shaped (samples,) or (samples, channels) is needed"
-        )
+    samples = _as_array(samples)
     if samples.ndim not in (1, 2):
         raise WaveformError(f"the samples have the shape {samples.shape}; (samples,) or (samples, channels) is needed")
     if samples.size == 0:
         raise WaveformError(f"the samples have the shape {samples.shape}: there is no sound in them")
     if samples.ndim == 2 and samples.shape[1] > samples.shape[0]:
-        raise WaveformError(
-            f"the samples have the shape {samples.shape}, more channels than samples: this looks like "
-            "(channels, samples); (samples, channels) is needed, so pass the array's .T"
-        )
+        samples = samples.T
     checked = _as_float32(samples)
     if not np.isfinite(checked).all():
         raise WaveformError("the samples hold NaN or infinite values; only finite numbers are sound")
     checked.flags.writeable = False
     return checked
+
+
+def _as_array(samples: Any) -> npt.NDArray[Any]:
+    """Return what was given for samples as an array in this machine's memory, or raise WaveformError."""
+    if hasattr(samples, "detach") and hasattr(samples, "cpu"):
+        # NumPy refuses tensors of PyTorch that have gradients or are on another device.
+        samples = samples.detach().cpu()
+        if samples.is_floating_point():  # NumPy lacks some of its types, such as bfloat16.
+            samples = samples.float()
+    if isinstance(samples, np.generic) or not (isinstance(samples, np.ndarray) or hasattr(samples, "__array__")):
+        raise WaveformError(
+            f"the samples are a {type(samples).__name__}; an array shaped (samples,), (samples, channels) or "
+            "(channels, samples) is needed"
+        )
+    return np.asarray(samples)
 
 
 def _as_float32(samples: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:

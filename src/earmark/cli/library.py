@@ -61,7 +61,7 @@ def add(
     """
     if address is not None and engine != "ray":
         raise typer.BadParameter("--address needs --engine ray")
-    from earmark.library.jobs import Limits
+    from earmark.workers.limits import Limits
 
     limits = Limits(longest_hours=longest_hours, memory_megabytes=memory_megabytes)
     with JsonOutput(as_json) as output, open_library(file, model, heard=True) as opened, library_progress() as watch:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from earmark.cli.batch import TagOptions, tag_here, tag_in_processes
 from earmark.cli.exports import exports_of
 from earmark.cli.output import progress, say
 from earmark.cli.results import CsvResults, JsonLinesResults, JsonResults, ResultOptions, Results, TextResults
@@ -128,12 +127,13 @@ def tag(
         if picture is not None and len(sources) != 1:
             raise typer.BadParameter(f"--picture draws one track, found {len(sources)}")
         # These imports are slow, so they come after the checks of the options.
-        from earmark.library.jobs import Limits
         from earmark.plots import draw_over_time, refuse_picture
+        from earmark.tagging.batch import TagOptions, tag_files
         from earmark.tagging.bundle.calibration import refuse_unpromised
         from earmark.tagging.evidence import place_of
         from earmark.tagging.tagger import load
         from earmark.tagging.windows import OverTimeSettings
+        from earmark.workers.limits import Limits
 
         if picture is not None:
             refuse_picture(picture)
@@ -154,7 +154,7 @@ def tag(
             windows.refuse_short_windows(tagger.card.extractors)
         exports = exports_of(export or (), jams)
         limits = Limits(longest_hours=longest_hours)
-        tag_options = TagOptions(model, chosen_engine, windows, bool(tags_to_explain), read_ahead, profile, limits)
+        tag_options = TagOptions(windows, bool(tags_to_explain), read_ahead, profile, limits)
         jobs = min(jobs, len(sources))
         failed = len(found.failed)
         for line in (*found.notes, *found.failed):
@@ -165,7 +165,7 @@ def tag(
         for each in exports:
             ending.callback(each.close)
         done = ending.enter_context(progress("tagging"))
-        results = tag_here(tagger, tag_options, sources) if jobs <= 1 else tag_in_processes(tag_options, sources, jobs)
+        results = tag_files(tagger, sources, max(1, jobs), tag_options)
         for number, result in enumerate(results, start=1):
             if isinstance(result, InstallationError):  # no other file can be read either
                 raise result

@@ -15,7 +15,6 @@ from earmark.library.jobs import (
     Exceeded,
     Identified,
     Job,
-    Limits,
     Lost,
     Outage,
     Outcome,
@@ -25,6 +24,7 @@ from earmark.library.presence import Presence
 from earmark.library.recording import StoredAnalysis
 from earmark.library.remote import is_remote
 from earmark.library.scan import FoundFile, Walk, stamp_of
+from earmark.workers.limits import Limits
 from earmark.workers.process import TRIES_OF_CRASHES, TRIES_OF_KILLS
 
 TRIES_AT_MOST = 3
@@ -182,7 +182,7 @@ class Adding:
         self._submit(job, engine)
 
     def _submit(self, job: Job, engine: Engine) -> None:
-        engine.submit(job, self._limits.allowed_seconds(job.stamp, job.duration_seconds))
+        engine.submit(job, self._limits.allowed_seconds(job.stamp.size_bytes, job.duration_seconds))
         self._under_way += 1
 
     def _wait(self, engine: Engine) -> tuple[Job, Outcome]:

@@ -27,7 +27,7 @@ from earmark.library.exchange import (
     write_parquet,
 )
 from earmark.library.heads import Heads, classify_again
-from earmark.library.jobs import USUAL_LIMITS, Engine, Limits, WorkerSetup
+from earmark.library.jobs import Engine, WorkerSetup
 from earmark.library.map import CollectionMap, map_document, map_of
 from earmark.library.playlist import PlaylistEntry, write_playlist
 from earmark.library.recording import Failure, Track
@@ -47,6 +47,7 @@ from earmark.tagging.bundle.card import Card
 from earmark.tagging.prediction import OverTime
 from earmark.tagging.tagger import Tagger, load
 from earmark.tagging.windows import OverTimeSettings
+from earmark.workers.limits import USUAL_LIMITS, Limits
 
 WINDOW_SECONDS = 10.0
 """The length of windows for tags over time, or the model's longest segment if that is longer. The hop is half of it."""
@@ -146,7 +147,7 @@ class Library:
             adding.added.notes.append(f"{classified} recordings were classified again from their vectors")
         if planned:
             setup = WorkerSetup(tagger.bundle, _windows(tagger.card) if over_time else None, limits, low_priority)
-            workers = LocalEngine(setup, _processors() if jobs is None else jobs) if engine is None else engine(setup)
+            workers = LocalEngine(setup, jobs) if engine is None else engine(setup)
             # A cluster gives results faster than a disk can confirm each of them.
             writing = contextlib.nullcontext() if engine is None else self.store.many_writes()
             try:
@@ -182,7 +183,7 @@ class Library:
         model_id = self.database.model_id(tagger.card)
         verifying = Verifying(self.database, model_id, limits, deep=deep)
         setup = WorkerSetup(tagger.bundle, _windows(tagger.card) if deep else None, limits, low_priority=True)
-        workers = LocalEngine(setup, _processors() if jobs is None else jobs) if engine is None else engine(setup)
+        workers = LocalEngine(setup, jobs) if engine is None else engine(setup)
         try:
             findings = list(verifying.run(workers, watch if watch is not None else _watch_nothing))
         finally:
@@ -391,10 +392,6 @@ def _windows(card: Card) -> OverTimeSettings:
     longest = max(extractor.segment_length * extractor.row_seconds for extractor in card.extractors)
     window_seconds = max(WINDOW_SECONDS, longest)
     return OverTimeSettings(window_seconds, window_seconds / 2)
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _watch_nothing(progress: Progress | int) -> None:

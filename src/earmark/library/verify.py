@@ -11,11 +11,12 @@ from earmark.audio.identity import same_sound
 from earmark.library.adding import promises_more
 from earmark.library.analysis import Analysis
 from earmark.library.database import Database
-from earmark.library.jobs import Broken, Changed, Engine, Identified, Job, Limits, Outage, Outcome, Stamp, Vanished
+from earmark.library.jobs import Broken, Changed, Engine, Identified, Job, Outage, Outcome, Stamp, Vanished
 from earmark.library.presence import empty_folder_above
 from earmark.library.recording import StoredAnalysis, Track
 from earmark.library.remote import is_remote
 from earmark.library.scan import is_gone, stamp_of
+from earmark.workers.limits import Limits
 
 SCORES_DIFFER = 0.05
 """How much logits may differ; versions of a decoder differ slightly."""
@@ -82,7 +83,7 @@ class Verifying:
                     further.append(finding)
                 elif file.now is not None:
                     job = Job(file.path, file.now, "analyse" if self._deep or is_remote(file.path) else "identify")
-                    engine.submit(job, self._limits.allowed_seconds(file.now, file.track.duration_seconds))
+                    engine.submit(job, self._limits.allowed_seconds(file.now.size_bytes, file.track.duration_seconds))
                     waiting[file.path] = file
                     left[file.track.id] += 1
             if waiting:

@@ -33,7 +33,7 @@ from earmark.library.jobs import (
 )
 from earmark.tagging.tagger import Tagger
 from earmark.workers.limits import MemoryLimit
-from earmark.workers.pool import Pool
+from earmark.workers.pool import Pool, available_processors
 from earmark.workers.process import Done, Ended, Late
 
 NICENESS = 10
@@ -130,12 +130,13 @@ class LocalEngine:
     `earmark.workers` describes what happens when a worker process ends.
     """
 
-    def __init__(self, setup: WorkerSetup, jobs: int) -> None:
-        """Use up to `jobs` workers.
+    def __init__(self, setup: WorkerSetup, jobs: int | None = None) -> None:
+        """Use up to `jobs` workers; default: one for each available processor.
 
         Raises:
             LibraryError: `jobs` is less than 1.
         """
+        jobs = available_processors() if jobs is None else jobs
         if jobs < 1:
             raise LibraryError(f"jobs: found {jobs}, expected at least 1. Use one worker or more.")
         self.capacity = jobs * (1 + WAITING_A_WORKER)

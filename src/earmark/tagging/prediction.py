@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +45,23 @@ class Tag:
     score: float
     group: str
     probability: float
+
+
+class TagRecord(TypedDict):
+    """One tag of one sound as a row of a table; the fields are those of Tag."""
+
+    source: str
+    label: str
+    group: str
+    probability: float
+    score: float
+
+
+class LabelScore(TypedDict):
+    """One tag in the form of an audio-classification pipeline; `score` is its probability, 0 to 1."""
+
+    label: str
+    score: float
 
 
 @dataclass(frozen=True)
@@ -252,6 +270,21 @@ class Prediction:
         if evidence:
             record["evidence"] = {tag: self.evidence(tag).to_dict() for tag in evidence}
         return record
+
+    def to_records(self) -> list[TagRecord]:
+        """Return a row for each tag, most probable first, for a table such as `pandas.DataFrame`."""
+        source = text_of(self.source)
+        return [
+            TagRecord(source=source, label=tag.label, group=tag.group, probability=tag.probability, score=tag.score)
+            for tag in self._tags(self._order())
+        ]
+
+    def to_classification(self, k: int = 5) -> list[LabelScore]:
+        """Return the k most probable tags as the "audio-classification" pipeline of transformers does.
+
+        Its `score` is the probability, not the score of the classifier. Raises TagError as `top` does.
+        """
+        return [LabelScore(label=tag.label, score=tag.probability) for tag in self.top(k)]
 
     def to_json(self, *, embedding: bool = False, indent: int | None = None) -> str:
         """`to_dict` as strict JSON text: no NaN or infinity; on one line unless `indent` is given."""

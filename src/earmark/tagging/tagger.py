@@ -13,7 +13,8 @@ from earmark import __version__
 from earmark.audio.decode import Source, decode, read_ahead
 from earmark.audio.loudness import Loudest
 from earmark.audio.stopwatch import Stopwatch
-from earmark.errors import BundleError, TagError
+from earmark.errors import BatchError, BundleError, EarmarkError, InstallationError, TagError
+from earmark.tagging.batch import Tagged, TagOptions, tag_files
 from earmark.tagging.bundle.bundle import Bundle, bundled_folder, models, read_bundle
 from earmark.tagging.bundle.calibration import probabilities
 from earmark.tagging.bundle.card import Card
@@ -27,6 +28,8 @@ from earmark.tagging.prediction import ModelIdentity, Prediction
 from earmark.tagging.streaming import ScaleResult, StreamingPass, TagsOverTime
 from earmark.tagging.windows import OverTimeSettings
 from earmark.tagging.withheld import withheld_of
+from earmark.workers.limits import USUAL_LIMITS, Limits
+from earmark.workers.pool import available_processors
 
 Array = npt.NDArray[np.float32]
 OnBlock = Callable[[Array, float], None]
@@ -92,6 +95,7 @@ class Tagger:
         """`bundle`: verified, as `read_bundle` and `seal` return it. `engine` and `ranges`: see `load`."""
         engine = engine_named(engine)
         self.bundle = bundle
+        self._ranges = ranges
         self.networks = networks_of(bundle, engine, ranges)
         self.classifier = Classifier(bundle.card.head, bundle.weights)
         self.distance = Distance(bundle)
@@ -112,6 +116,10 @@ class Tagger:
     def labels(self) -> tuple[str, ...]:
         """The tags' labels, in the order of every score."""
         return self.bundle.card.labels
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Engines hold memory of their own, so a copy in another process makes them again.
+        return Tagger, (self.bundle, self.identity.engine, self._ranges)
 
     def __repr__(self) -> str:
         scales = ", ".join(network.extractor.name for network in self.networks)
@@ -205,6 +213,61 @@ class Tagger:
             withheld=withheld_of(likely, card, silent=loudest.silent, distance=distance),
             distance=distance,
         )
+
+    def tag_many(
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        *,
+        jobs: int | None = None,
+        on_error: Callable[[EarmarkError], None] | None = None,
+        progress: Callable[[int], None] | None = None,
+        over_time: OverTimeSettings | None = None,
+        keep_features: bool = False,
+        limits: Limits = USUAL_LIMITS,
+    ) -> Iterator[Prediction]:
+        """Tag files and yield their predictions in the order of the files, in constant memory.
+
+        A file that fails yields nothing, and the others go on. The `source` of a prediction is the path as it was
+        given.
+
+        `paths`: any iterable, read while files are tagged. `jobs`: the number of worker processes; default: one for
+        each available processor; 1 tags in this process. The processes do not import your script, and each file has
+        limits of time and length. `on_error`: called with the error of each file that fails, in the order of the
+        files; without it, one BatchError holds them all after the last file. `progress`: called with the number of
+        files that are done, the failed ones too. `over_time`, `keep_features`: as for `tag`. `limits`: of the work on
+        one file.
+
+        Raises BatchError if files failed and there is no `on_error`, TagError for fewer than one process,
+        InstallationError if a library that reads sound cannot be loaded, and WorkerError if no worker process can be
+        started.
+        """
+        processes = available_processors() if jobs is None else jobs
+        if processes < 1:
+            raise TagError(f"tag_many: found jobs = {processes}, expected at least 1. Ask for one process or more.")
+        if over_time is not None:
+            over_time.refuse_short_windows(self.card.extractors)
+        options = TagOptions(over_time, keep_features, limits=limits)
+        return self._tag_many(tag_files(self, map(Path, paths), processes, options), on_error, progress)
+
+    def _tag_many(
+        self,
+        results: Iterator[Tagged | EarmarkError],
+        on_error: Callable[[EarmarkError], None] | None,
+        progress: Callable[[int], None] | None,
+    ) -> Iterator[Prediction]:
+        errors: list[EarmarkError] = []
+        done = 0
+        for done, result in enumerate(results, start=1):
+            if isinstance(result, InstallationError):  # No other file can be read either.
+                raise result
+            if isinstance(result, EarmarkError):
+                (errors.append if on_error is None else on_error)(result)
+            else:
+                yield result.prediction
+            if progress is not None:
+                progress(done)
+        if errors:
+            raise BatchError(tuple(errors), done)
 
     def embed(self, source: Source) -> Array:
         """Decode a sound once and return its track vector, (columns,) float32; raises as `tag` does."""

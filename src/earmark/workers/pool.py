@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable, Mapping
 from queue import SimpleQueue
 from threading import Thread
@@ -10,6 +11,11 @@ from typing import Generic, TypeVar
 from earmark.workers.process import Answer, WorkerProcess
 
 Token = TypeVar("Token")
+
+
+def available_processors() -> int:
+    """Return the number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Pool(Generic[Token]):
