@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SONG ?=
 
-.PHONY: help setup demo test test-matrix lint lint-page explorer docs bench teachers clean
+.PHONY: help setup demo test test-matrix lint lint-page explorer docs bench site site-assets teachers clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made
@@ -29,13 +29,28 @@ lint: setup lint-page ## Check style and types, of the page's JavaScript too
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+SITE ?= runs/site
+VENDOR := src/earmark/web/site/vendor
+
+site: setup site-assets ## Write the page as a static site that needs no server: make site SITE=folder
+	$(BIN)/python -m earmark site $(SITE)
+
+site-assets: ## Fetch with npm what the static site has of others; the wheel includes it
+	cd js && npm install --no-package-lock --no-audit --no-fund --silent
+	mkdir -p $(VENDOR)/onnxruntime $(VENDOR)/mediabunny
+	cp js/node_modules/onnxruntime-web/dist/ort.wasm.min.mjs \
+	    js/node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.mjs \
+	    js/node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.wasm $(VENDOR)/onnxruntime
+	cp js/node_modules/mediabunny/dist/bundles/mediabunny.min.mjs $(VENDOR)/mediabunny/mediabunny.js
+	cp js/node_modules/mediabunny/LICENSE $(VENDOR)/mediabunny
+
 lint-page:
 	@if ! command -v npm >/dev/null; then \
 	    echo "npm is missing (packages nodejs and npm): the page's JavaScript is not checked"; \
 	elif ! (cd tools/page && npm install --no-package-lock --no-audit --no-fund --silent); then \
 	    echo "npm could not install tools/page/package.json: the page's JavaScript is not checked"; \
 	else \
-	    cd tools/page && npm run --silent check; \
+	    (cd tools/page && npm run --silent check) && $(MAKE) --silent site-assets && cd js && npm run --silent check; \
 	fi
 
 explorer: ## Fetch the viewer of the server's page /docs again, in the version that tools/explorer/package.json names
@@ -94,4 +109,4 @@ bench: setup ## Measure the front end, the networks, training and the whole path
 	$(BIN)/python benchmarks/run.py
 
 clean: ## Remove the environments and everything that was made in runs
-	rm -rf .venv .venv-peers runs tools/page/node_modules
+	rm -rf .venv .venv-peers runs tools/page/node_modules js/node_modules js/types $(VENDOR)

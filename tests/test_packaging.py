@@ -37,7 +37,11 @@ def test_a_dependency_has_a_lower_bound(requirement: str) -> None:
     assert re.fullmatch(r"[a-z-]+>=[\d.]+(,<[\d.]+)?", requirement), "what make test-matrix tries as the lowest"
 
 
-def test_the_wheel_holds_what_earmark_recipes_copies() -> None:
+def test_the_wheel_holds_what_earmark_copies() -> None:
     included = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    assert included == {"recipes": "earmark/recipes", "vocabularies": "earmark/vocabularies"}
+    assert included == {
+        "recipes": "earmark/recipes",
+        "js/src": "earmark/web/site/earmark",
+        "vocabularies": "earmark/vocabularies",
+    }
     assert all((ROOT / folder).is_dir() for folder in included)

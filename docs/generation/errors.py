@@ -17,6 +17,7 @@ ADVICE = {
     "FileError": "Play the file in another program. If that plays it, report the message: a "
     "library that earmark uses met bytes that its authors did not foresee.",
     "OutputError": "Make room on the disk that the results go to, or send them elsewhere, and run the command again.",
+    "SiteError": "Name a folder that is new or holds an earlier site; where parts are missing, run `make site-assets`.",
     "PictureError": "Name a file that ends in .png or .svg, in a folder that is there and may be written to.",
     "ConfigurationError": "Correct or remove the key or variable that is named; `earmark config` shows all options.",
     "InstallationError": "The message holds what the system says, such as that a part of a library could not be "

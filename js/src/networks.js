@@ -23,9 +23,11 @@ export class Networks {
    * @param {Map<string, Session>} sessions by the names of the extractors
    * @param {Session} classifier
    * @param {Session} later
+   * @param {{last: Promise<unknown>}} [turns] the end of the last run, since a session runs once at a time
    */
-  constructor(runtime, sessions, classifier, later) {
+  constructor(runtime, sessions, classifier, later, turns = { last: Promise.resolve() }) {
     this._runtime = runtime;
+    this._turns = turns;
     this._sessions = sessions;
     this._classifier = classifier;
     this._later = later;
@@ -59,6 +61,7 @@ export class Networks {
       this._sessions,
       await create(classifierGraph(bundle)),
       await create(laterGraph(bundle)),
+      this._turns,
     );
   }
 
@@ -115,7 +118,9 @@ export class Networks {
     for (let at = 0; at < rows.rows; at += size) {
       const part = rows.slice(at, Math.min(rows.rows, at + size));
       const feeds = { [input]: new this._runtime.Tensor("float32", part.data, [part.rows, ...shape]) };
-      const tensor = (await session.run(feeds))[output];
+      const run = this._turns.last.then(() => session.run(feeds));
+      this._turns.last = run.catch(() => {});
+      const tensor = (await run)[output];
       found ??= Matrix.zeros(rows.rows, tensor.dims[1]);
       found.data.set(tensor.data, at * found.columns);
     }

@@ -11,6 +11,7 @@ EarmarkError
 ├── BatchError              files of a batch that could not be tagged, told after all others were
 ├── OutputError             results that cannot be written to standard output
 ├── PictureError            a picture that cannot be drawn where it was asked for
+├── SiteError               a site that cannot be written into a folder
 ├── WorkerError             worker processes that cannot be started
 ├── InstallationError       a library that reading sound needs and that cannot be loaded
 ├── TagError                a question that a tagger cannot answer as asked
@@ -144,6 +145,21 @@ class PictureError(EarmarkError):
 
     def __str__(self) -> str:
         return f"The picture {self.path} cannot be drawn: {self.reason}"
+
+
+class SiteError(EarmarkError):
+    """A site that cannot be written into a folder.
+
+    folder: as its user wrote it. reason: why not, and what to do.
+    """
+
+    def __init__(self, folder: str, reason: str) -> None:
+        super().__init__(folder, reason)
+        self.folder = folder
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"The site {self.folder} cannot be written: {self.reason}"
 
 
 class WorkerError(EarmarkError):

@@ -21,6 +21,7 @@ from earmark.cli.listen import listen
 from earmark.cli.output import prepare_streams
 from earmark.cli.resources import models, recipes
 from earmark.cli.serve import serve
+from earmark.cli.site import site
 from earmark.cli.tag import tag
 from earmark.cli.teach import teach
 from earmark.cli.train import model_card, train
@@ -45,6 +46,7 @@ app.command("model-card")(model_card)
 app.command()(models)
 app.command()(recipes)
 app.command()(serve)
+app.command()(site)
 app.command()(doctor)
 app.command()(config)
 library.command()(search)

@@ -44,6 +44,11 @@ export class Api {
     return (await this.fetch(path)).blob();
   }
 
+  /** Return the address of a sound. With a token the sound is fetched whole, because audio elements send no token. */
+  async sourceOf(path) {
+    return this.token ? URL.createObjectURL(await this.blob(path)) : address(path);
+  }
+
   /** Upload a file; `progress` is called with the share that was sent, 0 to 1. */
   async upload(file, progress, signal) {
     for (;;) {

@@ -1,6 +1,5 @@
 // A player of one sound. Only one player plays at a time.
 
-import { address } from "./api.js";
 import { Problem, problemOf } from "./problem.js";
 
 const NOT_PLAYABLE = {
@@ -102,7 +101,7 @@ export class Player extends EventTarget {
   async _load() {
     if (this._audio.getAttribute("src")) return true;
     try {
-      this._source ??= this._sourceOf(this._path);
+      this._source ??= this._api.sourceOf(this._path);
       const source = await this._source;
       if (!this._audio.getAttribute("src")) {
         const at = this._audio.currentTime;
@@ -114,11 +113,6 @@ export class Player extends EventTarget {
       this._fail(problemOf(error));
       return false;
     }
-  }
-
-  /** Return the address of the sound. With a token the sound is fetched whole, because audio elements send no token. */
-  async _sourceOf(path) {
-    return this._api.token ? URL.createObjectURL(await this._api.blob(path)) : address(path);
   }
 
   _changed() {

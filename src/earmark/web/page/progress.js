@@ -1,6 +1,7 @@
 // The view of a track that is not finished: its progress, or its problem.
 
 import { element } from "./element.js";
+import { percent } from "./number.js";
 import { problemCard } from "./problem.js";
 
 export class Progress {
@@ -19,6 +20,7 @@ export class Progress {
       element("span", { class: "progress-fill" }),
     );
     this._message = element("p", { class: "soft" });
+    this._soFar = element("ul", { class: "chips so-far", "aria-label": "Tags so far", hidden: true });
     this._problem = element("div", {});
     this.player = null;
     this.root = element(
@@ -27,6 +29,7 @@ export class Progress {
       element("h1", { tabindex: "-1" }, track.title),
       this._message,
       this._bar,
+      this._soFar,
       this._problem,
       element(
         "div",
@@ -43,11 +46,17 @@ export class Progress {
 
   /** Show the present state. */
   changed() {
-    const { message, share, problem } = this._track;
+    const { message, share, problem, soFar } = this._track;
     const failed = problem !== null;
     this.root.classList.toggle("is-failed", failed);
     this._bar.hidden = failed;
     this._message.hidden = failed;
+    this._soFar.hidden = failed || !soFar.length;
+    this._soFar.replaceChildren(
+      ...soFar.map(({ label, probability }) =>
+        element("li", {}, label, " ", element("span", { class: "soft" }, percent(probability))),
+      ),
+    );
     this._message.textContent = message;
     this._bar.classList.toggle("is-endless", share === null);
     this._bar.style.setProperty("--share", String(share ?? 0));

@@ -17,7 +17,7 @@ const LESSONS = [
 
 export class Start {
   /**
-   * @param {object} limits of the server, as `/health` has them
+   * @param {object} limits of the server, as `/health` has them, or a sentence `about` what is done with sounds
    * @param {import("./page.js").Page} page
    * @param {import("./live.js").Live} live
    * @param {import("./library.js").Library|null} library
@@ -58,7 +58,7 @@ export class Start {
       ? "The sound stays on this computer"
       : "The sound goes only to this server";
     const most = `Up to ${limits.max_minutes} minutes and ${limits.max_megabytes} MB.`;
-    const about = `${most} ${where}, and is removed after ${limits.keep_minutes} minutes.`;
+    const about = limits.about ?? `${most} ${where}, and is removed after ${limits.keep_minutes} minutes.`;
     this.root = element(
       "article",
       { class: "start" },
@@ -86,6 +86,7 @@ export class Start {
             element("label", { class: "button", for: "folder" }, "Choose a folder"),
             folder,
             recording?.button ?? null,
+            ...(page.api.choices ?? []),
             element("button", { class: "button", type: "button", on: { click: example } }, "Try an example"),
           ),
           recording?.problem ?? null,

@@ -34,6 +34,8 @@ export class Track extends EventTarget {
     this.message = "Waiting";
     this.share = null;
     this.problem = null;
+    /** The tags of the sound so far, where they are told. */
+    this.soFar = [];
     this._api = api;
     /** @type {() => Promise<{id: string}>} */
     this._begin = null;
@@ -166,7 +168,10 @@ export class Track extends EventTarget {
     for await (const { name, data } of events(this._api, `v1/tracks/${this.id}/events`, this._closing.signal)) {
       if (name === "failed") throw new Problem(data);
       if (name === "waiting") this._say("waiting", data.ahead ? `Waiting, ${data.ahead} before it` : "Waiting", null);
-      if (name === "progress") this._say("listening", progressText(data), data.share);
+      if (name === "progress") {
+        this.soFar = data.tags ?? this.soFar;
+        this._say("listening", progressText(data), data.share);
+      }
       if (name === "done") {
         this._take(await this._api.json(`v1/tracks/${this.id}`, { signal: this._closing.signal }));
         return true;

@@ -1,0 +1,10 @@
+// The start of the page without a server.
+
+import { Page } from "../page/page.js";
+import { SiteApi } from "./api.js";
+
+// Tracks live in this page alone: those of an earlier one cannot be restored.
+sessionStorage.clear();
+const { version } = /** @type {HTMLScriptElement} */ (document.querySelector("script[data-version]")).dataset;
+new Page(new SiteApi(version)).begin();
+navigator.serviceWorker?.register("service-worker.js");
