@@ -94,10 +94,7 @@ def test_free_words_need_no_quotes_and_unknown_ones_are_told(place: Path) -> Non
     assert result.stderr == (
         "no such tag, and in no title, artist, album, genre or path: xyzzy\n2 to 3 of 4; --offset 3 shows more\n"
     )
-    answer = json.loads(ask(place, "search", "tag 2", "-n", 1, "--offset", 1, "--json").stdout)
-    assert (answer["total"], answer["offset"], answer["strict"], answer["notes"]) == (expected.total, 1, False, [])
-    assert answer["terms"] == [{"text": "tag 2", "kind": "tag", "tags": ["tag 2"], "negated": False}]
-    (first,) = answer["tracks"]
+    (first,) = json.loads(ask(place, "search", "tag 2", "-n", 1, "--json").stdout)
     assert [(each["kind"], each["text"]) for each in first["why"]] == [("tag", "tag 2")]
     assert first["artist"] == ""
 
@@ -110,7 +107,7 @@ def test_tracks_are_listed_sorted_and_chosen(place: Path) -> None:
         found = library.search("", n=None, sort="duration")
         chosen = library.search("tag 1>0.5 OR path:0", n=None, strict=True)
     assert [(row[0], row[-1]) for row in rows] == [(str(each.track_id), each.path) for each in found]
-    records = json.loads(ask(place, "list", "tag 1>0.5 OR path:0", "path:music", "--json").stdout)["tracks"]
+    records = json.loads(ask(place, "list", "tag 1>0.5 OR path:0", "path:music", "--json").stdout)
     assert {each["track"] for each in records} == {each.track_id for each in chosen}
 
 
@@ -151,7 +148,7 @@ def test_heads_are_listed(place: Path) -> None:
 
 
 def test_a_search_as_json(place: Path) -> None:
-    records = json.loads(ask(place, "search", "path:*/0.flac OR path:again", "--json").stdout)["tracks"]
+    records = json.loads(ask(place, "search", "path:*/0.flac OR path:again", "--json").stdout)
     assert len(records) == 1
     assert {Path(path).name for path in records[0]["paths"]} == {"0.flac", "again.flac"}
     assert records[0]["score"] == 1.0

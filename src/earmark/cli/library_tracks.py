@@ -13,7 +13,7 @@ OPERATORS = frozenset(("AND", "OR", "NOT"))
 
 if TYPE_CHECKING:
     from earmark.library.library import Library
-    from earmark.library.searching import Found, SearchResult
+    from earmark.library.searching import Found
     from earmark.library.similarity import Choice
 
 TracksOption = Annotated[int, typer.Option("-n", "--tracks", min=1, help="Largest number of tracks.")]
@@ -68,10 +68,7 @@ def search(
     """
     with JsonOutput(as_json) as output, open_library(file) as opened:
         result = opened.search(" ".join(words), n=tracks, offset=offset, sort=sort, threshold=threshold)
-        if as_json:
-            output.show(_document(result))
-        else:
-            _show(result.tracks, output)
+        _show(result.tracks, output)
         left_out = opened.left_out()
     for note in result.notes:
         say(note)
@@ -191,7 +188,7 @@ def list_tracks(
         query = " ".join(given) if OPERATORS & set(given) else " AND ".join(f"({each})" for each in given)
         found = opened.search(query, n=tracks, offset=offset, sort=sort, strict=True, threshold=threshold)
         if as_json:
-            output.show(_document(found))
+            output.show([_record(each) for each in found])
             return
         for each in found:
             said = each.description
@@ -312,18 +309,6 @@ def _show(found: "Sequence[Found]", output: JsonOutput) -> None:
     for each in found:
         why = ", ".join(map(str, each.why))
         show(f"{each.score:.2f}  {each.path}{f'  {why}' if why else ''}")
-
-
-def _document(result: "SearchResult") -> dict[str, Any]:
-    """Return a part of the results of a search with the names that the HTTP API has for them."""
-    return {
-        "total": result.total,
-        "offset": result.offset,
-        "strict": result.strict,
-        "notes": list(result.notes),
-        "terms": [vars(term) for term in result.terms],
-        "tracks": [_record(each) for each in result],
-    }
 
 
 def _record(found: "Found") -> dict[str, Any]:
