@@ -65,6 +65,19 @@ def test_a_playlist_has_the_tracks_in_their_order_and_no_path(usual: Served, mus
         assert usual.client.get(address).status_code == 200
 
 
+@pytest.mark.parametrize(("trusted", "scheme"), [(("127.0.0.1",), "https"), ((), "http")])
+def test_the_addresses_in_a_playlist_have_the_scheme_that_a_trusted_proxy_tells(
+    tagger: Tagger, library_file: Path, trusted: tuple[str, ...], scheme: str
+) -> None:
+    with served(tagger, library_file, trusted_proxies=trusted, root_path="/music") as running:
+        told = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example", "X-Forwarded-Prefix": "/evil"}
+        answer = running.client.post("/v1/library/playlist", json={"numbers": [1]}, headers=told)
+        host = running.url.removeprefix("http://")
+        assert answer.text.splitlines()[-1] == f"{scheme}://{host}/music/v1/library/tracks/1/audio"
+        rebound = {"Host": "evil.example", "X-Forwarded-Host": "localhost"}
+        problem(running.client.get("/health", headers=rebound), 421, "wrong-host")
+
+
 def test_a_track_is_described(usual: Served, music: Path) -> None:
     answer = usual.client.get("/v1/library/tracks/2")
     assert answer.json()["number"] == 2

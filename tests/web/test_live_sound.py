@@ -33,8 +33,7 @@ def application(live: LiveSound | None) -> FastAPI:
     app = FastAPI()
     app.include_router(router)
     answer_errors(app)
-    if live is not None:
-        app.state.live = live
+    app.state.live = live
     return app
 
 

@@ -1,6 +1,7 @@
 """Many sounds with one request: each has a result or a problem, and one that is bad ends nothing."""
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from web.served import Served, eventually, problem, served
+from web.served import PATIENCE_SECONDS, Served, eventually, problem, served
 
 from earmark.library.library import Library
 from earmark.tagging.tagger import Tagger
@@ -159,3 +160,16 @@ def test_a_refused_batch_removes_no_finished_one(tagger: Tagger, song: bytes) ->
         second = running.client.post("/v1/batches", files=[("file", ("a.flac", song))])
         assert second.status_code == 202
         assert running.client.get(first["results"]).status_code == 404
+
+
+def test_a_server_ends_although_the_host_of_a_webhook_does_not_answer(tagger: Tagger, song: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        with served(tagger, webhook_hosts=("127.0.0.1",)) as running:
+            files = [("file", ("a.flac", song))]
+            running.client.post("/v1/batches", files=files, params={"webhook": address}).raise_for_status()
+            asked, _ = silent.accept()
+        waiting = [thread for thread in threading.enumerate() if thread.name == "earmark-webhook"]
+        assert len(waiting) == 1
+        asked.close()
+        waiting[0].join(PATIENCE_SECONDS)

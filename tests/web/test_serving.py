@@ -51,10 +51,12 @@ def serving(
             *(["sh", "-c", f'ulimit -n {limit_files}; exec "$@"', "sh"] if limit_files else []),
             *[sys.executable, "-m", "earmark", "serve", "--port", "0", "--model", str(model), *options],
         ],
+        stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "TMPDIR": str(temporary), **environment},
     )
+    assert process.stdin is not None
     assert process.stderr is not None
     watchdog = threading.Timer(PATIENCE_SECONDS, process.kill)
     watchdog.start()
@@ -66,6 +68,7 @@ def serving(
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
         process.wait(PATIENCE_SECONDS)
+        process.stdin.close()
         process.stderr.close()
         watchdog.cancel()
 
@@ -134,7 +137,20 @@ def test_requests_in_progress_get_their_grace_or_a_problem(
     assert list(tmp_path.glob("earmark-serve-*")) == []
 
 
+def test_who_follows_the_live_sound_is_told_that_the_server_ends(model: Path, tmp_path: Path) -> None:
+    with serving(model, tmp_path, "--listen", "-") as command:
+        with httpx.stream("GET", f"{command.url}v1/live", timeout=PATIENCE_SECONDS, trust_env=False) as events:
+            lines = events.iter_lines()
+            assert next(lines) == "event: notice"
+            command.process.send_signal(signal.SIGINT)
+            assert "event: ended" in list(lines)
+        command.process.wait(PATIENCE_SECONDS)
+        assert command.process.stderr is not None
+        assert "Traceback" not in command.process.stderr.read()
+
+
 def test_half_open_headers_at_the_limit_of_open_files_keep_nobody_out(model: Path, tmp_path: Path) -> None:
+    """Nor do they, and requests that are none, fill the log."""
     with serving(model, tmp_path, limit_files=500) as command, ExitStack() as ending:
         host, port = command.url.removeprefix("http://").rstrip("/").split(":")
         for _ in range(600):
@@ -142,6 +158,12 @@ def test_half_open_headers_at_the_limit_of_open_files_keep_nobody_out(model: Pat
             with contextlib.suppress(OSError):
                 connection.sendall(b"GET /health HTTP/1.1\r\nHost: local")
         assert httpx.get(f"{command.url}health", timeout=PATIENCE_SECONDS, trust_env=False).status_code == 200
+        form = {"Content-Type": "multipart/form-data; boundary=edge"}
+        bad = httpx.post(f"{command.url}v1/tag", content=b"--edge no form", headers=form, trust_env=False)
+        assert bad.status_code == 400
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(b"no request\r\n\r\n")
+            assert connection.recv(20).startswith(b"HTTP/1.1 400 ")
         command.process.send_signal(signal.SIGTERM)
         command.process.wait(PATIENCE_SECONDS)
         assert command.process.stderr is not None

@@ -146,3 +146,18 @@ def test_bodies_of_json_have_the_limits_of_uploads(school: Served, address: str)
     )
     problem(answer, 413, "too-large")
     assert answer.json()["max_megabytes"] == pytest.approx(1.05, abs=0.01)
+
+
+def test_unknown_fields_of_json_are_refused_by_name(school: Served) -> None:
+    paths = school.client.get("/openapi.json").json()["paths"]
+    addresses = [
+        path
+        for path, methods in paths.items()
+        if "application/json" in methods.get("post", {}).get("requestBody", {}).get("content", {})
+    ]
+    assert len(addresses) >= 4
+    known = {"/v1/library/playlist": {"numbers": [1]}, "/v1/batches": {"tracks": [1]}}
+    for address in addresses:
+        body = known.get(address) or lesson(**({"name": "unknown"} if address.endswith("/model") else {}))
+        found = problem(school.client.post(address, json={**body, "extra": 1}), 422, "wrong-parameters")
+        assert "extra" in str(found["errors"]), address

@@ -95,6 +95,7 @@ def make_app(settings: ServerSettings, tagger: Tagger, library: Path | None = No
     )
     app.state.settings = settings
     app.state.library = ServedLibrary(library, tagger.card) if library is not None else None
+    app.state.live = None
     app.state.library_map, app.state.lessons = LibraryMap(), Lessons()
     app.include_router(routes.open_router)
     # This only describes the token in the OpenAPI document: the middleware checks it.

@@ -1,11 +1,13 @@
 """Batches: tagging many sounds with one request; progress as events, results as lines of JSON."""
 
 import asyncio
+import contextlib
 import http.client
 import json
 import logging
 import secrets
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -166,11 +168,9 @@ class SoundBatches:
             batch.used = self._clock()
         if batch.webhook is not None:
             body = json.dumps({"batch": batch.id, "state": batch.state, **batch.counts}).encode("ascii")
-            try:
-                await asyncio.to_thread(_post, batch.webhook, body)
-            # An address may also have letters that no request can hold.
-            except (OSError, ValueError, http.client.HTTPException) as error:
-                LOG.error("The webhook of a batch cannot be told: %s", error)
+            reason = await _tell(batch.webhook, body)
+            if reason:
+                LOG.error("The webhook of a batch cannot be told: %s", reason)
 
     async def _tag(self, server: "Server", batch: SoundBatch, numbers: Iterator[int]) -> None:
         """Tag one sound after another; raise ProblemError only if the server ends."""
@@ -203,6 +203,29 @@ class SoundBatches:
 def _first(errors: BaseExceptionGroup[ProblemError]) -> Problem:
     first = errors.exceptions[0]
     return first.problem if isinstance(first, ProblemError) else problems.UNFORESEEN
+
+
+async def _tell(address: SplitResult, body: bytes) -> str:
+    """Send a webhook; return why it cannot be sent, or nothing. Cancelling this does not wait for the host."""
+    loop = asyncio.get_running_loop()
+    told: asyncio.Future[str] = loop.create_future()
+
+    def end(reason: str) -> None:
+        if not told.done():
+            told.set_result(reason)
+
+    def post() -> None:
+        reason = ""
+        try:
+            _post(address, body)
+        except (OSError, ValueError, http.client.HTTPException) as error:  # some letters no request can hold
+            reason = str(error) or type(error).__name__
+        with contextlib.suppress(RuntimeError):  # the server has ended, and its loop is closed
+            loop.call_soon_threadsafe(end, reason)
+
+    # The thread is a daemon, so that a host that does not answer cannot keep the server from ending.
+    threading.Thread(target=post, name="earmark-webhook", daemon=True).start()
+    return await told
 
 
 def _post(address: SplitResult, body: bytes) -> None:

@@ -15,6 +15,7 @@ from earmark.web import problems
 from earmark.web.library import Number, OpenLibrary, ServedLibrary, library_of
 from earmark.web.library_schemas import FoundTrack
 from earmark.web.problem import Problem, ProblemError
+from earmark.web.schemas import JsonRequest
 from earmark.web.serialise import shortened
 from earmark.web.uploads import JsonRoute
 
@@ -63,7 +64,7 @@ class CurvesAnswer(BaseModel):
     tracks: list[TrackCurves]
 
 
-class PlaylistRequest(BaseModel):
+class PlaylistRequest(JsonRequest):
     """The tracks of a playlist, in order."""
 
     numbers: list[Annotated[int, Field(ge=1, le=2**62)]] = Field(max_length=100_000, examples=[[7, 9]])

@@ -5,11 +5,13 @@ import gc
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.config import LOGGING_CONFIG
 
 from earmark.errors import EarmarkError
 from earmark.web.connections import BACKLOG, Connections, LimitedProtocol, raise_open_files
@@ -19,6 +21,11 @@ QUEUED_CONNECTIONS = 1_024
 """How many connections the system keeps until the event loop accepts them."""
 KEEP_ALIVE_SECONDS = 75
 """How long a connection may wait for its next request; longer than proxies keep theirs, so that they close first."""
+LOGGING: Mapping[str, Any] = {
+    **LOGGING_CONFIG,
+    # It would log a warning about each form that is none.
+    "loggers": {**LOGGING_CONFIG["loggers"], "python_multipart": {"level": "ERROR"}},
+}
 SWITCH_SECONDS = 0.001
 """How long another thread may keep the lock of the interpreter from the event loop; Python's own 5 ms add up."""
 FLUSH_SECONDS = 3.0
@@ -35,8 +42,10 @@ class HttpServer(uvicorn.Server):
             "http": partial(LimitedProtocol, self.open_connections),
             "ws": "none",
             "log_level": "error",  # a warning about each request that is no HTTP would fill the log
+            "log_config": LOGGING,
             "server_header": False,
-            "proxy_headers": False,
+            "proxy_headers": True,  # the scheme and the client's address, from these alone
+            "forwarded_allow_ips": list(app.state.settings.trusted_proxies),
             "backlog": BACKLOG,
             "timeout_keep_alive": KEEP_ALIVE_SECONDS,
         }
@@ -58,6 +67,8 @@ class HttpServer(uvicorn.Server):
             each.close()
         if self.started:
             server: Server = self._app.state.server
+            if self._app.state.live is not None:
+                self._app.state.live.end()
             await server.end(lambda: self.force_exit)
             for connection in list(self.server_state.connections):
                 connection.shutdown()

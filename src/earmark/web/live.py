@@ -44,6 +44,10 @@ class LiveSound:
         self._thread.start()
         return self
 
+    def end(self) -> None:
+        """Tell all followers that the server ends."""
+        self.events.publish(Event("ended", {"overall": None, "problem": problems.ENDING.detail}))
+
     def __exit__(self, *_: object) -> None:
         self._buffer.stop()
         self._thread.join(timeout=STOP_SECONDS)
@@ -78,7 +82,7 @@ class LiveSound:
 @router.get("", summary="Follow the live sound", responses=LIVE_EVENTS, response_class=StreamingResponse)
 async def follow_live_sound(request: Request) -> StreamingResponse:
     """Stream the newest event and those after it: `notice`, `tags` with every answer, and last `ended`."""
-    live: LiveSound | None = getattr(request.app.state, "live", None)
+    live: LiveSound | None = request.app.state.live
     if live is None:
         raise ProblemError(problems.NO_LIVE_SOUND)
     return event_response(live.events)

@@ -8,6 +8,12 @@ from earmark.web import problems
 from earmark.web.problem import MEDIA_TYPE, ProblemError
 
 
+class JsonRequest(BaseModel):
+    """A request body of JSON. Unknown fields are refused by name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 class ProblemAnswer(BaseModel):
     """A problem: why a request failed (RFC 9457). Some problems have further members."""
 
@@ -199,10 +205,9 @@ class StartedAnswer(BaseModel):
     audio: str = Field(examples=["/v1/tracks/Lb0w0bQd3WqfXlZ2m6mT4g/audio"])
 
 
-class BatchRequest(BaseModel):
+class BatchRequest(JsonRequest):
     """Tracks of the library, by their numbers or by the paths of their files."""
 
-    model_config = ConfigDict(extra="forbid")
     tracks: list[int] = Field(default=[], examples=[[7, 12]])
     paths: list[str] = Field(default=[], examples=[["/music/07 Gymnopédie.flac"]])
 

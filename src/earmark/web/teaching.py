@@ -21,6 +21,7 @@ from earmark.web import problems
 from earmark.web.library import OpenLibrary, library_of
 from earmark.web.library_schemas import FoundTrack
 from earmark.web.problem import Problem, ProblemError
+from earmark.web.schemas import JsonRequest
 from earmark.web.server import AServer
 from earmark.web.uploads import JsonRoute
 
@@ -52,7 +53,7 @@ NO_TEACHING = Problem(
 )
 
 
-class LessonRequest(BaseModel):
+class LessonRequest(JsonRequest):
     """A word, and the numbers of tracks that have it and that do not."""
 
     word: str = Field(min_length=1, max_length=60, pattern=r"^[^\s;](.*[^\s;])?$", examples=["driving"])
@@ -100,7 +101,10 @@ class SavedAnswer(BaseModel):
     """A saved model."""
 
     name: str = Field(examples=["driving"])
-    command: str = Field(examples=["earmark tag --model driving song.mp3"])
+    command: str = Field(
+        description="How to use it, in the folder of the library, where it lies.",
+        examples=["earmark tag --model driving song.mp3"],
+    )
 
 
 @dataclass(frozen=True, eq=False)
