@@ -146,6 +146,15 @@ def test_words_that_no_tag_has_lead_to_the_nearest(tmp_path: Path) -> None:
         assert (result.notes, result.terms[0].kind) == ((), "words")
 
 
+def test_words_of_one_field_are_one_reason(described: Library) -> None:
+    (best, *_) = described.search("the others morning tag 2 tag 2")
+    assert [(each.kind, each.text) for each in best.why] == [
+        ("artist", "The Others"),
+        ("title", "Morning"),
+        ("tag", "tag 2"),
+    ]
+
+
 def test_strict_results_say_why_too(described: Library) -> None:
     result = described.search("tag 1 AND NOT tag 2>0.9")
     assert result.strict

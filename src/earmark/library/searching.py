@@ -226,7 +226,7 @@ class Searching:
             database.duration_seconds(number),
             tags,
             description,
-            tuple(self._reasons(number, row, ordered, tags, description)),
+            tuple(dict.fromkeys(self._reasons(number, row, ordered, tags, description))),
         )
 
     def _reasons(
