@@ -28,7 +28,7 @@ from earmark.library.remote import is_remote
 from earmark.library.rewriting import refuse_unwritable, rewrite
 from earmark.library.tag_file import Id3Version, TagFile
 from earmark.tagging.bundle.calibration import probabilities, promised, refuse_unpromised
-from earmark.tagging.bundle.card import Card
+from earmark.tagging.bundle.card import Card, TagName
 from earmark.tagging.tagger import Tagger
 from earmark.tagging.withheld import Withheld, promisable, withheld_of
 
@@ -101,7 +101,7 @@ class Writing:
         self._database, self._rule = database, rule
         if rule.precision is not None:
             refuse_unpromised(card, rule.precision)
-        self._score_fields = _score_fields(card, rule.vocabulary) if rule.scores else {}
+        self._score_fields = score_fields(card, rule.vocabulary) if rule.scores else {}
         self.run: int | None = None
         """The number of the run in the journal, or None before the first file is written."""
         self.written = 0
@@ -184,15 +184,9 @@ class Writing:
 
     def _wanted(self, chances: npt.NDArray[np.float32], withheld: Withheld | None) -> dict[str, tuple[str, ...]]:
         """Return the words of each field; if promises are withheld, only those of tags of other sounds."""
-        card, rule = self.card, self._rule
-        if rule.precision is not None:
-            kept = promised(chances, card, rule.precision)
-        else:
-            kept = np.asarray(chances >= np.float32(rule.threshold))
-        kept &= promisable(card.tags, withheld)
-        order = np.argsort(-chances, kind="stable").tolist()
-        chosen = [(card.tags[place].label, card.tags[place].group) for place in order if kept[place]]
-        wanted = rule.vocabulary.words(chosen)
+        card = self.card
+        chosen = chosen_tags(card, self._rule, chances, withheld)
+        wanted = self._rule.vocabulary.words([(tag.label, tag.group) for tag in chosen])
         for label, name in self._score_fields.items():
             wanted[name] = (f"{chances[card.labels.index(label)]:.3f}",)
         return wanted
@@ -304,6 +298,21 @@ class TrackScorer:
         return withheld_of(chances, self.card, silent=track.silent, distance=distance)
 
 
+def chosen_tags(
+    card: Card, rule: WriteRule, chances: npt.NDArray[np.float32], withheld: Withheld | None
+) -> list[TagName]:
+    """Return the tags that a rule writes, the most probable first; if promises are withheld, only other sounds.
+
+    chances: the probabilities of the card's tags, (tags,) float32, from 0 to 1.
+    """
+    if rule.precision is not None:
+        kept = promised(chances, card, rule.precision)
+    else:
+        kept = np.asarray(chances >= np.float32(rule.threshold))
+    kept &= promisable(card.tags, withheld)
+    return [card.tags[place] for place in np.argsort(-chances, kind="stable").tolist() if kept[place]]
+
+
 def _replaced(stored: dict[str, tuple[str, ...]], name: str, words: tuple[str, ...]) -> list[Change]:
     """Return the changes that put these words under one name and remove other names of the same field."""
     spelled = next((each for each in stored if each.casefold() == name.casefold()), name)
@@ -312,7 +321,7 @@ def _replaced(stored: dict[str, tuple[str, ...]], name: str, words: tuple[str, .
     return [*others, *([own] if own.old != own.new else [])]
 
 
-def _score_fields(card: Card, vocabulary: TagMapping) -> dict[str, str]:
+def score_fields(card: Card, vocabulary: TagMapping) -> dict[str, str]:
     """Return the field for each tag's probability: EARMARK_ and the tag's name in ASCII capitals."""
     names: dict[str, str] = {}
     for label in card.labels:
