@@ -10,14 +10,18 @@ from earmark.library.adding import Added, Progress
 from earmark.library.database import Failure, Track
 from earmark.library.library import Found
 from earmark.library.similarity import Choice
+from earmark.sklearn import Embedder
 from earmark.tagging.evidence import Part
 from earmark.tagging.prediction import ModelIdentity
+from earmark.torch import TorchTagger
 from generation.markdown import code, page, paragraphs, table
 from generation.meanings import begins, meanings, said, without_meanings
 from generation.signatures import signature
 
 RETURNED = (Part, ModelIdentity, Found, Track, Failure, Added, Progress, Choice)
 """What the public names take and give beside themselves."""
+FOR_OTHERS = (Embedder, TorchTagger)
+"""Classes for other libraries; each module needs an extra."""
 
 
 def python_page() -> str:
@@ -30,6 +34,9 @@ def python_page() -> str:
     for name in earmark.__all__:
         if inspect.isclass(getattr(earmark, name)):
             parts += _class(f"earmark.{name}", getattr(earmark, name), "###")
+    parts.append("## For other libraries")
+    for each in FOR_OTHERS:
+        parts += _class(f"{each.__module__}.{each.__qualname__}", each, "###")
     parts.append("## What they take and give")
     for each in RETURNED:
         parts += _class(f"{each.__module__}.{each.__qualname__}", each, "###")
