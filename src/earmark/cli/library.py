@@ -144,26 +144,86 @@ def export_tracks(
     output: Annotated[
         Path,
         typer.Argument(
-            help="File to write, .jsonl or .parquet, or - for JSONL on standard output.", show_default=False
+            help="File to write, or - for JSONL on standard output; for m3u8 and nsp, the folder of the playlists.",
+            show_default=False,
         ),
     ],
+    form: Annotated[
+        Literal["jsonl", "parquet", "m3u8", "nsp", "rekordbox"] | None,
+        typer.Option(
+            "--format",
+            help="jsonl or parquet: all that is known of each track; m3u8: a playlist for each tag; nsp: a smart "
+            "playlist of Navidrome for each word that `write` puts into files; rekordbox: XML for Rekordbox; default: "
+            "parquet or jsonl, by the file's ending.",
+            show_default=False,
+        ),
+    ] = None,
     embeddings: Annotated[bool, typer.Option(help="Include vectors, which `import` needs.")] = True,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Least probability of a tag in playlists; default: that with the best F1 of each tag.",
+            show_default=False,
+        ),
+    ] = None,
+    relative: Annotated[bool, typer.Option("--relative", help="In m3u8, write paths relative to the folder.")] = False,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(help="For nsp: the TOML file with words and fields of `write`.", show_default=False),
+    ] = None,
     file: FileOption = None,
 ) -> None:
-    """Export all tracks for other programs or for `import`. The exit status is 1 if a track cannot be exported."""
-    from earmark.library.exchange import export_records, jsonl_lines
+    """Export all tracks for other programs, for players or for `import`.
+
+    The exit status is 1 if a track cannot be exported.
+    """
+    from earmark.library.exchange import export_records, jsonl_lines, write_jsonl, write_parquet
 
     failed: list[FileError] = []
     with open_library(file) as opened:
+        if form in ("m3u8", "nsp", "rekordbox"):
+            _export_for_players(opened, output, form, threshold, mapping, relative)
+            return
+        content = export_records(opened.database, embeddings=embeddings, failed=failed.append)
         if str(output) == "-":
-            for line in jsonl_lines(export_records(opened.database, embeddings=embeddings, failed=failed.append)):
+            for line in jsonl_lines(content):
                 show(line)
         else:
-            say(f"wrote {opened.export_to(output, embeddings=embeddings, failed=failed.append)} recordings")
+            as_parquet = form == "parquet" or (form is None and output.suffix.lower() == ".parquet")
+            say(f"wrote {(write_parquet if as_parquet else write_jsonl)(output, content)} recordings")
             show(str(output))
     for error in failed:
         say(f"earmark: {error}")
     if failed:
+        raise typer.Exit(1)
+
+
+def _export_for_players(
+    opened: "Library", output: Path, form: str, threshold: float | None, mapping: Path | None, relative: bool
+) -> None:
+    if str(output) == "-":
+        raise typer.BadParameter(f"--format {form} needs a file or folder, found -")
+    from earmark.library import players
+    from earmark.library.mapping import TagMapping, read_mapping
+
+    left_out: list[str] = []
+    if form == "nsp":
+        vocabulary = TagMapping() if mapping is None else read_mapping(mapping)
+        count = players.write_smart_playlists(output, opened.database.current_card()[1], vocabulary)
+    else:
+        playlists = players.tag_playlists(opened, threshold)
+        count = len(playlists)
+        if form == "m3u8":
+            left_out = players.write_tag_playlists(output, playlists, relative=relative)
+        else:
+            left_out = players.write_rekordbox(output, opened.search("", n=None).tracks, playlists)
+    say(f"wrote {count} playlists")
+    show(str(output))
+    for path in left_out:
+        say(f"left out, because its name cannot be written there: {path!r}")
+    if left_out:
         raise typer.Exit(1)
 
 
