@@ -3,7 +3,6 @@
 import { Loudness } from "./loudness.js";
 import { joined } from "./matrix.js";
 import { Pass } from "./pass.js";
-import { Resampler } from "./resample.js";
 import { rowSeconds } from "./segments.js";
 import { SegmentBuffer } from "./statistics.js";
 
@@ -24,7 +23,7 @@ export class Live {
     this._tagger = tagger;
     this._windowSeconds = windowSeconds;
     this._rateHz = bundle.rateHz;
-    this._resampler = new Resampler(sampleRate, bundle.rateHz);
+    this._resampler = tagger.networks.resampler(sampleRate, bundle.rateHz);
     this._buffers = bundle.card.extractors.map((extractor) => new SegmentBuffer(extractor));
     this._pass = new Pass(bundle, tagger.networks, (scale, levels) => this._buffers[scale].add(levels));
     this._loudness = new Loudness(bundle.rateHz, windowSeconds);
@@ -45,7 +44,7 @@ export class Live {
    * @returns {Promise<Prediction|null>}
    */
   async push(piece) {
-    const samples = this._resampler.push(piece);
+    const samples = await (await this._resampler).push(piece);
     if (!samples.length) return null;
     this._samples += samples.length;
     this._loudness.add(samples);

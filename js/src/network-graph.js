@@ -51,6 +51,19 @@ export function laterGraph(bundle) {
 }
 
 /**
+ * Return the product with a matrix, from `rows` to `product`, as the bytes of an ONNX file.
+ *
+ * @param {import("./matrix.js").Matrix} matrix
+ */
+export function productGraph(matrix) {
+  const graph = new Graph("product");
+  const rows = graph.input("rows", [matrix.rows]);
+  const weights = graph.numbers(matrix.data, [matrix.rows, matrix.columns]);
+  graph.output("product", graph.add("MatMul", [rows, weights]), [matrix.columns]);
+  return graph.toBytes();
+}
+
+/**
  * @param {Graph} graph
  * @param {Bundle} bundle
  * @param {Value} first

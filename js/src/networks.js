@@ -1,7 +1,8 @@
 // The networks of a model in onnxruntime-web, or in another runtime with its interface.
 
 import { Matrix } from "./matrix.js";
-import { classifierGraph, laterGraph, networkGraph } from "./network-graph.js";
+import { classifierGraph, laterGraph, networkGraph, productGraph } from "./network-graph.js";
+import { planOf, Resampler } from "./resample.js";
 import { inputColumns } from "./segments.js";
 
 /**
@@ -31,6 +32,8 @@ export class Networks {
     this._sessions = sessions;
     this._classifier = classifier;
     this._later = later;
+    /** @type {Map<string, Promise<{plan: import("./resample.js").Plan, session: Session}>>} */
+    this._plans = new Map();
   }
 
   /**
@@ -63,6 +66,27 @@ export class Networks {
       await create(laterGraph(bundle)),
       this._turns,
     );
+  }
+
+  /**
+   * Return a stream that changes the rate of samples.
+   *
+   * @param {number} fromHz
+   * @param {number} toHz
+   */
+  async resampler(fromHz, toHz) {
+    if (fromHz === toHz) return new Resampler(null, (rows) => rows);
+    const key = `${fromHz} ${toHz}`;
+    if (!this._plans.has(key)) {
+      const plan = planOf(fromHz, toHz);
+      const create = this._runtime.InferenceSession.create(productGraph(plan.filters));
+      this._plans.set(
+        key,
+        create.then((session) => ({ plan, session })),
+      );
+    }
+    const { plan, session } = /** @type {{plan: any, session: Session}} */ (await this._plans.get(key));
+    return new Resampler(plan, (rows) => this._batches(session, "rows", rows, [rows.columns], "product", VECTORS));
   }
 
   /**

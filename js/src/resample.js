@@ -1,128 +1,136 @@
-// Resampling to the model's rate with windowed sinc filters, one for each phase between two samples.
+// Resampling to the model's rate with windowed sinc filters. Many outputs are one product of matrices, which the runtime
+// of the networks computes several times faster than a loop here.
+
+import { joined, Matrix } from "./matrix.js";
 
 /** The end of the pass band, of half the lower rate; beyond it libsoxr's high quality falls off as well. */
 const PASS = 0.913;
-/** Kaiser's window for a stop band of 90 dB. */
+/** Kaiser's window for a stop band of 90 dB, and its length for a transition of half the input's rate. */
 const BETA = 8.96;
 const TAPS_AT_ONE = 11.4;
-/** More phases than this would be a table of megabytes; the nearest phase is then taken. */
-const MOST_PHASES = 1024;
+/** Odd rates are taken as the nearest ratio with a numerator up to this, which is right to some millionths. */
+const LARGEST_NUMERATOR = 640;
+const OUTPUTS_TOGETHER = 64;
 
-/** A stream that changes the rate of mono samples; the sound keeps its start, and its length to a sample. */
+/**
+ * @typedef {object} Plan how rates are changed: `inputs` samples become `outputs`
+ * @property {number} ratio from input to output rate
+ * @property {number} inputs
+ * @property {number} outputs
+ * @property {number} reach of a filter to either side, in input samples
+ * @property {Matrix} filters (inputs + 2 · reach - 1, outputs)
+ */
+
+/**
+ * Return how to change a rate to another.
+ *
+ * @param {number} fromHz
+ * @param {number} toHz
+ * @returns {Plan}
+ */
+export function planOf(fromHz, toHz) {
+  const [up, down] = nearestRatio(fromHz / toHz);
+  const times = Math.ceil(OUTPUTS_TOGETHER / up);
+  const [inputs, outputs] = [down * times, up * times];
+  const lower = Math.min(1, toHz / fromHz);
+  const reach = Math.ceil(TAPS_AT_ONE / (lower * (1 - PASS)) / 2);
+  const filters = Matrix.zeros(inputs + 2 * reach - 1, outputs);
+  const cutoff = (lower * (1 + PASS)) / 2;
+  for (let output = 0; output < outputs; output += 1) {
+    const weights = Array.from({ length: filters.rows }, (_, row) =>
+      windowedSinc(row - reach + 1 - (output * down) / up, cutoff, reach),
+    );
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    weights.forEach((weight, row) => {
+      filters.row(row)[output] = weight / total;
+    });
+  }
+  return { ratio: toHz / fromHz, inputs, outputs, reach, filters };
+}
+
+/** A stream that changes the rate of mono samples; the sound keeps its start and its length. */
 export class Resampler {
   /**
-   * @param {number} fromHz
-   * @param {number} toHz
+   * @param {Plan|null} plan null: the rate stays
+   * @param {(rows: Matrix) => Promise<Matrix>|Matrix} multiply multiplies with the plan's filters
    */
-  constructor(fromHz, toHz) {
-    this._same = fromHz === toHz;
-    const lower = Math.min(fromHz, toHz) / fromHz;
-    const width = lower * (1 - PASS);
-    this._reach = 2 * Math.ceil(TAPS_AT_ONE / width / 4);
-    const divisor = greatestDivisor(fromHz, toHz);
-    this._phases = Math.min(toHz / divisor, MOST_PHASES);
-    this._step = fromHz / toHz;
-    this._filters = Array.from({ length: this._phases }, (_, phase) =>
-      this._filter(phase / this._phases, (lower * (1 + PASS)) / 2),
-    );
+  constructor(plan, multiply) {
+    this._plan = plan;
+    this._multiply = multiply;
     // Silence before the sound, so that the first output lies at its first sample.
-    // float64, as the engine would otherwise convert every sample for every output.
-    this._held = new Float64Array(this._reach - 1);
+    this._held = new Float32Array(plan ? plan.reach - 1 : 0);
     this._taken = 0;
     this._given = 0;
-    /** The number of the first sample that is held; those before the sound are negative. */
-    this._first = 1 - this._reach;
   }
 
   /**
    * Take the next samples and return the resampled ones that they complete.
    *
    * @param {Float32Array} samples
+   * @returns {Promise<Float32Array>}
    */
-  push(samples) {
-    if (this._same) return samples;
+  async push(samples) {
     this._taken += samples.length;
-    return this._run(samples, Number.POSITIVE_INFINITY);
-  }
-
-  /** End the sound and return its last samples. */
-  finish() {
-    if (this._same) return new Float32Array(0);
-    return this._run(new Float32Array(2 * this._reach), Math.round(this._taken / this._step));
+    return this._plan ? this._run(this._plan, samples) : samples;
   }
 
   /**
-   * @param {Float32Array} samples
-   * @param {number} most the number of the output sample at which to stop
-   */
-  _run(samples, most) {
-    const held = new Float64Array(this._held.length + samples.length);
-    held.set(this._held);
-    held.set(samples, this._held.length);
-    const length = 2 * this._reach;
-    const end = this._first + held.length;
-    const possible = Math.max(0, Math.floor((end - this._reach) / this._step) + 1 - this._given + 1);
-    const out = new Float32Array(Math.min(possible, Math.max(0, most - this._given)));
-    let count = 0;
-    while (count < out.length) {
-      const exact = (this._given + count) * this._step;
-      let whole = Math.floor(exact + 1e-9);
-      let phase = Math.round((exact - whole) * this._phases);
-      if (phase === this._phases) {
-        phase = 0;
-        whole += 1;
-      }
-      const start = whole - this._reach + 1 - this._first;
-      if (start + length > held.length) break;
-      out[count] = product(held, start, this._filters[Math.max(0, phase)]);
-      count += 1;
-    }
-    this._given += count;
-    const needed = Math.floor(this._given * this._step + 1e-9) - this._reach + 1;
-    const gone = Math.min(held.length, Math.max(0, needed - this._first));
-    this._held = held.slice(gone);
-    this._first += gone;
-    return out.subarray(0, count);
-  }
-
-  /**
-   * Return the filter for outputs that lie a fraction of a sample after a sample.
+   * End the sound and return its last samples.
    *
-   * @param {number} fraction
-   * @param {number} cutoff of half the input's rate
+   * @returns {Promise<Float32Array>}
    */
-  _filter(fraction, cutoff) {
-    const filter = new Float64Array(2 * this._reach);
-    let total = 0;
-    for (let tap = 0; tap < filter.length; tap += 1) {
-      const distance = tap - this._reach + 1 - fraction;
-      const edge = Math.min(1, Math.abs(distance) / this._reach);
-      filter[tap] = sinc(cutoff * distance) * cutoff * (bessel(BETA * Math.sqrt(1 - edge * edge)) / bessel(BETA));
-      total += filter[tap];
-    }
-    return filter.map((weight) => weight / total);
+  async finish() {
+    const plan = this._plan;
+    if (!plan || !this._taken) return new Float32Array(0);
+    const left = Math.max(1, Math.round(this._taken * plan.ratio)) - this._given;
+    const groups = Math.ceil(left / plan.outputs);
+    const rest = await this._run(plan, new Float32Array(groups * plan.inputs + plan.filters.rows));
+    return rest.subarray(0, left);
+  }
+
+  /**
+   * @param {Plan} plan
+   * @param {Float32Array} samples
+   */
+  async _run({ inputs, filters }, samples) {
+    const held = joined([this._held, samples]);
+    const groups = held.length < filters.rows ? 0 : 1 + Math.floor((held.length - filters.rows) / inputs);
+    this._held = held.slice(groups * inputs);
+    if (!groups) return new Float32Array(0);
+    const rows = Matrix.zeros(groups, filters.rows);
+    for (let group = 0; group < groups; group += 1)
+      rows.row(group).set(held.subarray(group * inputs, group * inputs + filters.rows));
+    const { data } = await this._multiply(rows);
+    this._given += data.length;
+    return data;
   }
 }
 
 /**
- * @param {Float64Array} samples
- * @param {number} start
- * @param {Float64Array} filter its length is a multiple of four
+ * Return whole numbers (up, down) whose quotient down / up is nearest to a ratio.
+ *
+ * @param {number} ratio
  */
-function product(samples, start, filter) {
-  let [first, second, third, fourth] = [0, 0, 0, 0];
-  for (let tap = 0, at = start; tap < filter.length; tap += 4, at += 4) {
-    first += samples[at] * filter[tap];
-    second += samples[at + 1] * filter[tap + 1];
-    third += samples[at + 2] * filter[tap + 2];
-    fourth += samples[at + 3] * filter[tap + 3];
+function nearestRatio(ratio) {
+  let nearest = [1, Math.max(1, Math.round(ratio))];
+  const error = (/** @type {number[]} */ [up, down]) => Math.abs(down / up - ratio);
+  for (let up = 2; up <= LARGEST_NUMERATOR; up += 1) {
+    const found = [up, Math.max(1, Math.round(up * ratio))];
+    if (error(found) < error(nearest) - 1e-12) nearest = found;
   }
-  return first + second + (third + fourth);
+  return nearest;
 }
 
-/** @param {number} value */
-function sinc(value) {
-  return value === 0 ? 1 : Math.sin(Math.PI * value) / (Math.PI * value);
+/**
+ * @param {number} distance in samples
+ * @param {number} cutoff of half the rate
+ * @param {number} reach
+ */
+function windowedSinc(distance, cutoff, reach) {
+  const edge = distance / reach;
+  if (Math.abs(edge) >= 1) return 0;
+  const angle = Math.PI * cutoff * distance;
+  return (angle === 0 ? 1 : Math.sin(angle) / angle) * bessel(BETA * Math.sqrt(1 - edge * edge));
 }
 
 /**
@@ -138,13 +146,4 @@ function bessel(value) {
     sum += term;
   }
   return sum;
-}
-
-/**
- * @param {number} one
- * @param {number} other
- * @returns {number}
- */
-function greatestDivisor(one, other) {
-  return other ? greatestDivisor(other, one % other) : one;
 }

@@ -8,7 +8,6 @@ import { Networks } from "./networks.js";
 import { Pass } from "./pass.js";
 import { Prediction } from "./prediction.js";
 import { Distance, Probabilities, scoresOf } from "./probability.js";
-import { Resampler } from "./resample.js";
 import { Features, Windows } from "./statistics.js";
 
 /**
@@ -80,7 +79,7 @@ export class Tagger {
       features?.add(scale, levels);
     });
     const loudest = new Loudest(rateHz);
-    const resampler = new Resampler(sound.sampleRate, rateHz);
+    const resampler = await this.networks.resampler(sound.sampleRate, rateHz);
     let samples = 0;
     const soFar = async () => {
       const vectors = pass.vectors;
@@ -95,8 +94,8 @@ export class Tagger {
       await windows?.classify();
       await onBlock?.(block, samples / rateHz, soFar);
     };
-    for await (const block of blocksOf(sound)) await hear(resampler.push(block));
-    await hear(resampler.finish());
+    for await (const block of blocksOf(sound)) await hear(await resampler.push(block));
+    await hear(await resampler.finish());
     if (!samples) throw new EarmarkError("The sound has no samples, expected at least one. Choose another sound.");
     const durationSeconds = samples / rateHz;
     const short = await pass.finish();

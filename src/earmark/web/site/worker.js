@@ -25,6 +25,7 @@ class SiteWorker {
     this._waiting = new Map();
     this._live = null;
     this._heard = Promise.resolve();
+    this._lived = Promise.resolve();
   }
 
   /** Describe the model, as `/v1/models` does. */
@@ -113,7 +114,13 @@ class SiteWorker {
   }
 
   /** Take the next samples of the microphone and return its present tags, or null if there are no new ones. */
-  async live({ samples, sampleRate, begin }) {
+  live(parts) {
+    const turn = this._lived.then(() => this._listen(parts));
+    this._lived = turn.catch(() => {});
+    return turn;
+  }
+
+  async _listen({ samples, sampleRate, begin }) {
     const tagger = await this._tagger;
     if (begin) this._live = new Live(tagger, sampleRate);
     const prediction = await this._live.push(samples);
