@@ -4,11 +4,12 @@ import * as onnxruntime from "#runtime";
 import { fetchBundle } from "./bundle.js";
 import { Tagger } from "./tagger.js";
 
-export { fetchBundle, readBundle } from "./bundle.js";
+export { fetchBundle, readBundle, safetensorsOf } from "./bundle.js";
 export { EarmarkError } from "./error.js";
 export { Live } from "./live.js";
 export { Prediction } from "./prediction.js";
 export { Tagger } from "./tagger.js";
+export { taughtBundle, teach } from "./teach.js";
 
 /**
  * Load a model from the address of its folder, which has `card.json` and `weights.safetensors`.
