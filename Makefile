@@ -37,12 +37,14 @@ site: setup site-assets ## Write the page as a static site that needs no server:
 
 site-assets: ## Fetch with npm what the static site has of others; the wheel includes it
 	cd js && npm install --no-package-lock --no-audit --no-fund --silent
-	mkdir -p $(VENDOR)/onnxruntime $(VENDOR)/mediabunny
+	mkdir -p $(VENDOR)/onnxruntime $(VENDOR)/mediabunny $(VENDOR)/fflate
 	cp js/node_modules/onnxruntime-web/dist/ort.wasm.min.mjs \
 	    js/node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.mjs \
 	    js/node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.wasm $(VENDOR)/onnxruntime
 	cp js/node_modules/mediabunny/dist/bundles/mediabunny.min.mjs $(VENDOR)/mediabunny/mediabunny.js
 	cp js/node_modules/mediabunny/LICENSE $(VENDOR)/mediabunny
+	cp js/node_modules/fflate/esm/browser.js $(VENDOR)/fflate/fflate.js
+	cp js/node_modules/fflate/LICENSE $(VENDOR)/fflate
 
 lint-page:
 	@if ! command -v npm >/dev/null; then \

@@ -30,6 +30,7 @@ CHANGES = {
         f'<meta charset="utf-8">\n    <meta http-equiv="Content-Security-Policy" content="{POLICY}">'
     ),
     ' <a href="openapi.json">HTTP API</a>': "",
+    '<div class="top-actions">': '<div class="top-actions">\n        <a class="button" href="#/teach">Teach</a>',
 }
 """How the site's index.html differs from the server's."""
 

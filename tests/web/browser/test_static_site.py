@@ -6,14 +6,16 @@ import http.server
 import io
 import json
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from selenium.webdriver import Chrome
+from web.browser.songs import write_short
 from web.browser.visitor import Visitor
 
-from earmark.tagging.tagger import Tagger
+from earmark.tagging.tagger import Tagger, load
 from earmark.web.static_site import VENDOR, write_site
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -71,13 +73,26 @@ def offline(chromium: Chrome, model: Tagger, tmp_path_factory: pytest.TempPathFa
     chromium.get("about:blank")
 
 
-def download(visitor: Visitor, folder: Path, entry: int, name: str) -> str:
+def allow_downloads(visitor: Visitor, folder: Path) -> None:
     visitor.driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)})
-    visitor.click(".actions > .menu > summary")
-    visitor.click_on(visitor.all(".actions > .menu .menu-item")[entry])
-    file = folder / name
+
+
+def downloaded(visitor: Visitor, file: Path) -> str:
     visitor.eventually(lambda: file.exists() and file.stat().st_size > 0)
     return file.read_text(encoding="utf-8")
+
+
+def download(visitor: Visitor, folder: Path, entry: int, name: str) -> str:
+    allow_downloads(visitor, folder)
+    visitor.click(".actions > .menu > summary")
+    visitor.click_on(visitor.all(".actions > .menu .menu-item")[entry])
+    return downloaded(visitor, folder / name)
+
+
+def saved_table(visitor: Visitor, folder: Path) -> str:
+    allow_downloads(visitor, folder)
+    visitor.click(".batch .actions .button")
+    return downloaded(visitor, folder / "earmark tags.csv")
 
 
 def test_a_song_is_heard_without_a_network(offline: Visitor, model: Tagger, songs: list[Path], tmp_path: Path) -> None:
@@ -97,4 +112,33 @@ def test_a_song_is_heard_without_a_network(offline: Visitor, model: Tagger, song
         assert found["evidence"][label]["curve"] == pytest.approx(expected_evidence.curve.tolist(), abs=TOLERANCE)
         contributions = [part["contribution"] for part in found["evidence"][label]["parts"]]
         assert contributions == pytest.approx([part.contribution for part in expected_evidence.parts], abs=0.02)
+    assert offline.log() == []
+
+
+def test_a_word_is_taught_from_dropped_songs_and_saved_as_a_model(
+    offline: Visitor, songs: list[Path], tmp_path: Path
+) -> None:
+    shorts = [write_short(tmp_path / f"Noise {number}.wav", 4, number) for number in range(3)]
+    offline.driver.get(f"{offline.url}/")
+    offline.wait_for(".drop")
+    offline.bring(*songs, *shorts)
+    offline.eventually(lambda: offline.texts(".batch .summary") == ["6 files are ready."])
+    header, *rows = [line.split(",") for line in saved_table(offline, tmp_path).splitlines()]
+    assert len(rows) == 6 and "guitar" in header
+    offline.driver.execute_script("location.hash = '#/teach?word=driving'")
+    for song in songs:
+        offline.click(f"[aria-label='Has it: {song.stem}']")
+    offline.wait_for(".teach-measure")
+    assert "3 tracks with the word, 3 without (3 of them drawn from the others)" in offline.text(".teach-quality")
+    allow_downloads(offline, tmp_path)
+    offline.click_on(offline.wait_for("#teach-name ~ button"))
+    model_file = tmp_path / "driving.zip"
+    offline.eventually(lambda: model_file.exists() and zipfile.is_zipfile(model_file))
+    zipfile.ZipFile(model_file).extractall(tmp_path)
+    assert load(tmp_path / "driving").labels == ("driving",)
+    offline.driver.get(f"{offline.url}/?again")
+    offline.wait_for(".drop")
+    offline.bring(songs[0])
+    offline.wait_for(".result")
+    assert offline.all(".what [data-label='driving']")
     assert offline.log() == []

@@ -32,6 +32,8 @@ export class Page {
     this.labels = [];
     this.scales = null;
     this.library = null;
+    /** Whether words can be taught from tracks: those of a library, or those that were opened. */
+    this.teaches = false;
     this._main = document.getElementById("main");
     this._status = document.getElementById("status");
     this._tabs = new Tabs(this);
@@ -85,6 +87,7 @@ export class Page {
     this.scales = new Scales(model);
     document.getElementById("about").textContent = `earmark ${health.version}, model ${model.name}`;
     this.library = await this._libraryOf();
+    this.teaches = this.library !== null || health.teaches === true;
     return health.limits;
   }
 
@@ -152,7 +155,7 @@ export class Page {
       this._map ??= new LibraryMap(this);
       this._show(this._map, "Map", moved && this._view !== this._map);
       this._map.opened(parts);
-    } else if (kind === "teach" && !keys.length && this.library) {
+    } else if (kind === "teach" && !keys.length && this.teaches) {
       this._teach ??= new Teach(this);
       this._show(this._teach, "Teach", moved && this._view !== this._teach);
       this._teach.opened(parts);

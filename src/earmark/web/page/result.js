@@ -36,7 +36,7 @@ export class Result {
       hear: (slot) => this._hear(track.moment.tag, slot),
       whole: () => this._explain({ start: null, end: null }),
     };
-    this._evidence = new Evidence(track, page.scales, wishes, page.library ? page.lessons : null);
+    this._evidence = new Evidence(track, page.scales, wishes, page.teaches ? page.lessons : null);
     this._dock = new Dock(track, this.player, () => this._goToEvidence());
     this._compare = element("div", { class: "compare-place" });
     this.root = element(

@@ -228,7 +228,7 @@ export class Teach {
     const save = async () => {
       try {
         const saved = await this._post("v1/teaching/model", { word, yes, no, name: name.value.trim() });
-        told.textContent = `Saved beside the library. Use it there with: ${saved.command}`;
+        told.textContent = saved.told ?? `Saved beside the library. Use it there with: ${saved.command}`;
       } catch (error) {
         told.replaceChildren(problemCard(problemOf(error)));
       }
@@ -248,13 +248,13 @@ export class Teach {
       element(
         "p",
         { class: "soft" },
-        `${examples} tracks with the word, ${others} without${drawn > 0 ? ` (${drawn} of them drawn from the library)` : ""}.`,
+        `${examples} tracks with the word, ${others} without${drawn > 0 ? ` (${drawn} of them drawn from ${this._page.library ? "the library" : "the others"})` : ""}.`,
         advice ? ` ${advice[0].toUpperCase()}${advice.slice(1)}.` : "",
       ),
       element(
         "p",
         {},
-        `${count.toLocaleString("en")} of ${total.toLocaleString("en")} tracks of the library have it now.`,
+        `${count.toLocaleString("en")} of ${total.toLocaleString("en")} tracks ${this._page.library ? "of the library " : ""}have it now.`,
       ),
       element(
         "form",

@@ -3,6 +3,7 @@
 import { Problem } from "../page/problem.js";
 import { Calls } from "./calls.js";
 import { Microphone } from "./microphone.js";
+import { Teaching } from "./teaching.js";
 
 const PROMISE =
   "Nothing leaves this computer: the page listens by itself, also without a network, and sends nothing to anyone.";
@@ -18,15 +19,18 @@ export class SiteApi {
     this._tracks = new Map();
     this._count = 0;
     this._microphone = new Microphone(this._calls);
+    this.teaching = new Teaching(this._calls, this._tracks);
     this._routes = [
       [/^health$/, () => this._health()],
       [/^v1\/models$/, async () => [await this._calls.call("model")]],
       [/^v1\/live$/, () => this._microphone.response()],
-      [/^page\/[\w.-]+$/, (_, path) => fetch(path)],
+      [/^page\/[\w.-]+$/, (_, { url }) => fetch(url)],
+      ...this.teaching.routes,
+      [/^v1\/tracks$/, (_, { url }) => this._opened(url.searchParams.get("library"))],
       [/^v1\/tracks\/([\w-]+)\/events$/, ([id]) => this._track(id).feed.response()],
       [/^v1\/tracks\/([\w-]+)\/audio$/, ([id]) => new Response(this._track(id).file)],
-      [/^v1\/tracks\/([\w-]+)\/stretch$/, ([id], query) => this._stretch(id, query)],
-      [/^v1\/tracks\/([\w-]+)$/, ([id], _, { method }) => (method === "DELETE" ? this._remove(id) : this._record(id))],
+      [/^v1\/tracks\/([\w-]+)\/stretch$/, ([id], { url }) => this._stretch(id, url.searchParams)],
+      [/^v1\/tracks\/([\w-]+)$/, ([id], { method }) => (method === "DELETE" ? this._remove(id) : this._record(id))],
     ];
   }
 
@@ -42,7 +46,7 @@ export class SiteApi {
     for (const [pattern, answer] of this._routes) {
       const found = pattern.exec(wanted);
       if (!found) continue;
-      const given = await answer(found.slice(1), found[1] ? url.searchParams : path, options);
+      const given = await answer(found.slice(1), { url, ...options });
       return given instanceof Response ? given : Response.json(given);
     }
     throw new Problem({
@@ -78,7 +82,7 @@ export class SiteApi {
 
   async _health() {
     const { name } = await this._calls.call("model");
-    return { status: "ok", model: name, version: this._version, limits: { about: PROMISE } };
+    return { status: "ok", model: name, version: this._version, limits: { about: PROMISE }, teaches: true };
   }
 
   _track(id) {
@@ -90,6 +94,12 @@ export class SiteApi {
       what_to_do: "Drop the file again.",
       status: 404,
     });
+  }
+
+  /** Return the identifier of a track by its number. */
+  _opened(number) {
+    this._track(`library-${number}`);
+    return { id: `library-${number}` };
   }
 
   _record(id) {

@@ -6,5 +6,10 @@ import { SiteApi } from "./api.js";
 // Tracks live in this page alone: those of an earlier one cannot be restored.
 sessionStorage.clear();
 const { version } = /** @type {HTMLScriptElement} */ (document.querySelector("script[data-version]")).dataset;
-new Page(new SiteApi(version)).begin();
+const api = new SiteApi(version);
+const page = new Page(api);
+page.lessons.addEventListener("change", (/** @type {CustomEvent} */ { detail: word }) => {
+  if (!page.lessons.words.includes(word)) api.teaching.forget(word);
+});
+page.begin();
 navigator.serviceWorker?.register("service-worker.js");

@@ -1,8 +1,10 @@
 // The worker of the page without a server: it decodes and tags files, so that the page itself stays responsive.
 
-import { fetchBundle } from "../earmark/bundle.js";
+import { fetchBundle, safetensorsOf } from "../earmark/bundle.js";
 import { Live } from "../earmark/live.js";
 import { Tagger } from "../earmark/tagger.js";
+import { taughtBundle, teach } from "../earmark/teach.js";
+import { zipSync } from "../fflate/fflate.js";
 import * as onnxruntime from "../onnxruntime/ort.wasm.min.mjs";
 import { decoded } from "./decode.js";
 import { SoundCharacter, WaveformPeaks } from "./outline.js";
@@ -21,6 +23,9 @@ class SiteWorker {
     this._tagger = fetchBundle(new URL("../model/", import.meta.url)).then((bundle) => Tagger.of(bundle, onnxruntime));
     /** The features of tracks, by identifier. */
     this._features = new Map();
+    this._vectors = new Map();
+    /** The taggers of taught words, each with the networks of the model. */
+    this._words = Promise.resolve([]);
     this._closed = new Set();
     this._waiting = new Map();
     this._live = null;
@@ -79,14 +84,53 @@ class SiteWorker {
     const prediction = await tagger.tag(sound, { overTime: OVER_TIME, keepFeatures: true, onBlock });
     const evidence = await tagger.explainer.explain(prediction.vector, prediction.features);
     this._features.set(track, prediction.features);
+    this._vectors.set(track, prediction.vector);
     const record = prediction.toRecord(file.name, version, sound.decoder);
-    return {
+    const heard = {
       name: file.name,
       prediction: { ...record, tags: prediction.tags, embedding: [...prediction.vector] },
       waveform: peaks.record(),
       sound: character.record(),
       evidence,
     };
+    for (const word of await this._words) await addWord(heard, word, prediction);
+    return heard;
+  }
+
+  /** Take the taught words that this browser keeps; tracks that are heard from now on have them too. */
+  async words({ words }) {
+    const { bundle } = await this._tagger;
+    this._words = Promise.all(words.map(async (taught) => this._withWord(bundle, taught)));
+    await this._words;
+  }
+
+  async _withWord(bundle, taught) {
+    return (await this._tagger).withHead(await taughtBundle(bundle, taught, taught.word));
+  }
+
+  /** Learn a word from tracks, and return what was learned, with the word's probability for each track. */
+  async teach({ word, yes, no }) {
+    const tagger = await this._tagger;
+    const tracks = [...yes, ...no];
+    const has = tracks.map((_, place) => place < yes.length);
+    const taught = await teach(
+      tagger,
+      word,
+      tracks.map((track) => this._vectors.get(track)),
+      has,
+    );
+    const own = await this._withWord(tagger.bundle, taught);
+    const chances = {};
+    for (const [track, vector] of this._vectors)
+      chances[track] = (await own.predict(vector, { silent: false, durationSeconds: 0 })).probabilities[0];
+    return { taught, chances };
+  }
+
+  /** Return a taught model as a ZIP file with the folder that the Python package loads. */
+  async saved({ taught, name }) {
+    const bundle = await taughtBundle((await this._tagger).bundle, taught, name);
+    const card = new TextEncoder().encode(`${JSON.stringify(bundle.card, null, 2)}\n`);
+    return zipSync({ [name]: { "card.json": card, "weights.safetensors": safetensorsOf(bundle.tensors) } });
   }
 
   /** Explain a stretch of a track, as `/v1/tracks/{id}/stretch` does. */
@@ -102,6 +146,7 @@ class SiteWorker {
   close({ track }) {
     this._closed.add(track);
     this._features.delete(track);
+    this._vectors.delete(track);
     this._waiting.get(track)?.reject(new DOMException("closed", "AbortError"));
   }
 
@@ -146,6 +191,18 @@ class SiteWorker {
   _refuseClosed(track) {
     if (this._closed.has(track)) throw new DOMException("closed", "AbortError");
   }
+}
+
+/** Add a taught word to what the page shows of a track. */
+async function addWord(heard, word, { vector, features, durationSeconds }) {
+  const { evidence, prediction } = heard;
+  const own = await word.predict(vector, { silent: prediction.silent, durationSeconds });
+  const [tag] = own.tags;
+  if (tag.label in prediction.groups) return;
+  Object.assign(evidence, await word.explainer.explain(vector, features));
+  prediction.tags = [...prediction.tags, tag].sort((a, b) => b.probability - a.probability);
+  prediction.groups[tag.label] = tag.group;
+  for (const numbers of ["probabilities", "scores", "logits"]) prediction[numbers][tag.label] = own[numbers][0];
 }
 
 const worker = new SiteWorker();
