@@ -68,6 +68,7 @@ ONLY = {
     "ray": {"earmark.library.cluster"},
     "mutagen": {f"earmark.library.tag_{part}" for part in ("file", "entries", "blocks", "containers")},
     "usearch": {"earmark.library"},
+    "watchfiles": {"earmark.library.watching"},
     "typer": {"earmark.cli"},
     "rich": {"earmark.cli"},
 }

@@ -205,6 +205,15 @@ def test_compose_runs_the_image_without_rights() -> None:
     assert service["command"][0] == "serve"
 
 
+def test_the_unit_for_a_user_is_one(tmp_path: Path) -> None:
+    analyse = program("systemd-analyze")
+    unit = tmp_path / "earmark-watch.service"
+    text = (DEPLOY / "earmark-watch.service").read_text(encoding="utf-8")
+    unit.write_text(text.replace("%h/.local/share/earmark-venv/bin/earmark", sys.executable), encoding="utf-8")
+    verified = subprocess.run([analyse, "verify", str(unit)], capture_output=True, text=True)
+    assert [line for line in verified.stderr.splitlines() if "earmark-watch.service" in line] == []
+
+
 def test_the_unit_is_one_and_is_hardened(tmp_path: Path) -> None:
     analyse = program("systemd-analyze")
     unit = tmp_path / "earmark.service"

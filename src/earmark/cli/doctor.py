@@ -41,6 +41,7 @@ EXTRAS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "cluster": (("ray", "ray"),),
     "export": (("pyarrow", "pyarrow"),),
     "live": (("sounddevice", "sounddevice"),),
+    "watch": (("watchfiles", "watchfiles"),),
 }
 """The packages of each extra, with the names that pip and Python use."""
 LEAST_FREE_BYTES = 500_000_000

@@ -95,7 +95,7 @@ def failures(
         if retry:
             failed = [failure.path for failure in opened.failures()]
             with library_progress() as watch:
-                _say_summary(
+                say_summary(
                     opened.add(*failed, jobs=jobs, retry=True, low_priority=low_priority, watch=watch), len(opened)
                 )
         found = opened.failures()
@@ -256,14 +256,14 @@ def _on_ray(jobs: int | None, address: str | None) -> "NewEngine":
 
 
 def _finish(added: "Added", recordings: int, output: JsonOutput) -> None:
-    _say_summary(added, recordings)
+    say_summary(added, recordings)
     if output.wanted:
         output.show({**vars(added), "all_recordings": recordings})
     if added.failed or added.absent or added.left:
         raise typer.Exit(1)
 
 
-def _say_summary(added: "Added", recordings: int) -> None:
+def say_summary(added: "Added", recordings: int) -> None:
     """Say which files failed and why, then how many files had which result."""
     for note in added.notes:
         say(f"earmark: {note}")

@@ -17,6 +17,7 @@ from earmark.cli.evaluation import calibrate, evaluate, figures, robustness
 from earmark.cli.library import library
 from earmark.cli.library_files import undo, verify, write
 from earmark.cli.library_tracks import heads, list_tracks, playlist, remove, search, similar, stats
+from earmark.cli.library_watch import watch
 from earmark.cli.listen import listen
 from earmark.cli.output import prepare_streams
 from earmark.cli.resources import models, recipes
@@ -59,6 +60,7 @@ library.command()(remove)
 library.command()(write)
 library.command()(undo)
 library.command()(verify)
+library.command()(watch)
 app.add_typer(data, name="data")
 app.add_typer(library, name="library")
 
