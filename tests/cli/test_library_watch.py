@@ -33,12 +33,20 @@ def test_new_files_are_added_and_written_until_it_is_stopped(tmp_path: Path) -> 
                 write_noise(song, 2)
             eventually(lambda song=song: TagFile(song).read("mood") == ("calm",))
         process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=60)
     finally:
-        process.kill()
+        _, said = ended(process)
     assert process.returncode == 128 + signal.SIGTERM
     assert "Traceback" not in said
     assert "wrote tags to 1 files" in said
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """What a process wrote, once it has ended by itself or, after a while, was killed."""
+    try:
+        return process.communicate(timeout=30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.communicate()
 
 
 def test_options_of_writing_need_it(tmp_path: Path) -> None:

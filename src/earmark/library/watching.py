@@ -143,12 +143,14 @@ def folder_changes(
     while not stop.is_set():
         places = _places(folders)
         there = [folder for folder in folders if places[folder] is not None]
-        yield FolderChanges(everything=True)
+        everything = True
         try:
+            # Watching has begun when the first changes come, so that nothing is missed during the look at everything.
             for found in _found(watchfiles, there, poll, stop):
                 if _places(folders) != places:
                     break
-                yield FolderChanges(frozenset(path for _, path in found))
+                yield FolderChanges(frozenset(path for _, path in found), everything)
+                everything = False
         except OSError:
             # A folder went while watching began; the next round sees it.
             stop.wait(LOOK_SECONDS)
