@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SONG ?=
 
-.PHONY: help setup demo test test-matrix lint lint-page explorer docs bench site site-assets teachers clean
+.PHONY: help setup demo test test-matrix lint lint-page explorer docs man bench site site-assets teachers clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made
@@ -68,6 +68,10 @@ test-matrix: setup ## Install the wheel under every Python found, with the lowes
 docs: setup ## Write the reference from the code, and build the pages into runs/docs/html; a warning is an error
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m sphinx -W --keep-going -q -b html -d runs/docs/made docs runs/docs/html
+
+man: setup ## Write a manual page for each command into runs/man: man runs/man/earmark-tag.1
+	$(BIN)/python docs/generate.py
+	$(BIN)/python -m sphinx -W --keep-going -q -b man -d runs/docs/made docs runs/man
 
 # musicnn runs on an old TensorFlow with an old numpy: an environment of its own, without its own wishes for versions.
 .venv-peers/musicnn/.installed:

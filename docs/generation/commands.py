@@ -70,7 +70,8 @@ class Command:
     def parameters(self) -> list[Parameter]:
         """What it takes, in the order of its help."""
         hints = typing.get_type_hints(self.callback)
-        return [_parameter(each, hints[each.name]) for each in self.parsed.params if not each.hidden]
+        # Typer adds the options of completion itself, which are flags.
+        return [_parameter(each, hints.get(each.name, bool)) for each in self.parsed.params if not each.hidden]
 
 
 def commands() -> Iterator[Command]:

@@ -175,3 +175,20 @@ def test_a_failure_is_raised_once(number: int, reader_left: bool) -> None:
     assert caught.value.reason == os.strerror(number)
     assert stream.write(b"three") == 5, "what is left is dropped, so that the command can end"
     assert raw.written == [b"one"]
+
+
+def test_progress_is_lines_of_json_for_programs(place: Path) -> None:
+    done = run(place, "--jsonl", "--progress", "json", encoding="utf-8")
+    assert [json.loads(line) for line in done.stderr.splitlines()] == [
+        {"progress": "tagging", "done": number, "total": count(place)} for number in range(1, count(place) + 1)
+    ]
+    added = subprocess.run(
+        [
+            *(sys.executable, "-m", "earmark", "library", "add", str(place / "music"), "--jobs", "1"),
+            *("--model", str(place / "model"), "--library", str(place / "music.earmark"), "--progress", "json"),
+        ],
+        capture_output=True,
+        check=True,
+    )
+    lines = [json.loads(line) for line in added.stderr.splitlines() if line.startswith(b"{")]
+    assert lines[-1] == {"progress": "analysing", "done": count(place), "total": count(place), "failed": 0}

@@ -2,6 +2,8 @@
 
 import html
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,3 +56,12 @@ def test_the_site_needs_no_network(site: Path) -> None:
             assert not re.match(r"(https?:)?//", address), f"{page.name} loads {address}"
     styles = "".join(path.read_text(encoding="utf-8") for path in site.rglob("*.css"))
     assert not re.search(r"url\(\s*[\"']?https?:", styles)
+
+
+def test_every_command_has_a_manual_page(site: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sphinx", "-W", "-q", "-b", "man", "-d", str(site.parent / "made")]
+    built = subprocess.run([*command, str(ROOT / "docs"), str(tmp_path)], capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    names = {f"earmark-{each.slug}.1" if each.slug else "earmark.1" for each in commands()}
+    assert {path.name for path in tmp_path.glob("*.1")} == names
+    assert "library watch" in (tmp_path / "earmark-library-watch.1").read_text(encoding="utf-8")

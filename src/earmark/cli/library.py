@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from earmark.cli.output import JsonOutput, json_text, library_progress, say, show
+from earmark.cli.output import JsonOutput, ProgressOption, json_text, library_progress, say, show
 from earmark.errors import FileError
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def add(
         str | None,
         typer.Option(help="Address of the Ray cluster; default: a running one, or a new one.", show_default=False),
     ] = None,
+    progress: ProgressOption = "bar",
     as_json: JsonOption = False,
 ) -> None:
     """Analyse all new files and store the results.
@@ -64,7 +65,11 @@ def add(
     from earmark.workers.limits import Limits
 
     limits = Limits(longest_hours=longest_hours, memory_megabytes=memory_megabytes)
-    with JsonOutput(as_json) as output, open_library(file, model, heard=True) as opened, library_progress() as watch:
+    with (
+        JsonOutput(as_json) as output,
+        open_library(file, model, heard=True) as opened,
+        library_progress(progress) as watch,
+    ):
         added = opened.add(
             *named,
             jobs=jobs,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from earmark.cli.library import FileOption, JobsOption, JsonOption, ModelOption
-from earmark.cli.output import JsonOutput, progress, say, show
+from earmark.cli.output import JsonOutput, ProgressForm, ProgressOption, progress, say, show
 
 if TYPE_CHECKING:
     from earmark.library.database import Database
@@ -66,6 +66,7 @@ def write(
     ] = None,
     file: FileOption = None,
     as_json: JsonOption = False,
+    progress_form: ProgressOption = "bar",
 ) -> None:
     """Write tags to the empty fields of files. `undo` restores the files.
 
@@ -104,7 +105,7 @@ def write(
             if as_json:
                 output.show([])
             raise typer.Exit(1)
-        failed = _show(writing(files, dry_run=dry_run), len(files), output, dry_run, "writing")
+        failed = _show(writing(files, dry_run=dry_run), len(files), output, dry_run, "writing", progress_form)
         if writing.written:
             named_library = "" if file is None else f" --library {shlex.quote(absolute_path(str(file)))}"
             say(f"run {writing.run}; undo it with: earmark library undo {writing.run}{named_library}")
@@ -121,6 +122,7 @@ def undo(
     keep_time: KeepTimeOption = False,
     file: FileOption = None,
     as_json: JsonOption = False,
+    progress_form: ProgressOption = "bar",
 ) -> None:
     """Restore the files that a run of `write` changed. Fields that were changed afterwards are kept and listed.
 
@@ -134,13 +136,20 @@ def undo(
             _show_runs(opened.database, output)
             return
         outcomes = Undoing(opened.database, keep_time=keep_time)(run, dry_run=dry_run)
-        failed = _show(outcomes, None, output, dry_run, "undoing")
+        failed = _show(outcomes, None, output, dry_run, "undoing", progress_form)
         say(f"the library: {opened.path}")
     if failed:
         raise typer.Exit(1)
 
 
-def _show(outcomes: "Iterable[WriteOutcome]", total: int | None, output: JsonOutput, dry_run: bool, what: str) -> int:
+def _show(
+    outcomes: "Iterable[WriteOutcome]",
+    total: int | None,
+    output: JsonOutput,
+    dry_run: bool,
+    what: str,
+    form: ProgressForm,
+) -> int:
     """Show the outcome of each file, then a summary; return the number of files that failed."""
     changed = failed = left = 0
     records: list[dict[str, Any]] = []
@@ -148,7 +157,7 @@ def _show(outcomes: "Iterable[WriteOutcome]", total: int | None, output: JsonOut
         if output.wanted:
             # The records of files that were written must be shown even if the command is interrupted.
             ending.callback(output.show, records)
-        done = ending.enter_context(progress(what))
+        done = ending.enter_context(progress(what, form))
         for number, outcome in enumerate(outcomes, start=1):
             failed += bool(outcome.reason)
             changed += bool(outcome.changes)

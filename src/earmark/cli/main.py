@@ -32,7 +32,6 @@ app = typer.Typer(
     name="earmark",
     help="Tag music by its sound: instruments, voices, genres, moods and tempo.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.command()(tag)

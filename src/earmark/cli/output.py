@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
 
 import typer
 
@@ -23,6 +23,17 @@ from earmark.file_name import unicode_record
 
 if TYPE_CHECKING:
     from earmark.library.adding import Progress
+
+
+ProgressForm = Literal["bar", "json", "none"]
+ProgressOption = Annotated[
+    ProgressForm,
+    typer.Option(
+        "--progress",
+        help="How standard error shows progress: a bar, if it is a terminal; a line of JSON for each file; or not at "
+        "all.",
+    ),
+]
 
 
 def show(line: str) -> None:
@@ -92,12 +103,16 @@ def clock(seconds: float) -> str:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar on standard error if it is a terminal.
+def progress(what: str, form: ProgressForm = "bar") -> Iterator[Callable[[int, int], None]]:
+    """Show on standard error how many items are done.
 
-    Yields a function that takes the number of items done and the total.
+    what: the work, such as "tagging". form: "bar" shows a bar if standard error is a terminal, "json" a line of JSON
+    for each item, "none" nothing. Yields a function that takes the number of items done and the total.
     """
-    if not sys.stderr.isatty():
+    if form == "json":
+        yield lambda done, total: say(json_text({"progress": what, "done": done, "total": total}))
+        return
+    if form == "none" or not sys.stderr.isatty():
         yield _ignore
         return
     # rich is slow to import, so it is imported only if the bar is shown.
@@ -115,13 +130,16 @@ def _ignore(done: int, total: int) -> None:
 
 
 @contextmanager
-def library_progress() -> "Iterator[Callable[[Progress], None] | None]":
+def library_progress(form: ProgressForm = "bar") -> "Iterator[Callable[[Progress], None] | None]":
     """Show on standard error how many files are done, files a second, the remaining time and failures.
 
-    Yields a function that takes a Progress, or None if standard error is not a terminal. Skipped files do not count, so
-    the rate and the remaining time are those of the real work.
+    form: as for `progress`. Yields a function that takes a Progress, or None if nothing is shown. Skipped files do not
+    count, so the rate and the remaining time are those of the real work.
     """
-    if not sys.stderr.isatty():
+    if form == "json":
+        yield lambda progress: say(json_text({"progress": "analysing", **vars(progress)}))
+        return
+    if form == "none" or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from earmark.cli.exports import exports_of
-from earmark.cli.output import progress, say
+from earmark.cli.output import ProgressOption, progress, say
 from earmark.cli.results import CsvResults, JsonLinesResults, JsonResults, ResultOptions, Results, TextResults
 from earmark.cli.sources import STANDARD_INPUT, sound_files
 from earmark.errors import EarmarkError, InstallationError
@@ -99,6 +99,7 @@ def tag(
         typer.Option("--read-ahead", help="Decode in a second thread while the networks run; scores do not change."),
     ] = False,
     longest_hours: Annotated[float, typer.Option(min=0.01, help="Refuse files that are longer than this.")] = 24.0,
+    progress_form: ProgressOption = "bar",
     profile: Annotated[
         bool, typer.Option("--profile", help="Report how long each step took; JSON output includes it.")
     ] = False,
@@ -164,7 +165,7 @@ def tag(
         sound_seconds = 0.0
         for each in exports:
             ending.callback(each.close)
-        done = ending.enter_context(progress("tagging"))
+        done = ending.enter_context(progress("tagging", progress_form))
         results = tag_files(tagger, sources, max(1, jobs), tag_options)
         for number, result in enumerate(results, start=1):
             if isinstance(result, InstallationError):  # no other file can be read either
