@@ -158,6 +158,16 @@ def test_a_file_that_cannot_be_heard_is_a_line_and_the_others_go_on(tmp_path: Pa
     assert tags.read("INSTRUMENT") == ("Grand piano",)
 
 
+def test_an_import_goes_on_where_the_analysis_cannot_be_kept(tmp_path: Path) -> None:
+    beets = Beets(tmp_path)
+    (tmp_path / "file").write_text("")
+    beets.heard = tmp_path / "file" / "heard.earmark"
+    beets.configure()
+    beets.song("Bare")
+    beets("import", str(beets.source))
+    assert beets("ls", "-f", "$title").strip() == "Bare"
+
+
 def test_a_wrong_configuration_is_one_line(tmp_path: Path) -> None:
     beets = Beets(tmp_path)
     beets.configure("precision: 0.99")

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +36,7 @@ from earmark.library.mapping import TagMapping, read_mapping
 from earmark.library.scan import stamp_of
 from earmark.library.write import TrackScorer, WriteRule, chosen_tags, score_fields
 from earmark.tagging.bundle.calibration import refuse_unpromised
-from earmark.tagging.tagger import load, read_model
+from earmark.tagging.tagger import Tagger, load, read_model
 from earmark.workers.pool import available_processors
 
 if TYPE_CHECKING:
@@ -106,6 +108,10 @@ class EarmarkPlugin(BeetsPlugin):
         # A word without a field, as in `beet ls piano`, is looked for in these fields.
         Item._search_fields = (*(name for name in Item._search_fields if name != TAGS), TAGS)
 
+    @cached_property
+    def _tagger(self) -> Tagger:
+        return load(self._model)
+
     @property
     def _model(self) -> str | None:
         model = self.config["model"].get()
@@ -137,7 +143,8 @@ class EarmarkPlugin(BeetsPlugin):
     def imported(self, session: ImportSession, task: ImportTask) -> None:
         """Tag the items of a task; the importer writes their files afterwards, where it writes at all."""
         del session
-        self._tag(task.imported_items(), write=False, show=False)
+        with self._going_on():
+            self._tag(task.imported_items(), write=False, show=False)
 
     def files_imported(self, session: ImportSession, task: ImportTask) -> None:
         """Note where the importer has put the files."""
@@ -148,7 +155,16 @@ class EarmarkPlugin(BeetsPlugin):
         """Tell the library of earmark where the files are, which it knows by their sound."""
         del lib, paths
         if self._imported and not self.config["pretend"].get(bool):
-            self._heard(self._imported).close()
+            with self._going_on():
+                self._heard(self._imported).close()
+
+    @contextmanager
+    def _going_on(self) -> Iterator[None]:
+        """Log an error of earmark's library, such as a full disk, which is no reason to end an import."""
+        try:
+            yield
+        except ui.UserError as error:
+            self._log.error("{}", error)
 
     def _tag(self, items: Sequence[Item], *, write: bool, show: bool) -> int:
         """Tag items and return how many could not be tagged; each of these has a line in the log."""
@@ -176,11 +192,11 @@ class EarmarkPlugin(BeetsPlugin):
         place = self.config["library"].get()
         jobs = self.config["threads"].get(int) if config["threaded"].get(bool) else 1
         try:
-            heard = Library(None if place is None else self.config["library"].as_filename(), load(self._model))
+            heard = Library(None if place is None else self.config["library"].as_filename(), self._tagger)
             for note in heard.add(*(os.fsdecode(item.path) for item in items), jobs=jobs).notes:
                 self._log.debug("{}", note)
         except EarmarkError as error:
-            raise ui.UserError(f"earmark: {error}") from error
+            raise ui.UserError(str(error)) from error
         return heard
 
     def _tag_item(self, item: Item, heard: Library, score: TrackScorer, *, write: bool, show: bool) -> None:

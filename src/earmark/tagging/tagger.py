@@ -119,7 +119,7 @@ class Tagger:
 
     def __reduce__(self) -> tuple[object, ...]:
         # Engines hold memory of their own, so a copy in another process makes them again.
-        return Tagger, (self.bundle, self.identity.engine, self._ranges)
+        return type(self), (self.bundle, self.identity.engine, self._ranges)
 
     def __repr__(self) -> str:
         scales = ", ".join(network.extractor.name for network in self.networks)
