@@ -35,7 +35,8 @@ def test_new_files_are_added_and_written_until_it_is_stopped(tmp_path: Path) -> 
         process.send_signal(signal.SIGTERM)
     finally:
         _, said = ended(process)
-    assert process.returncode == 128 + signal.SIGTERM
+    # watchfiles makes a KeyboardInterrupt of any signal that comes while it waits.
+    assert process.returncode in (128 + signal.SIGTERM, 128 + signal.SIGINT)
     assert "Traceback" not in said
     assert "wrote tags to 1 files" in said
 
