@@ -12,7 +12,7 @@ ADVICE = {
     "it and why; convert it to FLAC and try that.",
     "StorageError": "Connect the disk or the share again, then ask again: nothing is known about the file itself.",
     "WaveformError": "Give samples with their rate, as `(array, rate)` or `earmark.Waveform(samples, rate_hz)`, "
-    "without NaN or infinity, of one axis or as (samples, channels).",
+    "without NaN or infinity, of one axis or two, samples and channels.",
     "SourceError": "Catch this one for whatever is wrong with one file: `.source` is the file, `.reason` the fault.",
     "FileError": "Play the file in another program. If that plays it, report the message: a "
     "library that earmark uses met bytes that its authors did not foresee.",

@@ -1,4 +1,4 @@
-"""Disposable worker processes, shared by the library, `earmark tag --jobs` and the server.
+"""Disposable worker processes, shared by the library, `tag_many`, `earmark tag --jobs` and the server.
 
 Layout. A pool runs an event loop in a thread of the caller's process, with one task for each worker. A worker is a
 child of that process, `python -m earmark.workers.worker MODULE:FACTORY`. It has two pipes of its own: one for the setup
