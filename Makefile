@@ -58,9 +58,9 @@ lint-page:
 explorer: ## Fetch the viewer of the server's page /docs again, in the version that tools/explorer/package.json names
 	cd tools/explorer && npm install --no-package-lock --no-audit --no-fund --silent --ignore-scripts && npm run --silent copy
 
-# The matrix products of tests are small: a second thread only waits for the first, and long where the machine is busy.
+# The matrix products of tests are small: a second thread only waits for the first. Processes share the files of tests.
 test: lint ## Check style and types, then run the tests
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-matrix: setup ## Install the wheel under every Python found, with the lowest and the newest versions, and use it
 	$(BIN)/python tests/installed/matrix.py
