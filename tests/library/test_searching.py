@@ -146,6 +146,16 @@ def test_words_that_no_tag_has_lead_to_the_nearest(tmp_path: Path) -> None:
         assert (result.notes, result.terms[0].kind) == ((), "words")
 
 
+def test_a_strict_search_tells_similarity_too(described: Library) -> None:
+    similar = {each.track_id: each.score for each in described.similar(1, n=4)}
+    for query in ("like:1 AND tag 2>=0", "like:1 OR tag 1>=0", "NOT like:1"):
+        for each in described.search(query, n=None):
+            told = {reason.kind: reason.probability for reason in each.why}
+            assert ("similar" in told) is (each.track_id != 1 and similar.get(each.track_id, -1) >= -1 / 4)
+            if "similar" in told:
+                assert told["similar"] == pytest.approx(similar[each.track_id])
+
+
 def test_words_of_one_field_are_one_reason(described: Library) -> None:
     (best, *_) = described.search("the others morning tag 2 tag 2")
     assert [(each.kind, each.text) for each in best.why] == [

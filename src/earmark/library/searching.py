@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from earmark.library.descriptions import NOTHING_SAID, TEXT_FIELDS, Description, TextField
 from earmark.library.free_words import FreeSearch, is_strict, read_words
-from earmark.library.query import Condition, HasTag, parse, parts_of
+from earmark.library.query import Condition, HasTag, Like, parse, parts_of
 from earmark.library.search import Collection, Floats, Kind, Understood, fitting, ranking
 from earmark.library.tag_names import TagNames
 
@@ -185,7 +185,9 @@ class Searching:
         query = parse(text, self.collection.tags)
         found = fitting(query, self.collection, threshold)
         places = tuple(dict.fromkeys(part.place for part in parts_of(query) if isinstance(part, HasTag)))
-        return _Ordered(self._present(found.fits), found.score, places)
+        like = next((part for part in parts_of(query) if isinstance(part, Like)), None)
+        similarity = self.collection.similarity(like) if like is not None else None
+        return _Ordered(self._present(found.fits), found.score, places, similarity=similarity)
 
     def _ranked(self, search: FreeSearch) -> _Ordered:
         found = ranking(search, self.collection)
@@ -232,7 +234,7 @@ class Searching:
     def _reasons(
         self, number: int, row: int, ordered: _Ordered, tags: Mapping[str, float], description: Description
     ) -> Iterator[Reason]:
-        if ordered.similarity is not None:
+        if ordered.similarity is not None and not np.isnan(ordered.similarity[row]):
             yield Reason("similar", "", float(ordered.similarity[row]))
         if not ordered.understood:
             yield from (Reason("tag", label, chance) for label, chance in tags.items())

@@ -136,7 +136,8 @@ class ServedLibrary:
                         opened.refuse_unknown(condition.number)
                 found = searching(text, limit, offset=offset, sort=sort)
             except QueryError as error:
-                raise ProblemError(problems.wrong_search(error.reason, error.position)) from error
+                fault = error.reason.partition(": ")[2]  # after what the title of the problem says
+                raise ProblemError(problems.wrong_search(f"{fault[:1].upper()}{fault[1:]}", error.position)) from error
             return SearchAnswer(
                 tracks=[opened.found_track(each) for each in found],
                 total=found.total,

@@ -1,7 +1,5 @@
 """Everybody can use it: axe-core finds nothing, in both themes; keys reach everything; no screen is too narrow."""
 
-import json
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -13,21 +11,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 pytest.importorskip("selenium_axe_python", reason="needs selenium-axe-python (extra: dev)")
 
 
-def violations(visitor: Visitor) -> list[str]:
-    """What axe-core objects to on the page as it is now, by its rules and by the good practice it knows."""
-    axe = files("selenium_axe_python").joinpath("axe-core/axe.min.js").read_text(encoding="utf-8")
-    visitor.driver.execute_script(axe)
-    found = visitor.driver.execute_async_script(
-        "const done = arguments[arguments.length - 1];"
-        "axe.run(document, {resultTypes: ['violations']}).then(({violations}) => done(JSON.stringify(violations)));"
-    )
-    return [
-        f"{rule['id']}: {node['target']} {node['failureSummary']}"
-        for rule in json.loads(found)
-        for node in rule["nodes"]
-    ]
-
-
 @pytest.mark.parametrize(("size", "dark"), [(DESKTOP, False), (PHONE, True)], ids=["desktop-light", "phone-dark"])
 def test_axe_finds_nothing(
     visitor: Visitor, songs: list[Path], tmp_path: Path, size: tuple[int, int], dark: bool
@@ -35,10 +18,10 @@ def test_axe_finds_nothing(
     visitor.start(size=size, dark=dark)
     visitor.click(".library .chip")
     visitor.eventually(lambda: visitor.all(".tracks .tiny"))
-    assert violations(visitor) == []
+    assert visitor.violations() == []
     visitor.click(".search a.button")
     visitor.eventually(lambda: visitor.all(".points") and visitor.all(".map-chosen .button"))
-    assert violations(visitor) == []
+    assert visitor.violations() == []
     visitor.click(".brand")
     visitor.bring(songs[0], songs[1])
     visitor.eventually(lambda: len(visitor.all(".tab.is-heard")) == 2)
@@ -46,24 +29,24 @@ def test_axe_finds_nothing(
     visitor.click(".in-words summary")
     visitor.click(".how > summary")
     visitor.click(".meaning summary")
-    assert violations(visitor) == []
+    assert visitor.violations() == []
     visitor.click(".actions > .menu > summary")
-    assert violations(visitor) == []
+    assert visitor.violations() == []
     visitor.driver.find_element("css selector", "body").click()
     visitor.click(".compare-place summary")
     visitor.click(".compare-place .menu-item")
     visitor.wait_for(".comparison")
-    assert violations(visitor) == []
+    assert visitor.violations() == []
     letter = tmp_path / "letter.mp3"
     letter.write_text("Dear Sir or Madam\n" * 50, encoding="utf-8")
     visitor.click(".top .button")
     visitor.bring(letter)
     visitor.wait_for(".problem")
-    assert violations(visitor) == []
+    assert visitor.violations() == []
     visitor.click(".brand")
     visitor.bring(*[songs[0]] * 5, letter)
     visitor.eventually(lambda: visitor.all(".batch") and "5 files are ready, 1 failed." in visitor.text(".summary"))
-    assert violations(visitor) == []
+    assert visitor.violations() == []
 
 
 @pytest.mark.parametrize("size", [PHONE, (768, 1024), (1024, 768), DESKTOP], ids=lambda size: str(size[0]))

@@ -75,9 +75,10 @@ def test_a_search_has_a_link_and_survives_a_reload(visitor: Visitor) -> None:
 
 def test_a_wrong_search_says_where(visitor: Visitor) -> None:
     visitor.start()
-    search(visitor, "piano AND pianno", "The search cannot be understood")
+    search(visitor, "piano AND pianno", "")
     visitor.wait_for(".found .problem")
     assert "pianno" in visitor.text(".found .problem")
+    assert visitor.text(".library").count("cannot be understood") == 1
     assert visitor.text(".problem-todo")
     start = visitor.driver.execute_script("return document.getElementById('search').selectionStart")
     assert start == len("piano AND ")
@@ -87,6 +88,9 @@ def test_nothing_found_is_told(visitor: Visitor) -> None:
     visitor.start()
     search(visitor, "piano>0.999 AND drums>0.999", "Nothing found")
     assert "No track fits" in visitor.text(".found")
+    search(visitor, "xyzzyq", "Nothing found")
+    visitor.eventually(lambda: "No track has these words" in visitor.text(".found"))
+    search(visitor, "", "1 to 3 of 3")
 
 
 def test_a_note_tells_what_was_not_understood(visitor: Visitor) -> None:

@@ -18,6 +18,7 @@ for (const button of document.querySelectorAll(".what .tag")) {
     title: document.querySelector(".why h2 em").textContent,
     matrix: [...document.querySelectorAll(".matrix tbody tr")].map((row) => texts("td", row)),
     sum: texts(".sum-value"),
+    height: document.querySelector(".evidence").offsetHeight,
   };
 }
 return found;
@@ -30,6 +31,8 @@ def test_the_numbers_add_up_for_every_tag(visitor: Visitor, page_server: Served,
     evidence = page_server.client.get(f"/v1/tracks/{key}").json()["evidence"]
     shown = visitor.driver.execute_script(READ_ALL)
     assert shown.keys() == evidence.keys()
+    heights = [of_tag["height"] for of_tag in shown.values()]
+    assert heights == sorted(heights), "the panel gets no lower, which would move what is below"
     for label, of_tag in evidence.items():
         assert shown[label]["title"] == label
         table = [[None if text == "none" else points(text) for text in row] for row in shown[label]["matrix"]]

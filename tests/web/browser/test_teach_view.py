@@ -4,7 +4,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from web.browser.visitor import Visitor
+from web.browser.visitor import PHONE, Visitor
 from web.served import Served
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -43,6 +43,10 @@ def test_a_word_is_taught_by_thumbs_and_saved(
     # A reload keeps the thumbs.
     collector.driver.refresh()
     collector.eventually(lambda: "4 tracks with the word" in collector.text(".teach-quality"))
+    collector.resize(PHONE)
+    assert collector.sideways() <= 0
+    pytest.importorskip("selenium_axe_python", reason="needs selenium-axe-python (extra: dev)")
+    assert collector.violations() == []
     name = f"taught-{len(word)}"
     field = collector.wait_for("#teach-name")
     field.clear()

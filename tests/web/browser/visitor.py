@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,16 +32,20 @@ class Visitor:
 
     def come(self, path: str = "/", size: tuple[int, int] = DESKTOP, dark: bool = False) -> None:
         """Open the page as somebody who has never been there."""
-        self.driver.execute_cdp_cmd(
-            "Emulation.setDeviceMetricsOverride",
-            {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size[0] < 500},
-        )
+        self.resize(size)
         theme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [theme]})
         self.driver.get(f"{self.url}/page/earmark.svg")
         self.driver.execute_script("sessionStorage.clear(); localStorage.clear();")
         self.driver.get(self.url + path)
         self.log()  # what was said before is nobody's any more
+
+    def resize(self, size: tuple[int, int]) -> None:
+        """Go to another screen."""
+        self.driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size[0] < 500},
+        )
 
     def start(self, **options: Any) -> None:
         """Open the page, and wait for it."""
@@ -133,6 +138,20 @@ class Visitor:
         """By how many pixels the page is wider than the screen."""
         script = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
         return int(self.driver.execute_script(script))
+
+    def violations(self) -> list[str]:
+        """What axe-core objects to on the page as it is now, by its rules and by the good practice it knows."""
+        axe = files("selenium_axe_python").joinpath("axe-core/axe.min.js").read_text(encoding="utf-8")
+        self.driver.execute_script(axe)
+        found = self.driver.execute_async_script(
+            "const done = arguments[arguments.length - 1];"
+            "axe.run(document, {resultTypes: ['violations']}).then(({violations}) => done(JSON.stringify(violations)));"
+        )
+        return [
+            f"{rule['id']}: {node['target']} {node['failureSummary']}"
+            for rule in json.loads(found)
+            for node in rule["nodes"]
+        ]
 
     def log(self) -> list[str]:
         """What the browser complained of since it was last asked, but for answers that are problems."""

@@ -123,22 +123,16 @@ function zoomButtons(view) {
       { class: "quiet zoom", type: "button", "aria-label": text, title: text, on: { click: act } },
       name,
     );
+  const closer = button("+", "Zoom in", () => view.zoom(1));
   const out = button("−", "Zoom out", () => view.zoom(-1));
   const all = button("all", "Show the whole track", () => view.whole());
   const earlier = button("‹", "Earlier", () => view.move(-0.5));
   const later = button("›", "Later", () => view.move(0.5));
   const show = () => {
+    closer.textContent = view.isWhole ? "+ Zoom" : "+";
     for (const each of [out, all, earlier, later]) each.hidden = view.isWhole;
   };
   view.addEventListener("change", show);
   show();
-  return element(
-    "div",
-    { class: "zooms" },
-    button("+", "Zoom in", () => view.zoom(1)),
-    out,
-    all,
-    earlier,
-    later,
-  );
+  return element("div", { class: "zooms" }, closer, out, all, earlier, later);
 }

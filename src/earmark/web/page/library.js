@@ -16,7 +16,10 @@ const IN_A_PLAYLIST = 100_000;
 const CHIPS = 12;
 const HAS = 0.5;
 const RELEVANCE = "relevance";
+/** The address without a search. */
+const NEWEST = "#/";
 const NOTHING = "No track fits. Ask for fewer things, or set a lower bound such as piano>0.3.";
+const NO_WORD = "No track has these words. Ask for what can be heard, such as sad piano.";
 const EMPTY = "The library has no tracks yet. Add some with earmark library add FOLDER.";
 
 export class Library {
@@ -85,6 +88,7 @@ export class Library {
   opened(parts = new URLSearchParams()) {
     const offset = Math.max(0, Math.floor(Number(parts.get("from")) || 0));
     this._search = { q: parts.get("q") ?? "", offset, sort: parts.get("sort") ?? RELEVANCE };
+    this.root.classList.toggle("is-searching", this._address() !== NEWEST);
     if (this._shownFor === this._address()) return;
     this._input.value = this._search.q;
     this._show();
@@ -162,7 +166,7 @@ export class Library {
       const problem = problemOf(error);
       if (asked !== this._asked) return;
       this._shownFor = null;
-      this._told.textContent = problem.title;
+      this._told.textContent = "";
       this._notes.replaceChildren();
       this._chips.replaceChildren();
       this._pages.replaceChildren(this._told);
@@ -182,7 +186,7 @@ export class Library {
       this._found.replaceChildren(this._table.root);
       this._askStrips(tracks);
     } else {
-      this._found.replaceChildren(element("p", { class: "soft" }, q || offset ? NOTHING : EMPTY));
+      this._found.replaceChildren(element("p", { class: "soft" }, !q && !offset ? EMPTY : strict ? NOTHING : NO_WORD));
     }
     this._told.textContent = tracks.length
       ? `${offset + 1} to ${offset + tracks.length} of ${total.toLocaleString("en")}`
@@ -331,7 +335,7 @@ function artistOf(artist) {
   return element("span", { class: "track-artist", title: artist }, artist);
 }
 
-/** Return why a track was found, before its most probable tags. */
+/** Return why a track was found, and its most probable other tags. */
 function tagsOf({ why, tags }) {
   const told = why
     .filter(({ kind }) => kind !== "tag")
@@ -341,7 +345,8 @@ function tagsOf({ why, tags }) {
   const asked = why.filter(({ kind }) => kind === "tag").map(({ text, probability }) => ({ label: text, probability }));
   const rest = tags.filter(({ label }) => !asked.some((tag) => tag.label === label));
   const list = tagList([...asked, ...rest]);
-  list.prepend(...told.map((text) => element("li", { class: "soft" }, text)));
+  const after = list.children[asked.length] ?? null; // the tags that were asked for say most
+  for (const text of told) list.insertBefore(element("li", { class: "soft" }, text), after);
   return list;
 }
 

@@ -50,7 +50,9 @@ export class Similar {
     const asked = this._asked;
     let shown;
     try {
-      const path = `v1/tracks/${this._track.id}/similar?n=${SHOWN}&alike=${way}`;
+      const { id, number } = this._track;
+      const source = number === null ? `v1/tracks/${id}/similar` : `v1/library/similar/${number}`; // without itself
+      const path = `${source}?n=${SHOWN}&alike=${way}`;
       const { tracks } = await this._page.api.json(path);
       shown = tracks.map((track) => entry(this._page, track, similarity));
       if (!shown.length) shown = [element("li", { class: "soft" }, "The library has no other track yet.")];

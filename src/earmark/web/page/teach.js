@@ -215,7 +215,7 @@ export class Teach {
 
   _showQuality({ word, quality, advice, examples, others, count, total }, yes, no) {
     const measured = quality
-      ? `Tells ${percent(quality.auc)} of pairs apart (cross-validated AUC, ${percent(quality.low)} to ${percent(quality.high)})`
+      ? `Tells ${percent(quality.auc)} of pairs apart; 50% is chance (cross-validated AUC, ${percent(quality.low)} to ${percent(quality.high)})`
       : "Not measured yet";
     const drawn = others - no.length;
     const name = element("input", {
