@@ -7,6 +7,7 @@ from pathlib import Path
 
 import mutagen
 import pytest
+from library.engines import Scripted, honest, making
 from library.songs import ENDINGS, make_songs
 from library.synthetic import fill, say
 
@@ -176,14 +177,15 @@ def test_a_file_without_tags_is_no_description(tmp_path: Path) -> None:
 
 
 def test_adding_reads_what_files_say_and_reads_it_again_after_a_change(library: Library, tmp_path: Path) -> None:
+    assert library.tagger is not None
     song = make_songs(tmp_path / "songs", ["flac"])["flac"]
-    library.add(tmp_path / "songs", jobs=1, low_priority=False)
+    library.add(tmp_path / "songs", engine=making(Scripted(honest(library.tagger))))
     assert library.descriptions.of_track(1).artist == "Somebody"
     assert library.descriptions.read_new() == 0
     tags = mutagen.File(song)
     tags["artist"] = "Somebody else"
     tags.save()
-    library.add(tmp_path / "songs", jobs=1, low_priority=False)
+    library.add(tmp_path / "songs", engine=making(Scripted(honest(library.tagger))))
     assert len(library) == 1
     assert library.descriptions.of_track(1).artist == "Somebody else"
 

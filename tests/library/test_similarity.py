@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from library.engines import Scripted, honest, making
 from library.synthetic import fill
 from tagging.builders import make_bundle, make_bundle_of
 from training.sounds import write_noise
@@ -92,7 +93,8 @@ def test_a_track_is_named_by_number_or_path(library: Library) -> None:
 
 def test_a_file_from_outside_is_listened_to(library: Library, tmp_path: Path) -> None:
     sounds = [write_noise(tmp_path / "music" / f"{number}.flac", number) for number in range(3)]
-    library.add(tmp_path / "music", jobs=1)
+    assert library.tagger is not None
+    library.add(tmp_path / "music", engine=making(Scripted(honest(library.tagger))))
     outside = tmp_path / "outside.flac"
     outside.write_bytes(sounds[1].read_bytes())
     found = library.similar(outside)

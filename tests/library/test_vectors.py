@@ -109,7 +109,8 @@ def test_without_it_nothing_is_lost(library: Library) -> None:
 def test_where_it_cannot_be_written_it_is_in_memory(
     library: Library, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fill(library, 5_000)
+    monkeypatch.setattr(vectors_module, "ROWS_TOGETHER", 20)
+    fill(library, 50)
     library.add()
     kept = opened(library)
     vectors_path(library.path).unlink()
