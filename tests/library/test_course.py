@@ -10,11 +10,11 @@ from tagging.builders import make_bundle
 
 from earmark.errors import LibraryError
 from earmark.library.analysis import Analysis, half
+from earmark.library.collection import Collection
 from earmark.library.course import course
 from earmark.library.descriptions import Description
 from earmark.library.jobs import Stamp
 from earmark.library.library import Library
-from earmark.library.search import Collection
 from earmark.tagging.bundle.bundle import seal
 from earmark.tagging.bundle.card import TagName
 from earmark.tagging.tagger import Tagger

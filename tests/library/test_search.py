@@ -13,10 +13,11 @@ from tagging.builders import make_bundle
 
 from earmark.errors import LibraryError, QueryError
 from earmark.library import store
+from earmark.library.collection import LEAST_THRESHOLD, best_f1_threshold
 from earmark.library.jobs import Stamp
 from earmark.library.library import Library
 from earmark.library.query import HasPath, HasTag, parse
-from earmark.library.search import LEAST_THRESHOLD, best_f1_threshold, tracks_at
+from earmark.library.search import tracks_at
 from earmark.library.store import Store
 from earmark.tagging.bundle.calibration import probabilities
 from earmark.tagging.bundle.card import TagName

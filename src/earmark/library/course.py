@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from earmark.errors import LibraryError
-from earmark.library.search import Collection, log_odds_of
+from earmark.library.collection import Collection
+from earmark.library.search import log_odds_of
 from earmark.library.similarity import EVERYTHING
 from earmark.library.tag_names import TagNames
 

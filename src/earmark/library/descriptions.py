@@ -17,7 +17,6 @@ from earmark.library.fields import ALBUM, ARTIST, DATE, GENRE, TITLE
 from earmark.library.jobs import Stamp
 from earmark.library.remote import is_remote
 from earmark.library.store import Store
-from earmark.library.tag_file import TagFile
 
 TextField = Literal["title", "artist", "album", "genre", "path"]
 TEXT_FIELDS: tuple[TextField, ...] = ("artist", "title", "album", "genre", "path")
@@ -54,6 +53,8 @@ def read_description(path: str) -> Description:
     Raises:
         SourceError: the file's format has no tags, or they cannot be read.
     """
+    from earmark.library.tag_file import TagFile  # Its import takes a fifth of a whole search, which needs none.
+
     with file_errors(path):
         tags = TagFile(Path(path))
         title, artist, album, genre, date = (

@@ -14,6 +14,7 @@ from earmark.errors import LibraryError
 from earmark.file_errors import file_errors
 from earmark.library.adding import Added, Adding, Progress
 from earmark.library.analysis import unpack_over_time
+from earmark.library.collection import Collection
 from earmark.library.course import course
 from earmark.library.database import Database
 from earmark.library.descriptions import Descriptions
@@ -34,7 +35,6 @@ from earmark.library.recording import Failure, Track
 from earmark.library.remote import absolute_path, is_remote
 from earmark.library.removal import remove_tracks
 from earmark.library.scan import walk
-from earmark.library.search import Collection
 from earmark.library.searching import Found, Searching, SearchResult, Sort
 from earmark.library.similarity import EVERYTHING, Choice, nearest
 from earmark.library.space import keep_hidden_layer
@@ -279,15 +279,13 @@ class Library:
         return self._searching()(text, n, offset=offset, sort=sort, strict=strict, threshold=threshold)
 
     def similar(self, source: int | str | os.PathLike[str], n: int = 10, *, choice: Choice = EVERYTHING) -> list[Found]:
-        """Return the tracks most similar to a track of the library (by number or path) or to any file.
-
-        The most similar come first.
+        """Return the tracks most similar to a track of the library (by number or path) or to any file, best first.
 
         choice: what to compare: the classifier's hidden layer, or the vectors if the model has none; or scales and
         levels of the vectors, such as `Choice(alike="sound")` for the lowest levels, or "style" for the highest.
 
-        Raises LibraryError if the track is unknown, or if a new file must be analysed and there is no tagger. Raises
-        DecodeError if the file cannot be decoded.
+        Raises LibraryError if the track is unknown, or if a new file must be analysed without a tagger; DecodeError if
+        it cannot be decoded.
         """
         vectors, card = self._vectors()
         own, embedding = self._number_and_vector(source)

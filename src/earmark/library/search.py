@@ -6,36 +6,24 @@ them, by the evidence that each is wanted.
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from earmark.errors import LibraryError
 from earmark.file_name import folded
+from earmark.library.collection import Booleans, Collection, Floats
 from earmark.library.database import Database
-from earmark.library.descriptions import TEXT_FIELDS, Descriptions, SortField, TextField
+from earmark.library.descriptions import TEXT_FIELDS, TextField
 from earmark.library.free_words import NEGATIONS, FreeSearch, Term
-from earmark.library.heads import BETWEEN, Heads
 from earmark.library.query import And, HasPath, HasTag, HasWords, Like, Not, OfYears, Or, Query
 from earmark.library.remote import absolute_path, paths_within
-from earmark.library.similarity import EVERYTHING, chance_similarity, nearest
-from earmark.library.vectors import Vectors
-from earmark.library.word_vectors import TagVectors, tag_vectors
-from earmark.tagging.bundle.card import Card
 
-Booleans = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float32]
 Evidence = npt.NDArray[np.float64]
 
-LIKE_TRACKS = 500
-"""How many of the tracks that are most similar to one count as similar to it."""
 LIKE_EVIDENCE = 15.0
 """The evidence of a similarity of 1. Choice: a deviation of similarities, 0.18 on Emotify, weighs 2.7 in log odds."""
-UNCALIBRATED_THRESHOLD = 0.5
-LEAST_THRESHOLD = 0.1
 SMALLEST_CHANCE = 1e-6
 FIELD_WEIGHTS: Mapping[TextField, float] = {"artist": 1.0, "title": 0.9, "album": 0.8, "genre": 0.8, "path": 0.6}
 """How much words in a field tell. Choice: names tell most; a path repeats them and has words of other meaning."""
@@ -46,117 +34,6 @@ MANY_TRACKS = 20_000
 """From so many tracks on, a word that nearly all have is not looked for in each field, which would take long."""
 NEAREST_AT_MOST = 2.0
 """The largest evidence, for or against, of the tags nearest to a word. Choice: tracks that have the word come first."""
-
-
-class Collection:
-    """The tracks that a search looks through: those of one model."""
-
-    def __init__(self, database: Database, vectors: Vectors, card: Card) -> None:
-        self.database, self.vectors, self.card = database, vectors, card
-        self.descriptions = Descriptions(database.store)
-        self.heads = Heads(database).all()
-        # Tags of the model come first, so that their plain names are theirs; those of further heads are qualified.
-        own = (replace(tag, synonyms=(*tag.synonyms, f"{card.name}{BETWEEN}{tag.label}")) for tag in card.tags)
-        self.tags = (*own, *(tag for head in self.heads for tag in head.tags()))
-        self.labels = tuple(tag.label for tag in self.tags)
-        self.ids = vectors.ids
-
-    @property
-    def size(self) -> int:
-        """The number of tracks."""
-        return len(self.ids)
-
-    def chances(self, place: int) -> Floats:
-        """Return the probability of a tag for every track: (tracks,); 0 without scores of its head."""
-        own = len(self.card.tags)
-        return np.asarray(self.vectors.probabilities[place] if place < own else self._of_heads[place - own])
-
-    def threshold(self, place: int) -> float:
-        """Return the probability from which a track counts as having a tag.
-
-        It is in the model's card (`best_f1_probability`). Choice: where it is not, it is that with the highest F1
-        that is expected of the library's own tracks if probabilities are right, but at least LEAST_THRESHOLD; one half
-        if the model is not calibrated.
-        """
-        calibrations = [(card.calibration or (None,) * len(card.tags)) for card in self.cards]
-        calibration = [entry for entries in calibrations for entry in entries][place]
-        if calibration is None:
-            return UNCALIBRATED_THRESHOLD
-        fitted = calibration.best_f1_probability
-        if fitted is not None:
-            return fitted
-        return best_f1_threshold(self.chances(place))
-
-    def present(self) -> Booleans:
-        """Return which tracks have a file that is not missing: (tracks,)."""
-        rows = self.database.store.rows("SELECT track_id FROM absent")
-        return ~self.has(np.array([number for (number,) in rows], np.int64))
-
-    def has(self, tracks: npt.NDArray[np.int64]) -> Booleans:
-        """Return which tracks are among some, given by their numbers: (tracks,)."""
-        found = np.zeros(self.size, np.bool_)
-        found[self.rows(tracks)] = True
-        return found
-
-    def rows(self, tracks: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Return the indices of tracks, without those of other models."""
-        if not self.size:
-            return np.zeros(0, np.int64)
-        rows = np.minimum(np.searchsorted(self.ids, tracks), self.size - 1)
-        return np.asarray(rows[self.ids[rows] == tracks], np.int64)
-
-    def similarity(self, like: Like) -> Floats:
-        """Return the similarity of every track to one, given by its number or path: (tracks,), NaN where it is low.
-
-        Raises LibraryError if there is no such track.
-        """
-        number = self._number(like)
-        found = nearest(self.database, self.vectors, self.database.embedding(number), LIKE_TRACKS, EVERYTHING)
-        similarity = np.full(self.size, np.nan, np.float32)
-        for other, value in found:
-            if other != number and value >= chance_similarity(self.size):
-                similarity[self.rows(np.array([other]))] = value
-        return similarity
-
-    def sort_keys(self, sort: Literal["duration", "path"] | SortField) -> Mapping[int, Any]:
-        """Return what tracks are sorted by, by their numbers, without tracks that lack it."""
-        store = self.database.store
-        if sort == "duration":
-            return dict(store.rows("SELECT id, duration_seconds FROM tracks"))
-        if sort == "path":
-            return dict(store.rows("SELECT track_id, min(folded) FROM paths WHERE NOT missing GROUP BY track_id"))
-        return self.descriptions.sort_keys(sort)
-
-    @property
-    def cards(self) -> tuple[Card, ...]:
-        """The cards of the model and of the further heads, in the order of the tags."""
-        return (self.card, *(head.card for head in self.heads))
-
-    @cached_property
-    def _of_heads(self) -> Floats:
-        """The probabilities of the tags of further heads: (tags, tracks)."""
-        heads = Heads(self.database)
-        parts = []
-        for head in self.heads:
-            numbers, chances = heads.probabilities(head)
-            there = np.isin(numbers, self.ids)
-            part = np.zeros((len(head.card.tags), self.size), np.float32)
-            part[:, self.rows(numbers[there])] = chances[:, there]
-            parts.append(part)
-        return np.concatenate(parts)
-
-    @cached_property
-    def tag_vectors(self) -> TagVectors:
-        """The meanings of the tags, for words that no tag has."""
-        return tag_vectors(self.tags)
-
-    def _number(self, like: Like) -> int:
-        known = self.database.known_path(absolute_path(like.track))
-        if known is not None:
-            return known.track_id
-        if like.number is not None and self.database.track(like.number) is not None:
-            return like.number
-        raise LibraryError(f"like:{like.track}: found no such track, expected the number or path of one here.")
 
 
 @dataclass(frozen=True)
@@ -266,18 +143,6 @@ def ranking(search: FreeSearch, collection: Collection) -> Ranking:
         if wanted:
             fits &= _named(wanted, collection)
     return Ranking(fits, evidence, understood, similarity)
-
-
-def best_f1_threshold(chances: Floats) -> float:
-    """Return the probability at which F1 is expected to be highest, if probabilities (tracks,) are right.
-
-    It is at least LEAST_THRESHOLD, so that a tag which no track has is not given to all.
-    """
-    if not len(chances):
-        return LEAST_THRESHOLD
-    falling = np.sort(chances.astype(np.float64))[::-1]
-    expected = 2 * np.cumsum(falling) / (np.arange(1, len(falling) + 1) + falling.sum())
-    return max(LEAST_THRESHOLD, float(falling[int(np.argmax(expected))]))
 
 
 def log_odds_of(chances: Floats) -> Evidence:

@@ -7,10 +7,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from earmark.library.collection import Collection, Floats
 from earmark.library.descriptions import NOTHING_SAID, TEXT_FIELDS, Description, TextField
 from earmark.library.free_words import FreeSearch, is_strict, read_words
 from earmark.library.query import Condition, HasTag, Like, parse, parts_of
-from earmark.library.search import Collection, Floats, Kind, Understood, fitting, ranking
+from earmark.library.search import Kind, Understood, fitting, ranking
 from earmark.library.tag_names import TagNames
 
 Sort = Literal["relevance", "artist", "title", "album", "genre", "year", "duration", "added", "path"]

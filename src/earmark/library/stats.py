@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from earmark.library.search import Collection
+from earmark.library.collection import Collection
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi import Path as InPath
 
 from earmark.errors import LibraryError, QueryError
+from earmark.library.collection import Collection
 from earmark.library.library import Library
 from earmark.library.query import Condition, HasPath, Like
-from earmark.library.search import Collection
 from earmark.library.searching import Found, Searching, Sort
 from earmark.library.similarity import Alike, Choice, nearest
 from earmark.library.vectors import Vectors, open_vectors
