@@ -82,6 +82,9 @@ def test_the_model_is_saved_as_the_command_saves_it(school: Served) -> None:
     answer = school.client.post("/v1/teaching/model", json=lesson(name="low-noise"))
     assert answer.status_code == 201, answer.text
     assert answer.json()["name"] == "low-noise"
+    assert answer.json()["searched"] is True
+    found = school.client.get("/v1/library/search", params={"q": "low AND low-noise:low>0.5", "limit": 1}).json()
+    assert [reason["text"] for reason in found["tracks"][0]["why"]] == ["low-noise:low"]
     problem(school.client.post("/v1/teaching/model", json=lesson(name="low-noise")), 409, "name-taken")
 
 
@@ -94,6 +97,11 @@ def test_the_saved_model_tags(school: Served, tmp_path_factory: pytest.TempPathF
     assert taught.labels == ("low",)
     songs = sorted(folder.parent.glob("*.flac"))
     assert taught.tag(songs[6]).probabilities[0] > 0.5 > taught.tag(songs[14]).probabilities[0]
+
+
+def test_a_model_that_no_search_can_name_is_saved_all_the_same(school: Served) -> None:
+    answer = school.client.post("/v1/teaching/model", json=lesson(name="artist"))
+    assert (answer.status_code, answer.json()["searched"]) == (201, False)
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "", ".", "..", "a b", "-x", "C:\\x"])

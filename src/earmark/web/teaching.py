@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import random
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -13,12 +14,12 @@ import numpy.typing as npt
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
-from earmark.errors import EarmarkError, TeachingError
+from earmark.errors import EarmarkError, LibraryError, TeachingError
 from earmark.tagging.bundle.bundle import Bundle, models, write_bundle
 from earmark.tagging.bundle.calibration import probabilities
 from earmark.tagging.tagger import Tagger
 from earmark.web import problems
-from earmark.web.library import OpenLibrary, library_of
+from earmark.web.library import OpenLibrary, ServedLibrary, library_of
 from earmark.web.library_schemas import FoundTrack
 from earmark.web.problem import Problem, ProblemError
 from earmark.web.schemas import JsonRequest
@@ -105,6 +106,7 @@ class SavedAnswer(BaseModel):
         description="How to use it, in the folder of the library, where it lies.",
         examples=["earmark tag --model driving song.mp3"],
     )
+    searched: bool = Field(description="Whether searches of the library know the word now.", examples=[True])
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +158,8 @@ class Lessons:
         try:
             words = [(wanted.word,) if there else () for there in has]
             examples = examples_of(tracks.vectors[rows], words, groups, names)
-            taught = teach(base, examples, Lesson(wanted.word, GROUP, LEAST_EXAMPLES, SEED), fit_calibration)
+            name = wanted.name if isinstance(wanted, SaveRequest) else wanted.word
+            taught = teach(base, examples, Lesson(name, GROUP, LEAST_EXAMPLES, SEED), fit_calibration)
         except TeachingError as error:
             raise ProblemError(cannot_teach(str(error))) from error
         return taught, tracks, has.count(False)
@@ -181,7 +184,7 @@ async def lesson(request: Request, server: AServer, wanted: LessonRequest) -> Le
 
 @router.post("/model", status_code=201, summary="Save a taught word as a model")
 async def save(request: Request, server: AServer, wanted: SaveRequest) -> SavedAnswer:
-    """Write the model as `earmark teach` does, into a folder beside the library."""
+    """Write the model as `earmark teach` does, into a folder beside the library, and add its head to the library."""
     library = library_of(request)
     lessons: Lessons = request.app.state.lessons
 
@@ -202,9 +205,24 @@ async def save(request: Request, server: AServer, wanted: SaveRequest) -> SavedA
         except (OSError, EarmarkError) as error:
             shutil.rmtree(folder, ignore_errors=True)
             raise not_saved(wanted.name, error) from error
-        return SavedAnswer(name=wanted.name, command=f"earmark tag --model {wanted.name} song.mp3")
+        return SavedAnswer(
+            name=wanted.name,
+            command=f"earmark tag --model {wanted.name} song.mp3",
+            searched=_add_head(library, taught.bundle, os.fspath(folder)),
+        )
 
     return await lessons.take_turn(saved)
+
+
+def _add_head(library: ServedLibrary, bundle: Bundle, source: str) -> bool:
+    """Classify all tracks with a taught model, for searches; return whether the library could store that."""
+    with library.opened() as opened:
+        try:
+            opened.library.heads.add(Tagger(bundle), source)
+        except LibraryError as error:
+            LOG.warning("Searches do not know the tags of %s: %s", source, error)
+            return False
+    return True
 
 
 def cannot_teach(detail: str) -> Problem:

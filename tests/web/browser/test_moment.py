@@ -111,11 +111,11 @@ def test_a_cell_is_explained_with_its_own_number(visitor: Visitor, songs: list[P
 def test_a_stretch_is_dragged_over(visitor: Visitor, songs: list[Path]) -> None:
     visitor.open(songs[0])
     drag(visitor, 0.25, 0.5)
+    visitor.eventually(visitor.playing)
     visitor.eventually(lambda: visitor.text(".why h2").endswith(", 0:05–0:10") or ", 0:0" in visitor.text(".why h2"))
     parts = where(visitor)[1]
     assert float(parts["t"]) == pytest.approx(5.0, abs=0.2)
     assert float(parts["end"]) == pytest.approx(10.0, abs=0.2)
-    visitor.eventually(visitor.playing)
     # It ends with the stretch.
     visitor.eventually(lambda: not visitor.playing())
     assert 9.7 <= visitor.position() <= 10.5

@@ -53,6 +53,8 @@ def test_a_word_is_taught_by_thumbs_and_saved(
     field.send_keys(name, "\n")
     collector.eventually(lambda: f"earmark tag --model {name}" in collector.text(".teach-quality"))
     assert list(tmp_path_factory.getbasetemp().glob(f"large*/{name}/card.json"))
+    collector.click(".teach-quality [role='status'] a")
+    collector.eventually(lambda: word in collector.text(".tracks .entry-tags li:first-child"))
 
 
 def test_a_typed_word_is_in_the_link(collector: Visitor) -> None:

@@ -118,8 +118,8 @@ export class Teach {
       () => {},
     );
     const root = element(
-      "section",
-      { class: "card", "aria-label": title, hidden: true },
+      "div", // its table is the landmark
+      { class: "card", hidden: true },
       element("div", { class: "card-head" }, element("h2", {}, title)),
       table.root,
     );
@@ -228,7 +228,11 @@ export class Teach {
     const save = async () => {
       try {
         const saved = await this._post("v1/teaching/model", { word, yes, no, name: name.value.trim() });
-        told.textContent = saved.told ?? `Saved beside the library. Use it there with: ${saved.command}`;
+        const query = new URLSearchParams({ q: /\s/.test(word) ? `"${word}"` : word });
+        told.replaceChildren(
+          saved.told ?? `Saved beside the library. Use it there with: ${saved.command}`,
+          saved.searched ? element("a", { href: `#/?${query}` }, ` Search the library for ${word}`) : "",
+        );
       } catch (error) {
         told.replaceChildren(problemCard(problemOf(error)));
       }
