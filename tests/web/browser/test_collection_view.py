@@ -69,6 +69,7 @@ def test_a_search_has_a_link_and_survives_a_reload(visitor: Visitor) -> None:
     visitor.come(path="/#/?q=drums%20first&sort=title")
     visitor.eventually(lambda: names(visitor) == ["First song", "Second song", "Third song"])
     assert visitor.wait_for("#search").get_attribute("value") == "drums first"
+    assert not visitor.wait_for(".lead", shown=False).is_displayed(), "the results are near the top"
     visitor.driver.refresh()
     visitor.eventually(lambda: names(visitor) == ["First song", "Second song", "Third song"])
 
