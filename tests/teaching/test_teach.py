@@ -102,7 +102,7 @@ def test_words_that_mean_nothing_are_seen_to_be_chance() -> None:
         assert report.quality is not None
         assert report.quality.low < 0.5
         assert report.promises == ()
-        assert report.advice.startswith("no better than chance")
+        assert report.advice.startswith("perhaps no better than chance")
 
 
 def test_words_with_too_few_examples_are_left_out_with_what_to_do() -> None:

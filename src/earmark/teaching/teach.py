@@ -185,7 +185,7 @@ def _report(
     count = int(has.sum())
     advice = ""
     if quality.low <= 0.5:
-        advice = "no better than chance on these tracks; label more of them, or the word is not in the sound"
+        advice = "perhaps no better than chance: label more tracks, or the word is not in the sound"
     elif count < ENOUGH_EXAMPLES:
         advice = f"label {ENOUGH_EXAMPLES - count} more tracks with it"
     elif quality.low < USEFUL_AUC:
