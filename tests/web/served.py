@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 from urllib.parse import urlsplit
 
 import httpx
@@ -17,6 +18,7 @@ import httpx
 from earmark.tagging.tagger import Tagger
 from earmark.web.app import make_app
 from earmark.web.http_server import HttpServer
+from earmark.web.job_queue import JobQueue
 from earmark.web.server import Server
 from earmark.web.settings import ServerSettings
 
@@ -81,10 +83,13 @@ class Served:
 
 
 @contextmanager
-def served(tagger: Tagger, library: Path | None = None, **settings: object) -> Iterator[Served]:
-    """Serve an application until the block ends."""
+def served(
+    tagger: Tagger, library: Path | None = None, *, jobs_come: bool = True, **settings: object
+) -> Iterator[Served]:
+    """Serve an application until the block ends; where no jobs come, no worker process is started for them."""
     chosen = ServerSettings(**settings)  # type: ignore[arg-type]
     app = make_app(chosen, tagger, library)
+    started = JobQueue.open if jobs_come else _start_none
     server = HttpServer(
         app,
         lambda: None,
@@ -100,8 +105,9 @@ def served(tagger: Tagger, library: Path | None = None, **settings: object) -> I
         await server.serve()
 
     thread = threading.Thread(target=asyncio.run, args=(run(),), daemon=True)
-    thread.start()
-    eventually(lambda: server.started or not thread.is_alive())
+    with mock.patch.object(JobQueue, "open", started):
+        thread.start()
+        eventually(lambda: server.started or not thread.is_alive())
     assert server.started, "the server did not start"
     host, port = server.servers[0].sockets[0].getsockname()[:2]
     url = f"http://{host}:{port}"
@@ -113,6 +119,10 @@ def served(tagger: Tagger, library: Path | None = None, **settings: object) -> I
         server.should_exit = True
         thread.join(PATIENCE_SECONDS)
         assert not thread.is_alive(), "the server did not end"
+
+
+async def _start_none(queue: JobQueue) -> None:
+    del queue
 
 
 def eventually(so: Callable[[], bool]) -> None:

@@ -69,7 +69,7 @@ def test_a_playlist_has_the_tracks_in_their_order_and_no_path(usual: Served, mus
 def test_the_addresses_in_a_playlist_have_the_scheme_that_a_trusted_proxy_tells(
     tagger: Tagger, library_file: Path, trusted: tuple[str, ...], scheme: str
 ) -> None:
-    with served(tagger, library_file, trusted_proxies=trusted, root_path="/music") as running:
+    with served(tagger, library_file, jobs_come=False, trusted_proxies=trusted, root_path="/music") as running:
         told = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example", "X-Forwarded-Prefix": "/evil"}
         answer = running.client.post("/v1/library/playlist", json={"numbers": [1]}, headers=told)
         host = running.url.removeprefix("http://")
@@ -87,5 +87,5 @@ def test_a_track_is_described(usual: Served, music: Path) -> None:
 
 @pytest.mark.parametrize("path", ["map", "map/tag?tag=x", "over-time?number=1", "tracks/1"])
 def test_without_a_library_there_is_none(tagger: Tagger, path: str) -> None:
-    with served(tagger) as running:
+    with served(tagger, jobs_come=False) as running:
         problem(running.client.get(f"/v1/library/{path}"), 404, "no-library")

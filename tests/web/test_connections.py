@@ -60,7 +60,7 @@ def kind_of(answer: bytes) -> str:
 )
 def test_half_open_headers_keep_nobody_out(tagger: Tagger, sent: bytes, limit: str) -> None:
     with (
-        served(tagger, trusted_proxies=(), **{limit: 10}) as running,
+        served(tagger, jobs_come=False, trusted_proxies=(), **{limit: 10}) as running,
         opened(running, 60, sent),
         running.connect() as last,
     ):
@@ -72,7 +72,7 @@ def test_half_open_headers_keep_nobody_out(tagger: Tagger, sent: bytes, limit: s
 @pytest.mark.parametrize("before", [b"", b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"])
 @pytest.mark.parametrize("sent", [b"G", PART, PART + b"host\r\nX-A: b\r\n"])
 def test_a_header_has_its_time(tagger: Tagger, before: bytes, sent: bytes) -> None:
-    with served(tagger, header_seconds=0.2) as running, running.connect() as connection:
+    with served(tagger, jobs_come=False, header_seconds=0.2) as running, running.connect() as connection:
         connection.sendall(before)
         while before and b"limits" not in connection.recv(65_536):
             continue
@@ -82,12 +82,12 @@ def test_a_header_has_its_time(tagger: Tagger, before: bytes, sent: bytes) -> No
 
 
 def test_a_connection_that_says_nothing_has_its_time_too(tagger: Tagger) -> None:
-    with served(tagger, header_seconds=0.2) as running, running.connect() as connection:
+    with served(tagger, jobs_come=False, header_seconds=0.2) as running, running.connect() as connection:
         assert answer_of(connection) == b""
 
 
 def test_a_header_that_comes_byte_by_byte_has_no_more_time(tagger: Tagger) -> None:
-    with served(tagger, header_seconds=0.5) as running, running.connect() as connection:
+    with served(tagger, jobs_come=False, header_seconds=0.5) as running, running.connect() as connection:
         connection.settimeout(0.05)
         answer = b""
         for byte in PART + b"a" * 10_000:
@@ -102,7 +102,7 @@ def test_a_header_that_comes_byte_by_byte_has_no_more_time(tagger: Tagger) -> No
 
 def test_a_request_that_has_begun_is_not_driven_out(tagger: Tagger, song: bytes) -> None:
     with (
-        served(tagger, max_connections=3) as running,
+        served(tagger, jobs_come=False, max_connections=3) as running,
         opened(running, 3, UPLOAD) as uploads,
     ):
         eventually(lambda: len(list(running.server.folder.rglob("sound"))) == 3)
@@ -118,7 +118,7 @@ def test_a_request_that_has_begun_is_not_driven_out(tagger: Tagger, song: bytes)
 @pytest.mark.parametrize("trusted", [(), ("127.0.0.1",)])
 def test_a_proxy_may_have_more_connections_than_a_client(tagger: Tagger, trusted: tuple[str, ...]) -> None:
     with (
-        served(tagger, max_connections_of_client=2, trusted_proxies=trusted) as running,
+        served(tagger, jobs_come=False, max_connections_of_client=2, trusted_proxies=trusted) as running,
         opened(running, 2, UPLOAD),
     ):
         eventually(lambda: len(list(running.server.folder.rglob("sound"))) == 2)

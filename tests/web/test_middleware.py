@@ -124,7 +124,7 @@ def test_it_works_below_a_path_whether_the_proxy_leaves_it_or_not(below: Served,
 
 
 def test_the_token_is_asked_for_below_a_path_too(tagger: Tagger) -> None:
-    with served(tagger, root_path="/music", token="secret") as running:
+    with served(tagger, jobs_come=False, root_path="/music", token="secret") as running:
         for address in ("/music/v1/models", "/v1/models", "/music/metrics"):
             problem(httpx.get(running.url + address, trust_env=False), 401, "no-token")
         for address in ("/music/health", "/music/", "/music/page/page.js"):

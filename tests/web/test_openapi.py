@@ -16,7 +16,7 @@ from web.served import PATIENCE_SECONDS, Served, served
 from earmark.tagging.tagger import Tagger
 
 TOKEN = "a token of tests"
-EXAMPLES = 25
+EXAMPLES, EXAMPLES_WITH_TOKEN = 25, 5
 """Requests that are made up for each address and method."""
 
 
@@ -88,7 +88,7 @@ def test_what_is_asked_wrongly_is_answered_as_described(usual: Served, method: s
 
 @pytest.mark.parametrize(("method", "path"), ADDRESSES)
 def test_with_a_token_too(guarded: Served, method: str, path: str) -> None:
-    ask(guarded, method, path, GenerationMode.POSITIVE)
+    ask(guarded, method, path, GenerationMode.POSITIVE, EXAMPLES_WITH_TOKEN)
 
 
 def described(running: Served) -> schemathesis.schemas.BaseSchema:
@@ -96,14 +96,14 @@ def described(running: Served) -> schemathesis.schemas.BaseSchema:
     return schemathesis.openapi.from_url(f"{running.url}/openapi.json", timeout=PATIENCE_SECONDS)
 
 
-def ask(running: Served, method: str, path: str, mode: GenerationMode) -> None:
+def ask(running: Served, method: str, path: str, mode: GenerationMode, examples: int = EXAMPLES) -> None:
     """Make up requests to an address, and check every answer."""
     operation = described(running)[path][method]
     token = running.server.settings.token
     headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     @settings(
-        max_examples=EXAMPLES,
+        max_examples=examples,
         derandomize=True,
         deadline=None,
         database=None,

@@ -32,7 +32,7 @@ def answer_of(connection: socket.socket) -> bytes:
 
 @pytest.mark.parametrize("sent", [b"", b"abc", b"x" * 300_000])
 def test_an_upload_that_stalls_is_given_up(tagger: Tagger, sent: bytes) -> None:
-    with served(tagger, idle_seconds=0.2) as running, stalled(running, sent) as connection:
+    with served(tagger, jobs_come=False, idle_seconds=0.2) as running, stalled(running, sent) as connection:
         answer = answer_of(connection)
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert b"urn:earmark:problem:too-slow" in answer
@@ -65,7 +65,7 @@ def test_more_uploads_than_there_may_be_drive_out_the_slowest(
 
 def test_uploads_that_are_not_slow_are_not_driven_out(tagger: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "LEAST_BYTES_A_SECOND", 1e-9)
-    with served(tagger, max_uploads=1) as running, stalled(running):
+    with served(tagger, jobs_come=False, max_uploads=1) as running, stalled(running):
         eventually(lambda: "earmark_uploads 1.0" in running.client.get("/metrics").text)
         answer = running.client.post("/v1/tag", content=b"x", headers={"Content-Type": "audio/wav"})
         problem(answer, 429, "full")
@@ -83,6 +83,7 @@ def test_an_upload_that_drips_has_an_end(bytes_a_second: int, seconds: float) ->
         async def stream():  # type: ignore[no-untyped-def]
             while True:
                 now[0] += 1.0
+                assert now[0] < 10 * seconds, "it never ends"
                 yield bytes(bytes_a_second)
 
         body = stream()

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def below(tagger: Tagger) -> Iterator[Served]:
     """A server below a path."""
-    with served(tagger, root_path="/earmark") as running:
+    with served(tagger, jobs_come=False, root_path="/earmark") as running:
         yield running
 
 
