@@ -1,4 +1,4 @@
-"""The page of the API, below a path, with nothing from another host."""
+"""The page of the API, and the page itself, below a path, with nothing from another host."""
 
 import re
 from collections.abc import Iterator
@@ -39,5 +39,19 @@ def test_the_explorer_shows_every_address_and_asks_no_other_host(chromium: Chrom
     visiting.eventually(
         lambda: "200" in chromium.execute_script(f"return {form}.querySelector('.response-message')?.textContent ?? ''")
     )
+    assert visiting.log() == []
+    chromium.get("about:blank")
+
+
+def test_the_page_itself_works_below_a_path(chromium: Chrome, below: Served) -> None:
+    visiting = Visitor(chromium, below.url)
+    visiting.start(path="/earmark/")
+    visiting.eventually(lambda: "earmark" in visiting.text("#about"))
+    asked = chromium.execute_script("return performance.getEntriesByType('resource').map((each) => each.name)")
+    assert f"{below.url}/earmark/page/page.js" in asked
+    assert [each for each in asked if not each.startswith(f"{below.url}/earmark/")] == []
+    visiting.click("footer a[href=docs]")
+    visiting.eventually(lambda: chromium.current_url.startswith(f"{below.url}/earmark/docs"))
+    visiting.eventually(lambda: visiting.all("openapi-explorer"))
     assert visiting.log() == []
     chromium.get("about:blank")
