@@ -16,7 +16,7 @@ from web.browser.songs import write_short
 from web.browser.visitor import Visitor
 
 from earmark.tagging.tagger import Tagger, load
-from earmark.web.static_site import VENDOR, write_site
+from earmark.web.static_site import SERVICE_WORKER, VENDOR, write_site
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -43,14 +43,19 @@ class FileServer:
         self._thread.start()
 
     def close(self) -> None:
+        """End; a second time changes nothing."""
+        if not self._thread.is_alive():
+            return
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
 
 @pytest.fixture(scope="module")
-def offline(chromium: Chrome, model: Tagger, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
-    """Somebody who was at the page once, and is there again without a network."""
+def visit(
+    chromium: Chrome, model: Tagger, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Visitor, FileServer]]:
+    """Somebody at the page for the second time, and its server."""
     if not (SITE / VENDOR).is_dir():
         pytest.skip("needs what `make site-assets` fetches with npm")
     folder = tmp_path_factory.mktemp("static")
@@ -60,17 +65,31 @@ def offline(chromium: Chrome, model: Tagger, tmp_path_factory: pytest.TempPathFa
     try:
         visiting.start()
         chromium.execute_async_script("navigator.serviceWorker.ready.then(arguments[arguments.length - 1])")
+        again(visiting)
+        yield visiting, server
+        chromium.execute_async_script(
+            "const end = arguments[arguments.length - 1];"
+            "navigator.serviceWorker.ready.then((worker) => worker.unregister()).then(end)"
+        )
+        chromium.get("about:blank")
     finally:
         server.close()
-    chromium.execute_cdp_cmd("Network.enable", {})
-    chromium.get(f"{visiting.url}/")
-    visiting.wait_for(".drop")
-    yield visiting
-    chromium.execute_async_script(
-        "const end = arguments[arguments.length - 1];"
-        "navigator.serviceWorker.ready.then((worker) => worker.unregister()).then(end)"
-    )
-    chromium.get("about:blank")
+
+
+@pytest.fixture(scope="module")
+def offline(visit: tuple[Visitor, FileServer]) -> Visitor:
+    """Somebody who was at the page once, and is there again without a network."""
+    visitor, server = visit
+    server.close()
+    again(visitor)
+    return visitor
+
+
+def again(visitor: Visitor) -> None:
+    """Load the page anew."""
+    visitor.driver.get("about:blank")
+    visitor.driver.get(f"{visitor.url}/")
+    visitor.wait_for(".drop")
 
 
 def allow_downloads(visitor: Visitor, folder: Path) -> None:
@@ -93,6 +112,30 @@ def saved_table(visitor: Visitor, folder: Path) -> str:
     allow_downloads(visitor, folder)
     visitor.click(".batch .actions .button")
     return downloaded(visitor, folder / "earmark tags.csv")
+
+
+def test_nothing_is_sent_while_somebody_listens_and_shares(visit: tuple[Visitor, FileServer], tmp_path: Path) -> None:
+    visitor, server = visit
+    elsewhere = FileServer(tmp_path)
+    asked = len(server.asked)
+    visitor.click(".listen")
+    visitor.wait_for(".live .tag-value")
+    visitor.click(".listen")
+    visitor.bring(write_short(tmp_path / "Short.wav", 12, 0))
+    visitor.wait_for(".result")
+    visitor.click_at(".heat", 0.5, 0.035)
+    visitor.wait_for(".has-stretch .verdict")
+    visitor.driver.execute_cdp_cmd("Browser.grantPermissions", {"permissions": ["clipboardSanitizedWrite"]})
+    [copy] = [button for button in visitor.all(".heat-foot button") if button.text == "Copy as picture"]
+    visitor.click_on(copy)
+    visitor.eventually(lambda: copy.text == "Copied")
+    script = "fetch(arguments[0]).then(() => 'sent', () => 'refused').then(arguments[1])"
+    assert visitor.driver.execute_async_script(script, elsewhere.url) == "refused"
+    elsewhere.close()
+    # The browser itself looks for a newer version of the site when it was loaded.
+    assert [path for path in server.asked[asked:] if not path.endswith(SERVICE_WORKER)] == []
+    assert elsewhere.asked == []
+    assert all("Content Security Policy" in message for message in visitor.log())
 
 
 def test_a_song_is_heard_without_a_network(offline: Visitor, model: Tagger, songs: list[Path], tmp_path: Path) -> None:
@@ -119,8 +162,7 @@ def test_a_word_is_taught_from_dropped_songs_and_saved_as_a_model(
     offline: Visitor, songs: list[Path], tmp_path: Path
 ) -> None:
     shorts = [write_short(tmp_path / f"Noise {number}.wav", 4, number) for number in range(3)]
-    offline.driver.get(f"{offline.url}/")
-    offline.wait_for(".drop")
+    again(offline)
     offline.bring(*songs, *shorts)
     offline.eventually(lambda: offline.texts(".batch .summary") == ["6 files are ready."])
     header, *rows = [line.split(",") for line in saved_table(offline, tmp_path).splitlines()]
@@ -136,8 +178,7 @@ def test_a_word_is_taught_from_dropped_songs_and_saved_as_a_model(
     offline.eventually(lambda: model_file.exists() and zipfile.is_zipfile(model_file))
     zipfile.ZipFile(model_file).extractall(tmp_path)
     assert load(tmp_path / "driving").labels == ("driving",)
-    offline.driver.get(f"{offline.url}/?again")
-    offline.wait_for(".drop")
+    again(offline)
     offline.bring(songs[0])
     offline.wait_for(".result")
     assert offline.all(".what [data-label='driving']")

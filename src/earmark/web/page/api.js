@@ -14,6 +14,8 @@ export class Api {
   constructor(askToken) {
     this._askToken = askToken;
     this._asking = null;
+    /** Whether an address of a track works for others too, and after a reload. */
+    this.hasLinks = true;
   }
 
   get token() {

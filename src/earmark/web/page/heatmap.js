@@ -4,6 +4,7 @@ import { THEME_CHANGED } from "./drawing.js";
 import { element } from "./element.js";
 import { momentsTable } from "./moments.js";
 import { heatGradient } from "./palette.js";
+import { copyPicture } from "./picture.js";
 import { ruler } from "./ruler.js";
 import { Taggram } from "./taggram.js";
 
@@ -24,6 +25,7 @@ export class Heatmap {
     this._taggram = new Taggram(track, wishes, view, (cell) => this._read(cell));
     this._words = element("div", { class: "moments-place" });
     this._scale = element("span", { class: "legend-scale" });
+    this._shown = [];
     this._colour = () => this._scale.style.setProperty("background", heatGradient());
     document.addEventListener(THEME_CHANGED, this._colour);
     this._colour();
@@ -38,6 +40,7 @@ export class Heatmap {
         { class: "heat-foot" },
         element("p", { class: "legend" }, element("span", {}, "0%"), this._scale, element("span", {}, "100%")),
         tags === null ? this._all() : null,
+        copyPicture(track, () => this._shown),
       ),
       element("details", { class: "in-words" }, element("summary", {}, "As a table"), this._words),
     );
@@ -54,6 +57,7 @@ export class Heatmap {
   }
 
   _rows(tags) {
+    this._shown = tags;
     this._taggram.rows(tags);
     this._words.replaceChildren(momentsTable(this._track, tags, this._wishes.hear));
   }

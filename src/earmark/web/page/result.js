@@ -168,7 +168,13 @@ export class Result {
         element("p", { class: "summary" }, ...pieces),
         ...notes(this._track),
       ),
-      element("div", { class: "actions" }, copyLink(), this._compare, downloads(this._track)),
+      element(
+        "div",
+        { class: "actions" },
+        this._page.api.hasLinks ? copyLink() : null,
+        this._compare,
+        downloads(this._track),
+      ),
     );
   }
 }

@@ -14,6 +14,8 @@ export class SiteApi {
   /** @param {string} version of earmark */
   constructor(version) {
     this._version = version;
+    /** Tracks live in this page alone. */
+    this.hasLinks = false;
     this._calls = new Calls(new Worker(new URL("worker.js", import.meta.url), { type: "module" }));
     /** @type {Map<string, SiteTrack>} */
     this._tracks = new Map();

@@ -15,7 +15,9 @@ self.addEventListener("activate", (event) => {
 
 self.addEventListener("fetch", (event) => {
   const url = new URL(event.request.url);
-  if (event.request.method === "GET" && url.origin === location.origin) event.respondWith(answer(event.request));
+  // The page promises to send nothing to anyone.
+  if (url.origin !== location.origin) event.respondWith(Response.error());
+  else if (event.request.method === "GET") event.respondWith(answer(event.request));
 });
 
 async function stored() {
