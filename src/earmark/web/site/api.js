@@ -41,15 +41,13 @@ export class SiteApi {
     return [this._microphone.button];
   }
 
-  /** Answer a request as the server would, or throw its Problem. */
-  async fetch(path, options = {}) {
+  /** Answer a request with a response or an object, or throw the Problem that the server would send. */
+  async _answer(path, options) {
     const url = new URL(path, location.href);
     const wanted = path.split("?")[0].replace(/^\//, "");
     for (const [pattern, answer] of this._routes) {
       const found = pattern.exec(wanted);
-      if (!found) continue;
-      const given = await answer(found.slice(1), { url, ...options });
-      return given instanceof Response ? given : Response.json(given);
+      if (found) return answer(found.slice(1), { url, ...options });
     }
     throw new Problem({
       title: "There is no such thing here",
@@ -59,8 +57,15 @@ export class SiteApi {
     });
   }
 
-  async json(path, options) {
-    return (await this.fetch(path, options)).json();
+  async fetch(path, options = {}) {
+    const given = await this._answer(path, options);
+    return given instanceof Response ? given : Response.json(given);
+  }
+
+  /** Answer a request with an object, which is not turned into text and back: that of an hour is large. */
+  async json(path, options = {}) {
+    const given = await this._answer(path, options);
+    return given instanceof Response ? given.json() : given;
   }
 
   async blob(path) {

@@ -10,6 +10,10 @@ import {
 
 const FIRST_SECONDS = 2;
 const BLOCK_SECONDS = 5;
+const WHOLE = { skipped: 0, samples: Number.POSITIVE_INFINITY };
+/** What every MP3 decoder is late by, in samples. */
+const DECODER_DELAY = 529;
+const HEADER_BYTES = 4096;
 
 /**
  * Return a file as a stream of mono blocks, or null if the browser has no codec for it that can stream.
@@ -23,21 +27,26 @@ export async function decoded(file) {
     if (!track || !(await track.canDecode())) return null;
     const seconds = await track.getDurationFromMetadata();
     const [sampleRate, codec] = [await track.getSampleRate(), await track.getCodec()];
-    return { sampleRate, seconds, decoder: `WebCodecs ${codec}`, blocks: blocks(track, sampleRate) };
+    const extent = codec === "mp3" ? await extentOfMp3(file, sampleRate) : WHOLE;
+    return { sampleRate, seconds, decoder: `WebCodecs ${codec}`, blocks: blocks(track, sampleRate, extent) };
   } catch (error) {
     if (error instanceof UnsupportedInputFormatError) return null;
     throw error;
   }
 }
 
-/** Yield mono blocks of a track; the first is short, so that there are tags soon. */
-async function* blocks(track, sampleRate) {
+/** Yield mono blocks of a track's extent; the first is short, so that there are tags soon. */
+async function* blocks(track, sampleRate, extent) {
   let block = new Float32Array(FIRST_SECONDS * sampleRate);
   let filled = 0;
+  let { skipped: toSkip, samples: left } = extent;
   for await (const sample of new AudioSampleSink(track).samples()) {
     // What an encoder has put before the sound lies before 0.
-    const skipped = Math.min(sample.numberOfFrames, Math.max(0, Math.round(-sample.timestamp * sampleRate)));
-    const mono = mixed(sample).subarray(skipped);
+    const before = Math.min(sample.numberOfFrames, Math.max(0, Math.round(-sample.timestamp * sampleRate)));
+    const skipped = Math.min(sample.numberOfFrames - before, toSkip);
+    toSkip -= skipped;
+    const mono = mixed(sample).subarray(before + skipped, before + skipped + left);
+    left -= mono.length;
     sample.close();
     for (let at = 0; at < mono.length; ) {
       const part = mono.subarray(at, at + block.length - filled);
@@ -63,4 +72,24 @@ function mixed(sample) {
     for (let at = 0; at < frames; at += 1) mono[at] += channel[at] / channels;
   }
   return mono;
+}
+
+/** Return the part of an MP3's samples that was encoded, as the header of its encoder tells it; browsers do not. */
+async function extentOfMp3(file, sampleRate) {
+  const start = new Uint8Array(await file.slice(0, 10).arrayBuffer());
+  const isTagged = String.fromCharCode(...start.subarray(0, 3)) === "ID3";
+  const first = isTagged ? 10 + start.subarray(6).reduce((size, byte) => size * 128 + byte, 0) : 0;
+  const bytes = await file.slice(first, first + HEADER_BYTES).arrayBuffer();
+  const text = String.fromCharCode(...new Uint8Array(bytes));
+  const at = text.search(/Xing|Info/);
+  // The number of frames, bytes, a table and a quality precede the encoder's own part.
+  const own = at + 120;
+  if (at < 0 || own + 24 > bytes.byteLength || !/^(LAME|Lav)/.test(text.slice(own))) return WHOLE;
+  const view = new DataView(bytes);
+  if (view.getUint32(at + 4) !== 15) return WHOLE;
+  const delays = view.getUint32(own + 20) & 0xffffff;
+  const [delay, padding] = [delays >> 12, delays & 0xfff];
+  const samplesInFrame = sampleRate < 32_000 ? 576 : 1152;
+  const samples = view.getUint32(at + 8) * samplesInFrame - delay - padding;
+  return samples > 0 ? { skipped: delay + DECODER_DELAY, samples } : WHOLE;
 }
