@@ -49,10 +49,11 @@ site-assets: ## Fetch with npm what the static site has of others; the wheel inc
 lint-page:
 	@if ! command -v npm >/dev/null; then \
 	    echo "npm is missing (packages nodejs and npm): the page's JavaScript is not checked"; \
-	elif ! (cd tools/page && npm install --no-package-lock --no-audit --no-fund --silent); then \
-	    echo "npm could not install tools/page/package.json: the page's JavaScript is not checked"; \
+	elif ! (cd tools/page && npm install --no-package-lock --no-audit --no-fund --silent) || \
+	    ! $(MAKE) --silent site-assets; then \
+	    echo "npm could not install tools/page/package.json or js/package.json: the page's JavaScript is not checked"; \
 	else \
-	    (cd tools/page && npm run --silent check) && $(MAKE) --silent site-assets && cd js && npm run --silent check; \
+	    (cd tools/page && npm run --silent check) && (cd js && npm run --silent check); \
 	fi
 
 explorer: ## Fetch the viewer of the server's page /docs again, in the version that tools/explorer/package.json names
