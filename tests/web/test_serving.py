@@ -202,6 +202,20 @@ def test_who_opens_it_to_others_is_told_what_that_means(model: Path, tmp_path: P
         assert httpx.get(f"{command.url}health", trust_env=False).status_code == 200
 
 
+def test_a_server_that_cannot_start_says_why_without_a_traceback(model: Path) -> None:
+    script = (
+        "import sys; from earmark.web.job_queue import JobQueue; from earmark.web.problem import ProblemError;"
+        "from earmark.web.problems import no_worker; from earmark.__main__ import main\n"
+        "async def fail(queue): raise ProblemError(no_worker('no memory'))\n"
+        "JobQueue.open = fail; sys.argv[1:] = ['serve', '--port', '0', '--model', sys.argv[1]]; main()"
+    )
+    command = [sys.executable, "-c", script, str(model)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
+    assert done.returncode != 0
+    assert "no memory" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_port_that_is_taken_is_told(model: Path, tmp_path: Path) -> None:
     with serving(model, tmp_path) as command:
         port = command.url.rstrip("/").rpartition(":")[2]

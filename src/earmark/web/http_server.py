@@ -11,6 +11,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.config import LOGGING_CONFIG
 
 from earmark.errors import EarmarkError
@@ -49,7 +50,7 @@ class HttpServer(uvicorn.Server):
             "backlog": BACKLOG,
             "timeout_keep_alive": KEEP_ALIVE_SECONDS,
         }
-        config = uvicorn.Config(app, **{**own, **options})  # type: ignore[arg-type]
+        config = uvicorn.Config(_BriefStartup(app), **{**own, **options})  # type: ignore[arg-type]
         super().__init__(config)
         self._app, self._announce = app, announce
 
@@ -82,6 +83,21 @@ class HttpServer(uvicorn.Server):
         last = asyncio.get_running_loop().time() + FLUSH_SECONDS
         while self.server_state.connections and not self.force_exit and asyncio.get_running_loop().time() < last:
             await asyncio.sleep(0.02)
+
+
+class _BriefStartup:
+    """Reports a failed start by the last line of its traceback, which says what was found (ASGI)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_last_line(message: Message) -> None:
+            if message["type"] == "lifespan.startup.failed":
+                message = {**message, "message": message["message"].strip().rpartition("\n")[2]}
+            await send(message)
+
+        await self._app(scope, receive, send_last_line if scope["type"] == "lifespan" else send)
 
 
 def serve(app: FastAPI, host: str, port: int, announce: Callable[[str], None]) -> bool:
