@@ -43,15 +43,15 @@ def write_site(folder: Path, bundle: Bundle) -> int:
     """
     web = importlib.resources.files("earmark.web")
     site = web.joinpath("site")
+    if folder.exists() and not (folder / SERVICE_WORKER).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise SiteError(
+            str(folder), "found something else of that name, expected none or an earlier site. Name another."
+        )
     if not site.joinpath(VENDOR, "onnxruntime").is_dir():
         raise SiteError(
             str(folder),
             "found no onnxruntime-web and no mediabunny in this installation, expected both. Fetch them with "
             "`make site-assets` in the repository (it needs npm), or install a wheel that has them.",
-        )
-    if folder.exists() and not (folder / SERVICE_WORKER).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise SiteError(
-            str(folder), "found something else of that name, expected none or an earlier site. Name another."
         )
     try:
         if folder.exists():
