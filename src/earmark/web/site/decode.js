@@ -1,12 +1,6 @@
 // Decoding a file in a worker, as a stream: mediabunny finds its packets, and the browser's codecs decode them.
 
-import {
-  ALL_FORMATS,
-  AudioSampleSink,
-  BlobSource,
-  Input,
-  UnsupportedInputFormatError,
-} from "../mediabunny/mediabunny.js";
+import { ALL_FORMATS, AudioSampleSink, BlobSource, Input } from "../mediabunny/mediabunny.js";
 
 const FIRST_SECONDS = 2;
 const BLOCK_SECONDS = 5;
@@ -28,36 +22,54 @@ export async function decoded(file) {
     const seconds = await track.getDurationFromMetadata();
     const [sampleRate, codec] = [await track.getSampleRate(), await track.getCodec()];
     const extent = codec === "mp3" ? await extentOfMp3(file, sampleRate) : WHOLE;
-    return { sampleRate, seconds, decoder: `WebCodecs ${codec}`, blocks: blocks(track, sampleRate, extent) };
-  } catch (error) {
-    if (error instanceof UnsupportedInputFormatError) return null;
-    throw error;
+    const ending = { truncated: false };
+    const stream = blocks(track, sampleRate, extent, ending);
+    const first = await stream.next();
+    return { sampleRate, seconds, decoder: `WebCodecs ${codec}`, ending, blocks: continued(first, stream) };
+  } catch {
+    // What mediabunny cannot read WebAudio may read; if not, the page tells WebAudio's reason.
+    return null;
   }
 }
 
+/** Yield the first block of a stream, which was taken to see whether it can be decoded, and all others. */
+async function* continued({ value, done }, stream) {
+  if (done) return;
+  yield value;
+  yield* stream;
+}
+
 /** Yield mono blocks of a track's extent; the first is short, so that there are tags soon. */
-async function* blocks(track, sampleRate, extent) {
+async function* blocks(track, sampleRate, extent, ending) {
   let block = new Float32Array(FIRST_SECONDS * sampleRate);
   let filled = 0;
   let { skipped: toSkip, samples: left } = extent;
-  for await (const sample of new AudioSampleSink(track).samples()) {
-    // What an encoder has put before the sound lies before 0.
-    const before = Math.min(sample.numberOfFrames, Math.max(0, Math.round(-sample.timestamp * sampleRate)));
-    const skipped = Math.min(sample.numberOfFrames - before, toSkip);
-    toSkip -= skipped;
-    const mono = mixed(sample).subarray(before + skipped, before + skipped + left);
-    left -= mono.length;
-    sample.close();
-    for (let at = 0; at < mono.length; ) {
-      const part = mono.subarray(at, at + block.length - filled);
-      block.set(part, filled);
-      filled += part.length;
-      at += part.length;
-      if (filled < block.length) continue;
-      yield block;
-      block = new Float32Array(BLOCK_SECONDS * sampleRate);
-      filled = 0;
+  let given = false;
+  try {
+    for await (const sample of new AudioSampleSink(track).samples()) {
+      // What an encoder has put before the sound lies before 0.
+      const before = Math.min(sample.numberOfFrames, Math.max(0, Math.round(-sample.timestamp * sampleRate)));
+      const skipped = Math.min(sample.numberOfFrames - before, toSkip);
+      toSkip -= skipped;
+      const mono = mixed(sample).subarray(before + skipped, before + skipped + left);
+      left -= mono.length;
+      sample.close();
+      for (let at = 0; at < mono.length; ) {
+        const part = mono.subarray(at, at + block.length - filled);
+        block.set(part, filled);
+        filled += part.length;
+        at += part.length;
+        if (filled < block.length) continue;
+        given = true;
+        yield block;
+        block = new Float32Array(BLOCK_SECONDS * sampleRate);
+        filled = 0;
+      }
     }
+  } catch (error) {
+    if (!given && !filled) throw error;
+    // The rest of an incomplete file cannot be decoded; the page says so.
+    ending.truncated = true;
   }
   if (filled) yield block.subarray(0, filled);
 }

@@ -86,6 +86,7 @@ class SiteWorker {
     this._features.set(track, prediction.features);
     this._vectors.set(track, prediction.vector);
     const record = prediction.toRecord(file.name, version, sound.decoder);
+    record.truncated = sound.ending?.truncated ?? false;
     const heard = {
       name: file.name,
       prediction: { ...record, tags: prediction.tags, embedding: [...prediction.vector] },
