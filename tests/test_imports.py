@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -317,6 +318,13 @@ def test_imports_have_no_cycle() -> None:
         for module, text in TEXTS.items()
     }
     assert set(TopologicalSorter(graph).static_order()) == FILES.keys()
+
+
+def test_files_of_tests_have_names_of_their_own() -> None:
+    # pytest imports those of folders that are no packages by their plain names.
+    plain = [path for path in (ROOT / "tests").rglob("test_*.py") if not (path.parent / "__init__.py").exists()]
+    counted = Counter(path.name for path in plain)
+    assert {name: count for name, count in counted.items() if count > 1} == {}
 
 
 def test_no_file_is_long() -> None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 EXACT_TRACKS = 100_000
 """The largest library in which every track is compared. In larger ones an index finds the candidates, unless only some
 levels or scales are compared."""
+ONE_THREAD_TRACKS = 2_000
+"""The number of new tracks from which on several threads add them to the index."""
 CANDIDATES_AT_LEAST = 64
 CANDIDATES_A_RESULT = 4
 
@@ -188,7 +190,9 @@ def _current_index(library: Path, vectors: Vectors, space: Space) -> "Index | No
         if index is None:
             new, index = vectors.ids, Index(ndim=space.axes.columns, metric="ip", dtype="i8")
         rows = np.searchsorted(vectors.ids, new)
-        index.add(new.astype(np.uint64), np.ascontiguousarray(space.vectors[rows]))
+        # Threads that add a few tracks at the same time hardly see each other's, and the graph gets gaps.
+        threads = 1 if len(new) < ONE_THREAD_TRACKS else 0
+        index.add(new.astype(np.uint64), np.ascontiguousarray(space.vectors[rows]), threads=threads)
         described.unlink(missing_ok=True)
         with atomic_file(path) as part:
             _save(index, part)

@@ -29,7 +29,7 @@ CHANGES = {
     '<meta charset="utf-8">': (
         f'<meta charset="utf-8">\n    <meta http-equiv="Content-Security-Policy" content="{POLICY}">'
     ),
-    ' <a href="openapi.json">HTTP API</a>': "",
+    ' <a href="docs">HTTP API</a>': "",
     '<div class="top-actions">': '<div class="top-actions">\n        <a class="button" href="#/teach">Teach</a>',
 }
 """How the site's index.html differs from the server's."""
