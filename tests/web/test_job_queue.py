@@ -281,6 +281,38 @@ class Jobs:
         return asyncio.create_task(run())
 
 
+def test_batches_take_no_slots_and_processes_only_when_no_request_waits(
+    tagger: Tagger, job: SoundJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ask() -> None:
+        jobs = Jobs(tagger, monkeypatch, jobs=1, max_waiting=1)
+        order: list[str] = []
+
+        async def noted(name: str, work: Coroutine[Any, Any, None] | asyncio.Task[None]) -> None:
+            await work
+            order.append(name)
+
+        batches = [asyncio.create_task(noted("batch", jobs.queue.run_of_batch(job))) for _ in range(4)]
+        await asyncio.sleep(0)
+        requests = [asyncio.create_task(noted("request", jobs.start(job))) for _ in range(2)]
+        for _ in range(10):
+            await asyncio.sleep(0)
+        with pytest.raises(ProblemError) as caught:
+            jobs.queue.take_slot()
+        assert caught.value.headers["Retry-After"] == "15", "two requests, and the sound of a batch that is tagged"
+        batches.pop(1).cancel()
+        tasks = (*batches, *requests)
+        while not all(task.done() for task in tasks):
+            for end in jobs.ends:
+                if not end.done():
+                    end.set_result(1.0)
+            await asyncio.sleep(0)
+        assert order == ["batch", "request", "request", "batch", "batch"]
+        assert jobs.queue.seconds_for(0) == 1
+
+    asyncio.run(ask())
+
+
 def test_who_is_refused_is_told_how_long_the_queue_needs(
     tagger: Tagger, job: SoundJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,6 @@ from urllib.parse import SplitResult, urlsplit
 
 from earmark.web import problems
 from earmark.web.events import Event, EventFeed
-from earmark.web.job_queue import ignore_messages
 from earmark.web.problem import Problem, ProblemError
 from earmark.web.settings import ServerSettings
 from earmark.web.tracks import IDENTIFIER_BYTES
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from earmark.web.server import Server
 
 WEBHOOK_SECONDS = 10.0
-RETRY_SECONDS = 0.2
-"""How often a batch asks again for a slot of a full queue."""
 
 LOG = logging.getLogger("earmark.web")
 
@@ -94,6 +91,8 @@ class SoundBatches:
         """`clock`: in seconds."""
         self._settings, self._clock = settings, clock
         self._batches: dict[str, SoundBatch] = {}
+        self._turn = asyncio.Lock()
+        """Held by the batch that is tagged: the others wait, in the order in which they were created."""
 
     def add(self, server: "Server", files: list[BatchFile], folder: Path, webhook: SplitResult | None) -> SoundBatch:
         """Start a batch in place of the finished one that was asked for least lately, if too many are kept.
@@ -152,10 +151,10 @@ class SoundBatches:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run(self, server: "Server", batch: SoundBatch) -> None:
-        """Tag the sounds of a batch, as many at a time as the server has processes, and tell the webhook."""
+        """Tag the sounds of a batch in its turn, as many at a time as there are processes, and tell the webhook."""
         numbers = iter(range(len(batch.files)))
         try:
-            async with asyncio.TaskGroup() as group:
+            async with self._turn, asyncio.TaskGroup() as group:
                 for _ in range(self._settings.jobs):
                     group.create_task(self._tag(server, batch, numbers))
         except* ProblemError as errors:
@@ -178,17 +177,7 @@ class SoundBatches:
             file = batch.files[number]
             answer = batch.folder / f"{number}.json"
             try:
-                while True:
-                    try:
-                        slot = server.queue.take_slot()
-                        break
-                    except ProblemError as error:
-                        if error.problem.kind != "full":
-                            raise
-                    await asyncio.sleep(RETRY_SECONDS)  # requests that wait for their answer come first
-                with slot:
-                    job = server.job("tag", file.path, answer, file.name)
-                    await server.queue.run(job, ignore_messages)
+                await server.queue.run_of_batch(server.job("tag", file.path, answer, file.name))
                 batch.write(number, json.loads(await asyncio.to_thread(answer.read_bytes)))
             except ProblemError as error:
                 if error.problem == problems.ENDING:

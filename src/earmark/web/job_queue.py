@@ -174,8 +174,11 @@ class JobQueue:
         self._processes = [JobProcess(setup) for _ in range(settings.jobs)]
         self._idle = deque(self._processes)
         self._waiting: deque[tuple[asyncio.Future[JobProcess], OnMessage]] = deque()
+        self._waiting_batches: deque[asyncio.Future[JobProcess]] = deque()
         self._running: dict[asyncio.Task[float], float] = {}
         """The running jobs, and when each was started."""
+        self._running_batches = 0
+        """How many of them are of batches, which hold no slots."""
         self._taken = 0
         self._ending = False
         self._mean_seconds = FIRST_ESTIMATE_SECONDS
@@ -199,10 +202,11 @@ class JobQueue:
         `hurried`: whether to wait no longer. All jobs that are ended fail with the problem ENDING.
         """
         self._ending = True
-        for free, _ in self._waiting:
+        for free in (*(free for free, _ in self._waiting), *self._waiting_batches):
             if not free.done():
                 free.set_exception(_ending())
         self._waiting.clear()
+        self._waiting_batches.clear()
         self._report_waiting()
         last = self._clock() + grace_seconds
         while self._running and self._clock() < last and not hurried():
@@ -231,8 +235,12 @@ class JobQueue:
         """Return how long the jobs that run and wait will take, from the mean duration of jobs; at least 1 second."""
         now = self._clock()
         running = sum(self._seconds_left(now - started) for started in self._running.values())
-        waiting = (self._taken - len(self._running)) * self._mean_seconds
+        waiting = (self._taken - (len(self._running) - self._running_batches)) * self._mean_seconds
         return max(1, math.ceil((running + waiting) / self._settings.jobs))
+
+    def seconds_for(self, sounds: int) -> int:
+        """Return how long so many jobs will take, from the mean duration of jobs; at least 1 second."""
+        return max(1, math.ceil(sounds * self._mean_seconds / self._settings.jobs))
 
     def _seconds_left(self, seconds: float) -> float:
         """Estimate how long a job will still run that has run for some seconds.
@@ -243,12 +251,24 @@ class JobQueue:
         return max(0.0, min(left, self._settings.time_limit_seconds - seconds))
 
     async def run(self, job: SoundJob, on_message: OnMessage) -> None:
-        """Wait for a free process and do a job; afterwards the result is in the job's file.
+        """Wait for a free process and do a job, for which a slot is held; afterwards the result is in the job's file.
 
         `on_message` gets the job's place in the queue and its progress. Cancelling this removes the job from the queue,
         or kills the process that does it. Raises ProblemError if the job fails.
         """
-        process = await self._free_process(on_message)
+        await self._do(job, await self._free_process(on_message), on_message)
+
+    async def run_of_batch(self, job: SoundJob) -> None:
+        """Do a job of a batch as `run` does, without a slot, once a process is free for which no request waits."""
+        process = await self._process_for_batch()
+        self._running_batches += 1
+        try:
+            await self._do(job, process, ignore_messages)
+        finally:
+            self._running_batches -= 1
+
+    async def _do(self, job: SoundJob, process: JobProcess, on_message: OnMessage) -> None:
+        """Do a job with a process, and give the process back."""
         self._metrics.running.inc()
         started, starts = self._clock(), process.starts
         work = asyncio.create_task(process.work(job, on_message))
@@ -295,12 +315,32 @@ class JobQueue:
                 self._report_waiting()
             raise
 
+    async def _process_for_batch(self) -> JobProcess:
+        if self._ending:
+            raise _ending()
+        if self._idle:
+            return self._idle.popleft()
+        free: asyncio.Future[JobProcess] = asyncio.get_running_loop().create_future()
+        self._waiting_batches.append(free)
+        try:
+            return await free
+        except asyncio.CancelledError:
+            if free.done() and not free.cancelled():
+                self._give_back(free.result())
+            raise
+
     def _give_back(self, process: JobProcess) -> None:
+        """Give a process to the request that has waited longest, or else to a batch, or else keep it."""
         while self._waiting:
             free, _ = self._waiting.popleft()
             if not free.done():  # A request that was cancelled stays in the queue until its task runs.
                 free.set_result(process)
                 self._report_waiting()
+                return
+        while self._waiting_batches:
+            free = self._waiting_batches.popleft()
+            if not free.done():
+                free.set_result(process)
                 return
         self._idle.append(process)
         self._report_waiting()

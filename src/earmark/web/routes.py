@@ -338,7 +338,6 @@ async def create_batch(
 ) -> StartedBatchAnswer:
     """Create a batch from the files of a form, or from tracks of the library. It is tagged later."""
     address = allowed_webhook(webhook, server.settings)
-    server.queue.check()
     server.batches.check()
     folder = server.tracks.new_folder()
     with ExitStack() as on_failure:
