@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+import types
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -13,6 +14,8 @@ from web.served import PATIENCE_SECONDS, Served, eventually, problem, served
 
 from earmark.library.library import Library
 from earmark.tagging.tagger import Tagger
+from earmark.web import problems
+from earmark.web.problem import ProblemError
 
 
 def finished(running: Served, **request: Any) -> list[dict[str, Any]]:
@@ -149,6 +152,41 @@ def test_a_batch_of_too_many_tracks_is_refused_before_any_is_looked_up(
     answer = usual.client.post("/v1/batches", json={"tracks": [1] * 100_000})
     problem(answer, 422, "wrong-parameters")
     assert "100000 sounds" in answer.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"tracks": ["a"] * 150_000},
+        {"paths": [1] * 150_000},
+        {"tracks": [1] * 150_000},
+        dict.fromkeys(map(str, range(60_000)), 1),
+        {"x" * 900_000: 1},
+        dict.fromkeys(map(str, range(40)), 1),
+    ],
+    ids=["numbers", "paths", "count", "fields", "name", "some"],
+)
+@pytest.mark.parametrize("address", ["/v1/batches", "/v1/library/playlist", "/v1/teaching"])
+def test_a_body_with_very_many_mistakes_has_a_short_answer(usual: Served, address: str, body: dict[str, Any]) -> None:
+    other = {"tracks": "numbers", "paths": "yes"} if address != "/v1/batches" else {}
+    answer = usual.client.post(address, json={other.get(name, name): value for name, value in body.items()})
+    assert 1 <= len(problem(answer, 422, "wrong-parameters")["errors"]) <= 10  # type: ignore[arg-type]
+    assert len(answer.content) < 10_000
+
+
+def test_a_body_of_json_is_parsed_outside_the_event_loop(usual: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[str] = []
+
+    def noted(*_: object) -> None:
+        threads.append(threading.current_thread().name)
+        raise ProblemError(problems.UNKNOWN_BATCH)
+
+    monkeypatch.setattr("earmark.web.routes.BatchRequest.from_json", noted)
+    problem(usual.client.post("/v1/batches", json={"tracks": [1]}), 404, "unknown-batch")
+    monkeypatch.setattr("earmark.web.json_requests.json", types.SimpleNamespace(loads=noted))
+    usual.client.post("/v1/library/playlist", json={"numbers": [1]})
+    assert len(threads) == 2
+    assert all("asyncio_" in each or "ThreadPool" in each for each in threads), threads
 
 
 def test_a_refused_batch_removes_no_finished_one(tagger: Tagger, song: bytes) -> None:

@@ -24,6 +24,7 @@ from earmark.tagging.tagger import Tagger
 from earmark.web import live, problems, routes
 from earmark.web.collection import LibraryMap
 from earmark.web.collection import router as collection_router
+from earmark.web.json_requests import wrong_values
 from earmark.web.library import ServedLibrary
 from earmark.web.library import router as library_router
 from earmark.web.metrics import Metrics, MetricsMiddleware
@@ -170,10 +171,7 @@ def answer_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def answer_parameters(request: Request, error: RequestValidationError) -> Response:
         del request
-        wrong = [
-            {"where": ".".join(str(part) for part in each["loc"]), "what": str(each["msg"])} for each in error.errors()
-        ]
-        return _response(problems.wrong_parameters(wrong), {})
+        return _response(wrong_values(error.errors()), {})
 
     @app.exception_handler(ClientDisconnect)
     async def answer_nobody(request: Request, error: ClientDisconnect) -> Response:

@@ -7,17 +7,16 @@ from typing import Annotated
 import numpy as np
 import numpy.typing as npt
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, FailFast, Field
 
 from earmark.library.map import CollectionMap, map_of
 from earmark.tagging.bundle.card import find_tag
 from earmark.web import problems
+from earmark.web.json_requests import MOST_TRACKS, JsonRequest, JsonRoute
 from earmark.web.library import Number, OpenLibrary, ServedLibrary, library_of
 from earmark.web.library_schemas import FoundTrack
 from earmark.web.problem import Problem, ProblemError
-from earmark.web.schemas import JsonRequest
 from earmark.web.serialise import shortened
-from earmark.web.uploads import JsonRoute
 
 CURVES = 5
 """The tags of a track whose curves are sent."""
@@ -67,7 +66,9 @@ class CurvesAnswer(BaseModel):
 class PlaylistRequest(JsonRequest):
     """The tracks of a playlist, in order."""
 
-    numbers: list[Annotated[int, Field(ge=1, le=2**62)]] = Field(max_length=100_000, examples=[[7, 9]])
+    numbers: Annotated[list[Annotated[int, Field(ge=1, le=2**62)]], FailFast()] = Field(
+        max_length=MOST_TRACKS, examples=[[7, 9]]
+    )
 
 
 class LibraryMap:

@@ -19,6 +19,7 @@ from earmark.web.batches import BatchFile, allowed_webhook
 from earmark.web.events import event_response
 from earmark.web.job import Want
 from earmark.web.job_queue import ignore_messages
+from earmark.web.json_requests import BatchRequest
 from earmark.web.library import AlikeIn, Count, library_of, name_of
 from earmark.web.library_schemas import FoundAnswer
 from earmark.web.metrics import MEDIA_TYPE
@@ -30,7 +31,6 @@ from earmark.web.schemas import (
     SOUND_FILE,
     TRACK_EVENTS,
     BatchAnswer,
-    BatchRequest,
     EmbedAnswer,
     HealthAnswer,
     LimitsAnswer,
@@ -343,7 +343,7 @@ async def create_batch(
     with ExitStack() as on_failure:
         on_failure.callback(server.tracks.remove_folder, folder)
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
-            asked = BatchRequest.from_json(await server.uploads.receive_json(request))
+            asked = await asyncio.to_thread(BatchRequest.from_json, await server.uploads.receive_json(request))
             server.batches.refuse_count(len(asked.tracks) + len(asked.paths))
             sounds = await asyncio.to_thread(library_of(request).sounds, asked.tracks, asked.paths)
             files = [BatchFile(name_of(sound), sound, False) for sound in sounds]

@@ -2,16 +2,10 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from earmark.web import problems
-from earmark.web.problem import MEDIA_TYPE, ProblemError
-
-
-class JsonRequest(BaseModel):
-    """A request body of JSON. Unknown fields are refused by name."""
-
-    model_config = ConfigDict(extra="forbid")
+from earmark.web.json_requests import MOST_TRACKS
+from earmark.web.problem import MEDIA_TYPE
 
 
 class ProblemAnswer(BaseModel):
@@ -205,24 +199,6 @@ class StartedAnswer(BaseModel):
     audio: str = Field(examples=["/v1/tracks/Lb0w0bQd3WqfXlZ2m6mT4g/audio"])
 
 
-class BatchRequest(JsonRequest):
-    """Tracks of the library, by their numbers or by the paths of their files."""
-
-    tracks: list[int] = Field(default=[], examples=[[7, 12]])
-    paths: list[str] = Field(default=[], examples=[["/music/07 Gymnopédie.flac"]])
-
-    @classmethod
-    def from_json(cls, text: bytes) -> "BatchRequest":
-        """Read a request body; raise ProblemError (422) if it is none."""
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            wrong = [
-                {"where": ".".join(map(str, ("body", *each["loc"]))), "what": each["msg"]} for each in error.errors()
-            ]
-            raise ProblemError(problems.wrong_parameters(wrong)) from error
-
-
 class StartedBatchAnswer(BaseModel):
     """A batch that was created: its identifier, its size, and the addresses of its events and its results."""
 
@@ -373,8 +349,9 @@ def batch_body() -> dict[str, Any]:
     """Return the description of a request body that is a batch."""
     sounds = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
     form = {"type": "object", "required": ["file"], "properties": {"file": sounds}}
-    numbers = {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 2**62}}
-    paths = {"type": "array", "items": {"type": "string"}}
+    integer = {"type": "integer", "minimum": 1, "maximum": 2**62}
+    numbers = {"type": "array", "items": integer, "maxItems": MOST_TRACKS}
+    paths = {"type": "array", "items": {"type": "string"}, "maxItems": MOST_TRACKS}
     library = {
         "type": "object",
         "additionalProperties": False,

@@ -12,19 +12,18 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import numpy as np
 import numpy.typing as npt
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, FailFast, Field
 
 from earmark.errors import EarmarkError, LibraryError, TeachingError
 from earmark.tagging.bundle.bundle import Bundle, models, write_bundle
 from earmark.tagging.bundle.calibration import probabilities
 from earmark.tagging.tagger import Tagger
 from earmark.web import problems
+from earmark.web.json_requests import JsonRequest, JsonRoute
 from earmark.web.library import OpenLibrary, ServedLibrary, library_of
 from earmark.web.library_schemas import FoundTrack
 from earmark.web.problem import Problem, ProblemError
-from earmark.web.schemas import JsonRequest
 from earmark.web.server import AServer
-from earmark.web.uploads import JsonRoute
 
 if TYPE_CHECKING:
     from earmark.teaching.teach import Taught
@@ -58,8 +57,8 @@ class LessonRequest(JsonRequest):
     """A word, and the numbers of tracks that have it and that do not."""
 
     word: str = Field(min_length=1, max_length=60, pattern=r"^[^\s;](.*[^\s;])?$", examples=["driving"])
-    yes: list[Number] = Field(max_length=2_000, examples=[[1, 2, 3]])
-    no: list[Number] = Field(max_length=2_000, examples=[[4, 5, 6]])
+    yes: Annotated[list[Number], FailFast()] = Field(max_length=2_000, examples=[[1, 2, 3]])
+    no: Annotated[list[Number], FailFast()] = Field(max_length=2_000, examples=[[4, 5, 6]])
     count: int = Field(default=10, ge=1, le=100, description="How many tracks to return.", examples=[10])
 
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastapi import Request, Response
-from fastapi.routing import APIRoute
+from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from earmark.web import problems
@@ -214,35 +213,6 @@ class Uploads:
         finally:
             self._incoming.discard(incoming)
             self._metrics.uploads.set(len(self._incoming))
-
-
-class JsonRoute(APIRoute):
-    """A route that receives its body of JSON under the limits of uploads, and not as a whole whatever its size."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler of a request."""
-        handle = super().get_route_handler()
-
-        async def handle_received(request: Request) -> Response:
-            if self.body_field is None:
-                return await handle(request)
-            content = await request.app.state.server.uploads.receive_json(request)
-            return await handle(ReceivedRequest(request, content))
-
-        return handle_received
-
-
-class ReceivedRequest(Request):
-    """A request whose body has been received."""
-
-    def __init__(self, request: Request, content: bytes) -> None:
-        """`content`: the body."""
-        super().__init__(request.scope, request.receive)
-        self._content = content
-
-    async def body(self) -> bytes:
-        """Return the body."""
-        return self._content
 
 
 def plain_name(name: str) -> str:
