@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earmark.web.form import FORM_BYTES, FormReader
+from earmark.web.form import _QUOTED, FORM_BYTES, FormReader
 from earmark.web.problem import ProblemError
 from earmark.web.uploads import LONGEST_NAME, plain_name
 
@@ -78,6 +78,23 @@ def test_a_plain_name_beside_another_counts(disposition: str) -> None:
     reader = FormReader(TYPE, "file")
     assert read(reader, form(part(b"1", disposition))) == [b"1"]
     assert reader.finish()[0].startswith("a") or "filename" not in disposition
+
+
+@pytest.mark.parametrize("quoted", [b'\\"' * 2_000, b'\\"' * 2_000 + b"\\", b"\\\n" * 9, b"a; filename*=b", b""])
+def test_a_quoted_string_without_an_end_is_looked_at_once(quoted: bytes) -> None:
+    assert _QUOTED.findall(b'"' + quoted) == [b'"' + quoted]
+    reader = FormReader(TYPE, "file")
+    reader.feed(
+        b'--edge\r\nContent-Disposition: form-data; name="file"; x="' + quoted.replace(b"\n", b"")[:3_000] + b"\r\n"
+    )
+
+
+@pytest.mark.parametrize("part_of_header", ["_header_name", "_header_value"])
+def test_a_header_of_a_part_has_a_limit_whatever_the_parser_takes(part_of_header: str) -> None:
+    take = getattr(FormReader(TYPE, "file"), part_of_header)
+    take(b"a" * 4_000, 0, 4_000)
+    with pytest.raises(ProblemError, match="header of more than 4096 bytes"):
+        take(b"a" * 4_000, 0, 97)
 
 
 @pytest.mark.parametrize(

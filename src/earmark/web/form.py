@@ -12,7 +12,9 @@ FORM_BYTES = 65_536
 """The bytes that a form may have besides its files, for each file."""
 LONGEST_FIELD = 100
 """How many bytes of a field's name an error shows."""
-_QUOTED = re.compile(rb'"(?:\\.|[^"\\])*"')
+LONGEST_HEADER_BYTES = 4_096
+_QUOTED = re.compile(rb'"(?:\\.|[^"\\])*+(?:"|\\?\Z)', re.DOTALL)
+"""A quoted string, also one without an end: otherwise each of its quotes would begin another search for the end."""
 _EXTENDED_NAME = re.compile(rb";\s*filename\*", re.IGNORECASE)
 
 
@@ -76,10 +78,10 @@ class FormReader:
         self._header = self._value = b""
 
     def _header_name(self, data: bytes, start: int, end: int) -> None:
-        self._header += data[start:end]
+        self._header = _longer(self._header, data[start:end])
 
     def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
+        self._value = _longer(self._value, data[start:end])
 
     def _header_end(self) -> None:
         if self._header.lower() == b"content-disposition" and not self._inside:
@@ -109,6 +111,13 @@ class FormReader:
 
     def _finish(self) -> None:
         self._ended = True
+
+
+def _longer(header: bytes, more: bytes) -> bytes:
+    """Return a part of a header with more of it; raise ProblemError (400) for more than LONGEST_HEADER_BYTES."""
+    if len(header) + len(more) > LONGEST_HEADER_BYTES:
+        raise ProblemError(problems.wrong_form(f"It has a header of more than {LONGEST_HEADER_BYTES} bytes."))
+    return header + more
 
 
 def _wrong(field: str, what: str) -> ProblemError:
