@@ -5,6 +5,7 @@ import ipaddress
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,7 +25,7 @@ from earmark.tagging.tagger import Tagger
 from earmark.web import live, problems, routes
 from earmark.web.collection import LibraryMap
 from earmark.web.collection import router as collection_router
-from earmark.web.json_requests import wrong_values
+from earmark.web.json_requests import MOST_MISTAKES, wrong_values
 from earmark.web.library import ServedLibrary
 from earmark.web.library import router as library_router
 from earmark.web.metrics import Metrics, MetricsMiddleware
@@ -65,6 +66,7 @@ SECURITY_HEADERS: Mapping[str, str] = {
 OPEN = ("/", "/docs", "/health", "/openapi.json")
 """Paths that need no token, besides the files of pages."""
 PAGES = ("/page/", "/docs/")
+LONGEST_TARGET_BYTES = 8_192
 API = "/v1/"
 
 
@@ -141,7 +143,7 @@ async def refuse_unknown_parameters(request: Request) -> None:
     described = addresses.get(request.scope["route"].path, {}).get(request.method.lower(), {})
     known = {each["name"]: each["schema"] for each in described.get("parameters", ()) if each["in"] == "query"}
     given = [name for name, _ in request.query_params.multi_items()]
-    wrong = [
+    mistakes = (
         {
             "where": f"query.{plain_name(name)}",
             "what": "Found it twice, expected it once"
@@ -150,7 +152,8 @@ async def refuse_unknown_parameters(request: Request) -> None:
         }
         for name in dict.fromkeys(given)
         if name not in known or (given.count(name) > 1 and known[name].get("type") != "array")
-    ]
+    )
+    wrong = list(islice(mistakes, MOST_MISTAKES))
     if wrong:
         raise ProblemError(problems.wrong_parameters(wrong))
 
@@ -227,6 +230,8 @@ class AccessMiddleware:
     def _refusal(self, scope: Scope) -> Problem | None:
         headers = Headers(scope=scope)
         path = _path_of(scope)
+        if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > LONGEST_TARGET_BYTES:
+            return problems.ADDRESS_TOO_LONG
         if not self._is_known(headers.get("host", "")):
             return problems.WRONG_HOST
         if (scope["method"] not in ("GET", "HEAD") or path.startswith(API)) and _is_foreign(headers):

@@ -26,10 +26,14 @@ LEAST_CHUNK_BYTES = 512
 
 
 class ChunkLimitedConnection(h11.Connection):
-    """Parses the requests of a connection, and refuses a body that comes in very many very small chunks."""
+    """Parses the requests of a connection.
+
+    It refuses a body that comes in very many very small chunks, and a large header also if it comes at once.
+    """
 
     def __init__(self, largest_header_bytes: int) -> None:
         super().__init__(h11.SERVER, largest_header_bytes)
+        self._largest_header_bytes = largest_header_bytes
         self._chunks = self._bytes = 0
 
     def next_event(self) -> Any:
@@ -37,6 +41,10 @@ class ChunkLimitedConnection(h11.Connection):
         event = super().next_event()
         if isinstance(event, h11.Request):
             self._chunks = self._bytes = 0
+            if len(event.target) + sum(len(name) + len(value) for name, value in event.headers) > (
+                self._largest_header_bytes
+            ):
+                raise h11.RemoteProtocolError("the header is too large")
         elif isinstance(event, h11.Data):
             self._chunks += event.chunk_start
             self._bytes += len(event.data)

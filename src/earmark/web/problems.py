@@ -10,9 +10,6 @@ SOON: Mapping[str, str] = {"Retry-After": str(SOON_SECONDS)}
 """The header of a failure that is over soon, as far as the server knows."""
 
 
-# Sounds and uploads.
-
-
 def too_large(max_megabytes: float, what: str = "file", option: str = "--max-megabytes") -> Problem:
     """Describe a file, or another body ("batch", "request"), that has more bytes than the server accepts."""
     more = f", or ask who runs the server to allow more ({option})" if option else ""
@@ -321,12 +318,11 @@ def write_failed(error: OSError) -> Problem:
 
 def wrong_parameters(wrong: list[dict[str, str]]) -> Problem:
     """Describe wrong parameters; each item says in `where` which one and in `what` what is wrong with it."""
-    mistakes = "; ".join(f"{each['where']}: {each['what']}" for each in wrong)
     return Problem(
         "wrong-parameters",
         422,
         "The request has wrong parameters",
-        f"{mistakes}.",
+        "; ".join(f"{each['where']}: {each['what']}" for each in wrong) + ".",
         "Correct the parameters that are named; /openapi.json says what each may be.",
         {"errors": wrong},
     )
@@ -339,12 +335,19 @@ HEADER_TOO_SLOW = Problem(
     "The header of the request was not complete in time.",
     "Try again with a better connection.",
 )
+ADDRESS_TOO_LONG = Problem(
+    "address-too-long",
+    414,
+    "The address is too long",
+    "The address of the request has more than 8 kB.",
+    "Send less in the query.",
+)
 WRONG_REQUEST = Problem(
     "wrong-request",
     400,
     "The request is not HTTP",
     "The bytes that arrived are no request of HTTP/1.1 that this server accepts.",
-    "Use a client that speaks HTTP/1.1, and chunks of at least 512 bytes for a long body.",
+    "Use a client that speaks HTTP/1.1, headers of at most 16 kB, and chunks of at least 512 bytes for a long body.",
 )
 NO_SUCH_ADDRESS = Problem(
     "no-such-address",
