@@ -123,6 +123,20 @@ def test_a_token_is_not_shown(name: str) -> None:
     assert "secret" not in line
 
 
+@pytest.mark.parametrize("text", ['"secret word"', '["secret word"]', '[["secret word"]]', "{a = 'secret word'}"])
+def test_a_token_is_in_no_help_and_no_error(home: Path, text: str) -> None:
+    (home / FILE_NAME).write_text(f"[serve]\ntoken = {text}\n", encoding="utf-8")
+    for arguments in (("serve", "--help"), ("config", "serve"), ("models",)):
+        done = run(*arguments)
+        assert "secret" not in done.output
+        assert "secret" not in str(done.exception)
+    (home / FILE_NAME).unlink()
+    for name in ("EARMARK_TOKEN", "EARMARK_SERVE_TOKEN"):
+        shown = run("serve", "--help", **{name: "secret word"}).output
+        assert "--token" in shown
+        assert "secret" not in shown
+
+
 def test_lists_and_switches() -> None:
     assert line_of("allow_host", EARMARK_SERVE_ALLOW_HOST="a.example, b.example").startswith(
         'allow_host = ["a.example", "b.example"]'

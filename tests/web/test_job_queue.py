@@ -85,6 +85,15 @@ def test_one_process_does_many_jobs(tagger: Tagger, job: SoundJob) -> None:
     assert told[0] == JobProgress(0.0, pytest.approx(12.0, abs=0.01), 0.0)
 
 
+@pytest.mark.parametrize("name", ["EARMARK_TOKEN", "EARMARK_SERVE_TOKEN", "earmark_serve_token"])
+def test_a_process_does_not_get_the_token(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "secret word")
+    monkeypatch.setenv("OTHER", "kept")
+    given = JobProcess(b"")._worker._environment
+    assert given["OTHER"] == "kept"
+    assert "secret word" not in given.values()
+
+
 def test_one_that_was_killed_between_two_jobs_costs_neither(tagger: Tagger, job: SoundJob) -> None:
     worker = process_of(tagger)
 

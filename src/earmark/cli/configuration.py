@@ -203,10 +203,13 @@ def _keys(
 def _checked(place: OptionPlace, value: Any, source: str, context: typer.Context) -> Any:
     """Return a value as its option takes it; raise ConfigurationError if its option does not accept it."""
     name = ".".join((*place.command, place.key))
+    is_secret = place.key in SECRETS
+    shown = "a value that is not shown here" if is_secret else repr(value)
     if bool(place.parsed.multiple) != isinstance(value, list):
         expected = "a list" if place.parsed.multiple else "a single value"
-        raise ConfigurationError(source, name, f"{value!r}; expected {expected}")
+        raise ConfigurationError(source, name, f"{shown}; expected {expected}")
     try:
         return place.parsed.process_value(context, value)
     except typer.BadParameter as error:
-        raise ConfigurationError(source, name, f"{value!r}; {error.message}") from error
+        reason = "expected one that the option accepts" if is_secret else error.message
+        raise ConfigurationError(source, name, f"{shown}; {reason}") from error

@@ -64,7 +64,11 @@ def serve(
     root_path: Annotated[str, typer.Option(help="Path below which a proxy shows the server, such as /earmark.")] = "",
     token: Annotated[
         str,
-        typer.Option(envvar="EARMARK_TOKEN", help="Token that every request must carry (Authorization: Bearer TOKEN)."),
+        typer.Option(
+            envvar="EARMARK_TOKEN",
+            help="Token that every request must carry (Authorization: Bearer TOKEN).",
+            show_default=False,  # the default is what the environment or the file says, which is a secret
+        ),
     ] = "",
     allow_host: Annotated[
         list[str] | None,

@@ -31,7 +31,8 @@ POLL_SECONDS = 0.02
 FACTORY = "earmark.web.job_worker:work_of"
 LARGEST_MESSAGE_BYTES = 1 << 16
 """The result itself is a file, so a worker process that sends a longer message has been taken over."""
-TOKEN_VARIABLE = "EARMARK_TOKEN"
+OWN_VARIABLES = "EARMARK_"
+"""The beginning of the names of variables that set options, among them the token."""
 
 LOG = logging.getLogger("earmark.web")
 
@@ -367,6 +368,6 @@ def _ending() -> ProblemError:
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment of worker processes: the server's without its token, and one thread for each process."""
-    kept = {name: value for name, value in os.environ.items() if name != TOKEN_VARIABLE}
+    """Return the environment of worker processes: the server's without its options, and one thread for each process."""
+    kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(OWN_VARIABLES)}
     return {**kept, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
