@@ -86,7 +86,8 @@ def proxied(request: pytest.FixtureRequest, below: Served, tmp_path: Path) -> It
         whole = tmp_path / "nginx.conf"
         whole.write_text(
             f"daemon off; pid {tmp_path}/pid; error_log stderr; events {{}}\n"
-            f"http {{ access_log off; {folders} server {{ listen 127.0.0.1:{port}; include {snippet}; }} }}\n",
+            f"http {{ access_log off; {folders} limit_conn_zone $binary_remote_addr zone=earmark:1m;\n"
+            f"server {{ listen 127.0.0.1:{port}; include {snippet}; }} }}\n",
             encoding="utf-8",
         )
         command = [program("nginx"), "-c", str(whole), "-e", "stderr"]

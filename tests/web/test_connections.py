@@ -115,6 +115,21 @@ def test_a_request_that_has_begun_is_not_driven_out(tagger: Tagger, song: bytes)
         eventually(lambda: running.client.get("/health").status_code == 200)
 
 
+@pytest.mark.parametrize("limit", ["max_connections", "max_connections_of_client"])
+def test_the_rest_of_a_refused_body_keeps_nobody_out(tagger: Tagger, limit: str) -> None:
+    refused = b"POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\nab"
+    with (
+        served(tagger, jobs_come=False, trusted_proxies=(), **{limit: 4}) as running,
+        opened(running, 4, refused) as held,
+    ):
+        for each in held:
+            assert each.recv(20).startswith(b"HTTP/1.1 404 ")
+            each.sendall(b"c")  # what comes on changes nothing
+        with running.connect() as late:
+            late.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            assert answer_of(late).startswith(b"HTTP/1.1 200 ")
+
+
 @pytest.mark.parametrize("trusted", [(), ("127.0.0.1",)])
 def test_a_proxy_may_have_more_connections_than_a_client(tagger: Tagger, trusted: tuple[str, ...]) -> None:
     with (

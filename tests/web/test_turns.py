@@ -88,6 +88,34 @@ def test_the_rest_of_a_refused_body_is_read_while_it_comes(
     assert [message.get("more_body") for message in sent] == [None, True, False]
 
 
+def test_few_refused_bodies_are_read_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, "MOST_LINGERING", 2)
+    sent: list[Message] = []
+
+    async def never() -> Message:
+        return await asyncio.Event().wait()  # type: ignore[return-value]
+
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 429, "headers": []})
+        await send({"type": "http.response.body", "body": b"full"})
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def ask() -> None:
+        linger = LingerMiddleware(refuse)
+        scope = {"type": "http", "headers": [(b"content-length", b"30")]}
+        tasks = [asyncio.create_task(linger(scope, never, send)) for _ in range(3)]
+        while not any(task.done() for task in tasks):
+            await asyncio.sleep(0)
+        assert [task.done() for task in tasks] == [False, False, True]
+        for task in tasks:
+            task.cancel()
+
+    asyncio.run(ask())
+    assert [message.get("more_body") for message in sent if "body" in message] == [True, True, None]
+
+
 ADDRESSES = ["/health", "/v1/models", "/metrics", "/v1/library", "/v1/library/search", "/v1/tracks/any", "/v1/live"]
 
 

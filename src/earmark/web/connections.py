@@ -11,6 +11,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from earmark.web import problems
+from earmark.web.middleware import LINGERS
 from earmark.web.problem import MEDIA_TYPE, Problem
 from earmark.web.settings import ServerSettings
 
@@ -56,8 +57,8 @@ class ChunkLimitedConnection(h11.Connection):
 class Connections:
     """The open connections of a server. If there are too many, the one that has waited longest is closed.
 
-    Only connections that wait for the header of a request are closed: a request that has begun is never given up for
-    another. If every connection has a request, the new connection is refused.
+    Only connections are closed that wait for the header of a request, or send the rest of a body that was refused: a
+    request that has begun is never given up for another. If every connection has a request, the new one is refused.
     """
 
     def __init__(self, settings: ServerSettings) -> None:
@@ -96,7 +97,7 @@ class Connections:
             self._clients += Counter()  # drops the counts that are zero
 
     def wait(self, connection: "LimitedProtocol", *, waits: bool) -> None:
-        """Note whether a connection waits for the header of a request."""
+        """Note whether a connection waits for the header of a request, or sends the rest of a refused body."""
         if not waits:
             self._waiting.pop(connection, None)
         elif connection in self._open and connection not in self._waiting:
@@ -109,7 +110,9 @@ class LimitedProtocol(H11Protocol):
     def __init__(self, connections: Connections, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.conn = ChunkLimitedConnection(self.config.h11_max_incomplete_event_size or 16_384)
+        self.app_state = {**self.app_state, LINGERS: self._linger}
         self._connections = connections
+        self._lingers = False
         self._header_timer: asyncio.TimerHandle | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
         self._heard = False
@@ -142,10 +145,16 @@ class LimitedProtocol(H11Protocol):
         elif self._header_timer is not None:
             self._header_timer.cancel()
             self._header_timer = None
-        self._connections.wait(self, waits=self._waits)
+        self._connections.wait(self, waits=self._waits or self._lingers)
+
+    def _linger(self) -> None:
+        """Note that the client has its response, and that the rest of its body is read only for that."""
+        self._lingers = True
+        self._connections.wait(self, waits=True)
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
+        self._lingers = False
         super().on_response_complete()
         self._connections.wait(self, waits=self._waits)
 

@@ -28,6 +28,10 @@ BEGUN_TOGETHER = 16
 """How many requests begin in one round of the event loop."""
 LINGER_SECONDS, LINGER_IDLE_SECONDS = 30.0, 5.0
 """How long the rest of a refused body is read, in all and without a byte, so that the client can read the reason."""
+MOST_LINGERING = 64
+"""How many such bodies are read at a time; the connections of further ones are closed at once."""
+LINGERS = "earmark.lingers"
+"""The key in the state of a request (ASGI) of what is called when only the rest of its body is read."""
 LINGER_PAUSE_SECONDS = 0.002
 """The pause between two pieces of such a body, for each of them that is read: requests that are served come first."""
 
@@ -129,8 +133,9 @@ class LingerMiddleware:
             if message["type"] == "http.response.start":
                 gives_up = Headers(raw=message["headers"]).get("connection", "").lower() == "close"
                 failed = message["status"] >= HTTPStatus.BAD_REQUEST and not gives_up
-            elif failed and not ended and not message.get("more_body", False):
+            elif failed and not ended and not message.get("more_body", False) and self._lingering < MOST_LINGERING:
                 await send({**message, "more_body": True})
+                scope.get("state", {}).get(LINGERS, _nothing)()
                 last = time.monotonic() + LINGER_SECONDS
                 self._lingering += 1
                 try:
@@ -146,6 +151,10 @@ class LingerMiddleware:
             await send(message)
 
         await self._app(scope, receive_and_note, send_and_linger)
+
+
+def _nothing() -> None:
+    """Do nothing, for servers that have no limit of connections."""
 
 
 class CompressionMiddleware:
