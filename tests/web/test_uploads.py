@@ -1,7 +1,9 @@
 """Uploads that stall, drip, or are made to be slow to read harm nobody but themselves."""
 
+import asyncio
 import socket
 import threading
+from collections.abc import AsyncIterator
 
 import pytest
 from web.served import Served, eventually, problem, served
@@ -90,12 +92,30 @@ def test_an_upload_that_drips_has_an_end(bytes_a_second: int, seconds: float) ->
         while True:
             await incoming.next(body)
 
-    import asyncio
-
     with pytest.raises(ProblemError) as caught:
         asyncio.run(drip())
     assert caught.value.problem.status == 408
     assert now[0] <= seconds + 2
+
+
+@pytest.mark.parametrize("pieces", [1, 4, 100])
+def test_the_time_in_which_the_server_is_busy_is_not_the_client_s(pieces: int) -> None:
+    now = [0.0]
+
+    async def take() -> None:
+        incoming = Incoming(15.0, lambda: now[0])
+
+        async def stream() -> AsyncIterator[bytes]:
+            for _ in range(pieces):
+                yield bytes(4_000)
+
+        body = stream()
+        while await incoming.next(body):
+            now[0] += 60.0  # it is written
+        assert incoming.size_bytes == pieces * 4_000
+        assert incoming.bytes_a_second == float("inf")
+
+    asyncio.run(take())
 
 
 def test_forms_are_read_outside_the_event_loop(usual: Served, song: bytes, monkeypatch: pytest.MonkeyPatch) -> None:

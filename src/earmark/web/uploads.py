@@ -44,11 +44,16 @@ class Upload:
 
 
 class Incoming:
-    """An upload that is arriving: how much has come, and until when more has to come."""
+    """An upload that is arriving: how much has come, and for how long the server has waited for it.
 
-    def __init__(self, idle_seconds: float, clock: Callable[[], float]) -> None:
-        self._idle_seconds, self._clock = idle_seconds, clock
-        self._started = self._last = clock()
+    The time in which the server itself is busy with what has come does not count.
+    """
+
+    def __init__(self, idle_seconds: float, clock: Callable[[], float], expected_bytes: int | None = None) -> None:
+        """`expected_bytes`: how much the request announces; None if it does not say."""
+        self._idle_seconds, self._clock, self._expected_bytes = idle_seconds, clock, expected_bytes
+        self._waited_seconds = 0.0
+        self._waits_since: float | None = None
         self._problem: Problem | None = None
         self._timeout: asyncio.Timeout | None = None
         self.size_bytes = 0
@@ -56,8 +61,21 @@ class Incoming:
     @property
     def bytes_a_second(self) -> float:
         """The mean rate up to now; infinite for an upload that has just begun."""
-        seconds = self._clock() - self._started
+        seconds = self._seconds
         return self.size_bytes / seconds if seconds >= FIRST_SECONDS else float("inf")
+
+    @property
+    def seconds_left(self) -> float:
+        """How long the rest will take at the mean rate; one of unknown length is expected to take as long again."""
+        seconds = self._seconds
+        rate = max(LEAST_BYTES_A_SECOND, self.size_bytes / seconds if seconds else 0.0)
+        expected_bytes = 2 * self.size_bytes if self._expected_bytes is None else self._expected_bytes
+        return max(0, expected_bytes - self.size_bytes) / rate
+
+    @property
+    def _seconds(self) -> float:
+        """How long the server has waited for bytes."""
+        return self._waited_seconds + (0.0 if self._waits_since is None else self._clock() - self._waits_since)
 
     def give_up(self, problem: Problem) -> None:
         """End the upload with a problem as soon as it waits for more bytes."""
@@ -67,20 +85,20 @@ class Incoming:
 
     async def next(self, stream: AsyncIterator[bytes]) -> bytes:
         """Return the next bytes of the body; none at its end. Raises ProblemError if it is too slow or is given up."""
-        at_rate = self._started + self._idle_seconds + self.size_bytes / LEAST_BYTES_A_SECOND
-        left = min(at_rate, self._last + self._idle_seconds) - self._clock()
+        left = self._idle_seconds + min(0.0, self.size_bytes / LEAST_BYTES_A_SECOND - self._waited_seconds)
         if left <= 0:
             self._problem = self._problem or problems.TOO_SLOW
         if self._problem is None:
+            self._waits_since = self._clock()
             try:
                 async with asyncio.timeout(left) as self._timeout:
                     content = await anext(stream, b"")
-                self._last = self._clock()
                 self.size_bytes += len(content)
                 return content
             except TimeoutError:
                 self._problem = self._problem or problems.TOO_SLOW
             finally:
+                self._waited_seconds, self._waits_since = self._seconds, None
                 self._timeout = None
         soon = problems.SOON if self._problem == problems.ENDING else {}
         raise ProblemError(self._problem, {**CLOSE, **soon})
