@@ -95,7 +95,10 @@ def test_a_batch_is_removed_with_its_sounds(tagger: Tagger, song: bytes) -> None
     with served(tagger, kept_batches=1) as running:
         files = [("file", (f"{number}.flac", song)) for number in range(8)]
         started = running.client.post("/v1/batches", files=files).json()
-        problem(running.client.post("/v1/batches", files=files[:1]), 429, "full")
+        running.server.queue._mean_seconds = 40.0
+        refused = running.client.post("/v1/batches", files=files[:1])
+        problem(refused, 429, "full")
+        assert int(refused.headers["Retry-After"]) > 40, "several sounds are left"
         assert running.client.delete(f"/v1/batches/{started['id']}").status_code == 204
         problem(running.client.get(started["results"]), 404, "unknown-batch")
         eventually(lambda: [path.name for path in running.server.folder.iterdir()] == ["lock"])

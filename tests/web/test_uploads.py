@@ -11,7 +11,9 @@ from web.served import Served, eventually, problem, served
 from earmark.tagging.tagger import Tagger
 from earmark.web import uploads
 from earmark.web.form import FormReader
+from earmark.web.metrics import Metrics
 from earmark.web.problem import ProblemError
+from earmark.web.settings import ServerSettings
 from earmark.web.uploads import Incoming
 
 HEADER = b"POST /v1/tag HTTP/1.1\r\nHost: localhost\r\nContent-Type: audio/wav\r\nContent-Length: 1000000\r\n\r\n"
@@ -116,6 +118,34 @@ def test_the_time_in_which_the_server_is_busy_is_not_the_client_s(pieces: int) -
         assert incoming.bytes_a_second == float("inf")
 
     asyncio.run(take())
+
+
+@pytest.mark.parametrize(
+    ("expected_bytes", "size_bytes", "seconds", "left"),
+    [(1_000_000, 500_000, 10, 10), (1_000_000, 500_000, 5, 5), (None, 500_000, 10, 10), (1_000_000, 0, 0, 50)],
+)
+def test_how_long_an_upload_will_take(expected_bytes: int | None, size_bytes: int, seconds: float, left: float) -> None:
+    now = [0.0]
+
+    async def stream() -> AsyncIterator[bytes]:
+        now[0] += seconds
+        yield bytes(size_bytes)
+
+    incoming = Incoming(15.0, lambda: now[0], expected_bytes)
+    asyncio.run(incoming.next(stream()))
+    assert incoming.seconds_left == pytest.approx(left)
+
+
+def test_who_is_refused_is_told_when_the_first_upload_will_be_done(
+    tagger: Tagger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Incoming, "bytes_a_second", 50_000.0)
+    monkeypatch.setattr(Incoming, "seconds_left", property(lambda self: self._expected_bytes / 50_000))
+    uploads_of = uploads.Uploads(ServerSettings(max_uploads=2), Metrics())
+    with uploads_of._take(2_000_000), uploads_of._take(1_010_000), pytest.raises(ProblemError) as caught:
+        uploads_of.check()
+    assert caught.value.headers == {"Retry-After": "21"}
+    assert caught.value.problem.more["retry_after_seconds"] == 21
 
 
 def test_forms_are_read_outside_the_event_loop(usual: Served, song: bytes, monkeypatch: pytest.MonkeyPatch) -> None:

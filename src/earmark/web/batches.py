@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from earmark.web import problems
 from earmark.web.events import Event, EventFeed
+from earmark.web.job_queue import JobQueue
 from earmark.web.problem import Problem, ProblemError
 from earmark.web.settings import ServerSettings
 from earmark.web.tracks import IDENTIFIER_BYTES
@@ -99,7 +100,7 @@ class SoundBatches:
 
         Raises ProblemError (429) if all of them run.
         """
-        self.check()
+        self.check(server.queue)
         while len(self._batches) >= self._settings.kept_batches:
             self.remove(min(self._finished(), key=lambda each: each.used))
         batch = SoundBatch(files, folder, webhook, self._clock())
@@ -107,10 +108,14 @@ class SoundBatches:
         batch.task = asyncio.create_task(self._run(server, batch))
         return batch
 
-    def check(self) -> None:
-        """Raise ProblemError (429) if there are too many batches and none of them is finished."""
+    def check(self, queue: JobQueue) -> None:
+        """Raise ProblemError (429) if there are too many batches and none of them is finished.
+
+        The response says when the oldest one will be, by the mean duration of the queue's jobs.
+        """
         if len(self._batches) >= self._settings.kept_batches and not self._finished():
-            raise ProblemError(problems.full(problems.SOON_SECONDS), problems.SOON)
+            oldest = next(iter(self._batches.values()))
+            raise ProblemError(problems.full(queue.seconds_for(len(oldest.files) - oldest.done)))
 
     def refuse_count(self, sounds: int) -> None:
         """Raise ProblemError (422) if a batch would have no sounds, or too many."""

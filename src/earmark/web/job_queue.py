@@ -221,9 +221,8 @@ class JobQueue:
         if self._ending:
             raise _ending()
         if self._taken >= self._settings.slots:
-            seconds = self.seconds_until_free()
             self._metrics.refused.inc()
-            raise ProblemError(problems.full(seconds), {"Retry-After": str(seconds)})
+            raise ProblemError(problems.full(self.seconds_until_free()))
 
     def take_slot(self) -> Slot:
         """Take a slot; raise ProblemError as `check` does."""

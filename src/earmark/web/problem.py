@@ -34,9 +34,10 @@ class Problem:
 
 
 class ProblemError(Exception):
-    """Ends a request with a problem."""
+    """Ends a request with a problem. The response has Retry-After if the problem says when to try again."""
 
     def __init__(self, problem: Problem, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(problem.detail)
         self.problem = problem
-        self.headers = dict(headers or {})
+        seconds = problem.more.get("retry_after_seconds")
+        self.headers = {**({} if seconds is None else {"Retry-After": str(seconds)}), **(headers or {})}

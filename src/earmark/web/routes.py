@@ -338,7 +338,7 @@ async def create_batch(
 ) -> StartedBatchAnswer:
     """Create a batch from the files of a form, or from tracks of the library. It is tagged later."""
     address = allowed_webhook(webhook, server.settings)
-    server.batches.check()
+    server.batches.check(server.queue)
     folder = server.tracks.new_folder()
     with ExitStack() as on_failure:
         on_failure.callback(server.tracks.remove_folder, folder)

@@ -127,7 +127,7 @@ class Lessons:
     async def take_turn(self, work: Callable[[], Answer]) -> Answer:
         """Return what a lesson returns, after those before it; raise ProblemError (429) if too many wait."""
         if self._waiting >= MOST_WAITING:
-            raise ProblemError(problems.full(problems.SOON_SECONDS), problems.SOON)
+            raise ProblemError(problems.full(problems.SOON_SECONDS))
         self._waiting += 1
         try:
             async with self._turn:

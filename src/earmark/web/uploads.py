@@ -1,6 +1,7 @@
 """Uploads: writing the sounds of a request to files while they arrive, within the limits of the server."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +31,6 @@ LONGEST_NAME = 200
 FIELD = "file"
 """The field of a form that holds the sound."""
 RAW_TYPES = ("application/octet-stream", "application/ogg", "application/mp4")
-RETRY_SECONDS = 2
 CLOSE = {"Connection": "close"}
 
 
@@ -170,7 +170,7 @@ class Uploads:
 
     async def receive_json(self, request: Request) -> bytes:
         """Return a body of JSON; raise ProblemError if it is too large (413) or too slow (408)."""
-        with self._take() as incoming:
+        with self._take(_declared_bytes(request)) as incoming:
             limit = problems.too_large(JSON_BYTES / 1_000_000, "request", "")
             return b"".join([content async for content in _steps(request, incoming, JSON_BYTES, limit)])
 
@@ -181,8 +181,8 @@ class Uploads:
 
         limit: the problem of a body of more than `most_bytes`.
         """
-        declared = request.headers.get("content-length", "")
-        if declared.isascii() and declared.isdecimal() and int(declared) > most_bytes:
+        declared_bytes = _declared_bytes(request)
+        if declared_bytes is not None and declared_bytes > most_bytes:
             raise ProblemError(limit)
         sizes = [0] * len(paths)
 
@@ -195,7 +195,7 @@ class Uploads:
                     file.write(found)
 
         loop = asyncio.get_running_loop()
-        with self._take() as incoming:
+        with self._take(declared_bytes) as incoming:
             async for content in _steps(request, incoming, most_bytes, limit):
                 await loop.run_in_executor(self._threads, write, content)
         names = [""] if form is None else form.finish()
@@ -204,7 +204,8 @@ class Uploads:
     def check(self) -> Incoming | None:
         """Return the slow upload that another one would replace; None if there is room.
 
-        Raises ProblemError if there are too many uploads and none is slow (429), or the server is ending (503).
+        Raises ProblemError if there are too many uploads and none is slow (429, which says when the first will be done
+        at its rate), or the server is ending (503).
         """
         if self._ending:
             raise ProblemError(problems.ENDING, problems.SOON)
@@ -213,17 +214,17 @@ class Uploads:
         slowest = min(self._incoming, key=lambda each: each.bytes_a_second)
         if slowest.bytes_a_second >= LEAST_BYTES_A_SECOND:
             self._metrics.refused.inc()
-            raise ProblemError(problems.full(RETRY_SECONDS), {"Retry-After": str(RETRY_SECONDS)})
+            raise ProblemError(problems.full(max(1, math.ceil(min(each.seconds_left for each in self._incoming)))))
         return slowest
 
     @contextmanager
-    def _take(self) -> Iterator[Incoming]:
+    def _take(self, expected_bytes: int | None) -> Iterator[Incoming]:
         """Count an upload while it arrives, in place of a slow one if there are too many; raise as `check` does."""
         slowest = self.check()
         if slowest is not None:
             self._incoming.discard(slowest)
             slowest.give_up(problems.TOO_SLOW)
-        incoming = Incoming(self._settings.idle_seconds, self._clock)
+        incoming = Incoming(self._settings.idle_seconds, self._clock, expected_bytes)
         self._incoming.add(incoming)
         self._metrics.uploads.set(len(self._incoming))
         try:
@@ -263,6 +264,12 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, None]) -> 
 async def _disconnected(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         continue
+
+
+def _declared_bytes(request: Request) -> int | None:
+    """Return how many bytes the header of a request announces; None if it does not say."""
+    declared = request.headers.get("content-length", "")
+    return int(declared) if declared.isascii() and declared.isdecimal() else None
 
 
 def _content_type(request: Request) -> str:
