@@ -111,7 +111,7 @@ def served(
     assert server.started, "the server did not start"
     host, port = server.servers[0].sockets[0].getsockname()[:2]
     url = f"http://{host}:{port}"
-    headers = {"Authorization": f"Bearer {chosen.token}"} if chosen.token else {}
+    headers = {"Authorization": f"Bearer {chosen.token.strip()}"} if chosen.token else {}
     try:
         with httpx.Client(base_url=url, timeout=PATIENCE_SECONDS, headers=headers, trust_env=False) as client:
             yield Served(url, app.state.server, client, loops[0], server)

@@ -11,8 +11,10 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from web.served import PATIENCE_SECONDS, Served, eventually, served
 
+from earmark.errors import EarmarkError
 from earmark.tagging.tagger import Tagger
 from earmark.web import connections as limits
+from earmark.web.settings import ServerSettings
 
 PART = b"GET /health HTTP/1.1\r\nHost: local"
 UPLOAD = b"POST /v1/tag HTTP/1.1\r\nHost: localhost\r\nContent-Type: audio/wav\r\nContent-Length: 1000000\r\n\r\nabc"
@@ -130,7 +132,25 @@ def test_the_rest_of_a_refused_body_keeps_nobody_out(tagger: Tagger, limit: str)
             assert answer_of(late).startswith(b"HTTP/1.1 200 ")
 
 
-@pytest.mark.parametrize("trusted", [(), ("127.0.0.1",)])
+def test_an_address_of_ipv4_is_the_same_through_a_socket_of_ipv6() -> None:
+    addresses = {"::ffff:127.0.0.1": "127.0.0.1", "::1": "::1", "10.0.0.1": "10.0.0.1", "fe80::1%eth0": "fe80::1%eth0"}
+    assert {each: limits.plain_address(each) for each in addresses} == addresses
+
+
+@pytest.mark.parametrize("wrong", ["proxy.example", "10.0.0.1/8", "10.0.0", "127.0.0.1,10.0.0.1", "*", ""])
+def test_a_proxy_is_an_address_or_a_network(wrong: str) -> None:
+    with pytest.raises(EarmarkError, match="trusted_proxies"):
+        ServerSettings(trusted_proxies=("10.0.0.0/8", wrong))
+
+
+@pytest.mark.parametrize("wrong", ["tökén", "  ", "one\ntwo", "\u2026"])
+def test_a_token_that_no_header_can_hold_is_refused(wrong: str) -> None:
+    with pytest.raises(EarmarkError) as caught:
+        ServerSettings(token=wrong)
+    assert wrong not in str(caught.value)
+
+
+@pytest.mark.parametrize("trusted", [(), ("127.0.0.1",), ("127.0.0.0/8",)])
 def test_a_proxy_may_have_more_connections_than_a_client(tagger: Tagger, trusted: tuple[str, ...]) -> None:
     with (
         served(tagger, jobs_come=False, max_connections_of_client=2, trusted_proxies=trusted) as running,

@@ -13,7 +13,7 @@ TOKEN = "correct horse battery staple"
 @pytest.fixture(scope="module")
 def guarded(tagger: Tagger) -> Iterator[Served]:
     """A server with a token that is called music.example.com outside."""
-    with served(tagger, token=TOKEN, allowed_hosts=("Music.example.com",)) as running:
+    with served(tagger, token=f" {TOKEN}\n", allowed_hosts=("Music.example.com",)) as running:
         yield running
 
 

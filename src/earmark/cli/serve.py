@@ -54,8 +54,8 @@ def serve(
     trust_proxy: Annotated[
         list[str] | None,
         typer.Option(
-            help="Address of a proxy, which may open more connections than a client; repeat for more. This machine "
-            "always may."
+            help="Address or network of a proxy, which may open more connections than a client; repeat for more. This "
+            "machine always may."
         ),
     ] = None,
     grace_seconds: Annotated[

@@ -200,7 +200,7 @@ class AccessMiddleware:
 
     def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
         self._app = app
-        self._token = settings.token.encode()
+        self._token = settings.token.strip().encode()
         self._hosts = {"localhost", *(name.lower().rstrip(".") for name in settings.allowed_hosts)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,6 +1,7 @@
 """The connections of a server: how many there may be, and how long each may take for the header of a request."""
 
 import asyncio
+import ipaddress
 import json
 import sys
 from collections import Counter
@@ -65,7 +66,7 @@ class Connections:
         self.header_seconds = settings.header_seconds
         self._most = min(settings.max_connections, _open_files() - RESERVED_FILES)
         self._most_of_client = settings.max_connections_of_client
-        self._trusted = frozenset(("", *settings.trusted_proxies))
+        self._trusted = settings.trusted_networks
         self._clients: Counter[str] = Counter()
         self._waiting: dict[LimitedProtocol, None] = {}
         self._open: set[LimitedProtocol] = set()
@@ -76,7 +77,7 @@ class Connections:
     def add(self, connection: "LimitedProtocol") -> bool:
         """Add a connection that waits for a header; return False if it has to be refused."""
         address = connection.address
-        of_client = address not in self._trusted and self._clients[address] >= self._most_of_client
+        of_client = self._clients[address] >= self._most_of_client and not self._is_trusted(address)
         if of_client or len(self._open) >= self._most:
             oldest = next((each for each in self._waiting if not of_client or each.address == address), None)
             if oldest is None:
@@ -87,6 +88,10 @@ class Connections:
         self._clients[address] += 1
         self._waiting[connection] = None
         return True
+
+    def _is_trusted(self, address: str) -> bool:
+        """Return whether a network address is that of a proxy; a local socket has none and is this machine's."""
+        return not address or any(ipaddress.ip_address(address) in network for network in self._trusted)
 
     def remove(self, connection: "LimitedProtocol") -> None:
         """Remove a connection that is closed; a second call does nothing."""
@@ -119,12 +124,14 @@ class LimitedProtocol(H11Protocol):
 
     @property
     def address(self) -> str:
-        """The network address of the client; empty for a local socket, which has none."""
+        """The network address of the client, of IPv4 if it can be; empty for a local socket, which has none."""
         return self.client[0] if self.client else ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Accept the connection, or refuse it if there are too many."""
         super().connection_made(transport)
+        if self.client is not None:
+            self.client = (plain_address(self.client[0]), self.client[1])
         if self._connections.add(self):
             self._start_header_timer()
         else:
@@ -213,6 +220,13 @@ class LimitedProtocol(H11Protocol):
         for timer in (self._header_timer, self._unread_timer):
             if timer is not None:
                 timer.cancel()
+
+
+def plain_address(address: str) -> str:
+    """Return a network address, of IPv4 if it is one that a socket of IPv6 shows (::ffff:127.0.0.1)."""
+    found = ipaddress.ip_address(address)
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return address if mapped is None else str(mapped)
 
 
 def raise_open_files() -> None:

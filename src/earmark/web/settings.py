@@ -1,5 +1,6 @@
 """The limits of a server, and how long it keeps tracks."""
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,19 +19,19 @@ class ServerSettings:
     further ones. max_uploads: sounds that may be uploaded at a time; if more come, the slowest upload is given up.
     max_megabytes, max_minutes: of one sound. max_batch_files, max_batch_megabytes: of one batch. kept_batches: how many
     batches the server keeps; it removes finished ones first. webhook_hosts: host names to which a batch may send a
-    webhook; none by default. time_limit_seconds: how long the analysis of one sound may take.
-    memory_megabytes: how much memory a process may use for a sound, beyond its model. keep_minutes: how long the server
-    keeps a track after the last request for it.
-    kept_tracks, kept_megabytes: how many tracks the server keeps; it removes the oldest first. header_seconds: how long
-    the header of a request may take. idle_seconds: how long an upload may send nothing. max_connections: connections
-    that may be open; if more come, the one that has waited longest for a request is closed.
-    max_connections_of_client: those of one network address. trusted_proxies: addresses to which that limit does not
-    apply. grace_seconds: how long running jobs may take when the server is told to end. token: what every request must
-    carry; empty for none. allowed_hosts: names of the server, besides localhost and addresses. root_path: the path
-    below which a proxy shows the server, such as /earmark; empty for the root. folder: where the private folder for
-    uploads is created; None for the system's folder for temporary files.
+    webhook; none by default. time_limit_seconds: how long the analysis of one sound may take. memory_megabytes: how
+    much memory a process may use for a sound, beyond its model. keep_minutes: how long the server keeps a track after
+    the last request for it. kept_tracks, kept_megabytes: how many tracks the server keeps; it removes the oldest first.
+    header_seconds: how long the header of a request may take. idle_seconds: how long an upload may send nothing.
+    max_connections: connections that may be open; if more come, the one that has waited longest for a request is
+    closed. max_connections_of_client: those of one network address. trusted_proxies: addresses and networks, such as
+    10.0.0.0/8, to which that limit does not apply. grace_seconds: how long running jobs may take when the server is
+    told to end. token: what every request must carry, in ASCII; spaces around it do not count; empty for none.
+    allowed_hosts: names of the server, besides localhost and addresses. root_path: the path below which a proxy shows
+    the server, such as /earmark; empty for the root. folder: where the private folder for uploads is created; None for
+    the system's folder for temporary files.
 
-    Raises EarmarkError for a number that is too small.
+    Raises EarmarkError for a number that is too small, and for a token, an address or a path that can never match.
     """
 
     jobs: int = 1
@@ -87,8 +88,24 @@ class ServerSettings:
         for name in above_zero:
             if not getattr(self, name) > 0:
                 raise EarmarkError(f"{name}: found {getattr(self, name)}, expected more than 0.")
+        if self.token and not (self.token.strip() and self.token.isascii() and self.token.strip().isprintable()):
+            raise EarmarkError("token: found blanks alone, or a character that no header can hold; expected ASCII.")
+        _ = self.trusted_networks
         if self.root_path and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", self.root_path):
             raise EarmarkError(f"root_path: found {self.root_path!r}, expected a path such as /earmark, or none.")
+
+    @property
+    def trusted_networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+        """The networks of the trusted proxies. Raises EarmarkError for what is neither an address nor a network."""
+        networks = []
+        for each in self.trusted_proxies:
+            try:
+                networks.append(ipaddress.ip_network(each))
+            except ValueError as error:
+                raise EarmarkError(
+                    f"trusted_proxies: found {each!r} ({error}), expected an address or a network such as 10.0.0.0/8."
+                ) from error
+        return tuple(networks)
 
     @property
     def max_bytes(self) -> int:
