@@ -83,6 +83,17 @@ def test_a_header_has_its_time(tagger: Tagger, before: bytes, sent: bytes) -> No
         eventually(lambda: len(running.http.open_connections) <= 1)
 
 
+@pytest.mark.parametrize("sent", [b"G", PART])
+def test_a_header_that_begins_in_the_packet_of_another_request_has_its_time_too(tagger: Tagger, sent: bytes) -> None:
+    whole = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with served(tagger, jobs_come=False, header_seconds=0.2) as running, running.connect() as connection:
+        connection.settimeout(20.0)
+        connection.sendall(whole + sent)
+        answer = answer_of(connection)
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"header-too-slow" in answer
+
+
 def test_a_connection_that_says_nothing_has_its_time_too(tagger: Tagger) -> None:
     with served(tagger, jobs_come=False, header_seconds=0.2) as running, running.connect() as connection:
         assert answer_of(connection) == b""

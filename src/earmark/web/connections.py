@@ -164,6 +164,8 @@ class LimitedProtocol(H11Protocol):
         self._lingers = False
         super().on_response_complete()
         self._connections.wait(self, waits=self._waits)
+        if self._waits and not self.transport.is_closing() and self.conn.trailing_data[0]:
+            self._start_header_timer()  # the first bytes of the next request have come with those of this one
 
     def send_400_response(self, msg: str) -> None:
         """Answer a request that is no HTTP; if its response has begun, end the connection."""
