@@ -77,6 +77,12 @@ def test_options_win_and_commands_get_what_holds(home: Path, monkeypatch: pytest
         ('[serve]\nallow-host = "a"', "serve.allow_host"),
         ("[serve]\nport = {a = 1}", "serve.port"),
         ("[serve\n", ""),
+        ("[serve]\nport = true", "serve.port"),
+        ("[serve]\nmax-megabytes = false", "serve.max_megabytes"),
+        ("[serve]\nhost = true", "serve.host"),
+        ("[serve]\nallow_host = [true]", "serve.allow_host"),
+        ("[serve]\nmax-megabytes = 1\nmax_megabytes = 2", "serve.max_megabytes"),
+        ("[library.add]\nlow_priority = true\nlow-priority = true", "library.add.low_priority"),
     ],
 )
 def test_a_file_that_sets_no_option_is_refused_by_its_key(home: Path, text: str, key: str) -> None:
@@ -97,7 +103,15 @@ def test_a_file_that_is_named_has_to_be_there(home: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("EARMARK_SERVE_PROT", "1"), ("EARMARK_SERVE_PORT", "x"), ("EARMARK_LIBRARY_ADD_NOTHING", "1")],
+    [
+        ("EARMARK_SERVE_PROT", "1"),
+        ("EARMARK_SERVE_PORT", "x"),
+        ("EARMARK_LIBRARY_ADD_NOTHING", "1"),
+        ("EARMARK_LIBRARY_ADDD_JOBS", "1"),
+        ("EARMARK_SERV_PORT", "8001"),
+        ("EARMARK_PORT", "8001"),
+        ("EARMARK_TOKENS", "1"),
+    ],
 )
 def test_a_variable_that_sets_no_option_is_refused(name: str, value: str) -> None:
     error = run("config", **{name: value}).exception
@@ -107,7 +121,18 @@ def test_a_variable_that_sets_no_option_is_refused(name: str, value: str) -> Non
 
 def test_variables_that_others_set_are_left_alone() -> None:
     """Clusters set such variables for a service that is called earmark."""
-    assert run("config", EARMARK_SERVICE_HOST="10.0.0.1", EARMARK_PORT="tcp://10.0.0.1:80").exit_code == 0
+    set_by_others = {
+        "EARMARK_SERVICE_HOST": "10.0.0.1",
+        "EARMARK_SERVICE_PORT": "80",
+        "EARMARK_SERVICE_PORT_HTTP": "80",
+        "EARMARK_PORT": "tcp://10.0.0.1:80",
+        "EARMARK_PORT_80_TCP": "tcp://10.0.0.1:80",
+        "EARMARK_PORT_80_TCP_ADDR": "10.0.0.1",
+        "EARMARK_WEB_SERVICE_HOST": "10.0.0.1",
+        "EARMARK_WEB_PORT": "tcp://10.0.0.1:80",
+        "EARMARK_HOST": "music.example.com",
+    }
+    assert run("config", **set_by_others).exit_code == 0
 
 
 def test_of_two_variables_of_an_option_the_first_counts_in_any_order() -> None:

@@ -1,7 +1,9 @@
 """The defaults of options from a file and from the environment, and `earmark config`, which shows them."""
 
+import difflib
 import json
 import os
+import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +17,10 @@ from earmark.errors import ConfigurationError
 
 FILE_NAME = "earmark.toml"
 PREFIX = "EARMARK"
+OTHER_VARIABLES = frozenset(("EARMARK_CONFIG", "EARMARK_HOST", "EARMARK_PROXY", "EARMARK_ROOT_PATH"))
+"""Variables that set no option of a command: that of --config, and those that `deploy/compose.yaml` reads."""
+OF_A_CLUSTER = re.compile(r"EARMARK_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
+"""Variables that a cluster sets in all containers for a service whose name begins with earmark."""
 SECRETS = frozenset(("token",))
 """Options whose values are never shown."""
 
@@ -94,14 +100,19 @@ def configure(context: typer.Context, file: Path | None) -> None:
 
 def _take_file(file: Path, places: Places, values: dict[OptionPlace, ConfiguredValue], context: typer.Context) -> None:
     commands = {command[:depth] for command, _ in places for depth in range(1, len(command) + 1)}
+    taken: set[OptionPlace] = set()
     for command, key, value in _keys(_read(file), (), commands, str(file)):
         place = places.get((command, key))
+        if place in taken:
+            reason = f"the key twice, once as {key} and once as {key.replace('_', '-')}; expected it once"
+            raise ConfigurationError(str(file), ".".join((*command, key)), reason)
         if place is None:
             expected = ", ".join(key for of, key in places if of == command)
             below = ", ".join(f"[{'.'.join(each)}]" for each in sorted(commands) if each[:-1] == command)
             raise ConfigurationError(
                 str(file), ".".join((*command, key)), f"an unknown key; expected {expected or f'it in one of {below}'}"
             )
+        taken.add(place)
         values[place] = ConfiguredValue(_checked(place, value, str(file), context), str(file))
 
 
@@ -109,16 +120,28 @@ def _take_environment(
     places: Collection[OptionPlace], values: dict[OptionPlace, ConfiguredValue], context: typer.Context
 ) -> None:
     known = {variable for place in places for variable in place.variables}
-    prefixes = tuple("_".join((PREFIX, *place.command)).replace("-", "_").upper() + "_" for place in places)
-    for variable in os.environ:
-        if variable.startswith(prefixes) and variable not in known:
-            raise ConfigurationError(variable, variable, "the environment variable of an option that there is not")
+    for variable, text in os.environ.items():
+        if (
+            variable.startswith(f"{PREFIX}_")
+            and variable not in known | OTHER_VARIABLES
+            and not _is_of_a_cluster(variable, text)
+        ):
+            alike = difflib.get_close_matches(variable, sorted(known), 1)
+            expected = f"; expected one such as {alike[0]}" if alike else ""
+            reason = f"the environment variable of an option that there is not{expected}"
+            raise ConfigurationError(variable, variable, reason)
     for place in places:
         first = next((each for each in place.variables if os.environ.get(each)), None)
         if first is not None:
             text = os.environ[first]
             value = [each.strip() for each in text.split(",")] if place.parsed.multiple else text
             values[place] = ConfiguredValue(_checked(place, value, first, context), first)
+
+
+def _is_of_a_cluster(variable: str, text: str) -> bool:
+    """Return whether a cluster has set a variable; that of a port is known by its value, such as tcp://10.0.0.1:80."""
+    is_port = variable.endswith("_PORT") and text.startswith(("tcp://", "udp://", "sctp://"))
+    return is_port or OF_A_CLUSTER.fullmatch(variable) is not None
 
 
 def config(
@@ -208,6 +231,10 @@ def _checked(place: OptionPlace, value: Any, source: str, context: typer.Context
     if bool(place.parsed.multiple) != isinstance(value, list):
         expected = "a list" if place.parsed.multiple else "a single value"
         raise ConfigurationError(source, name, f"{shown}; expected {expected}")
+    if not place.parsed.is_flag and any(
+        isinstance(each, bool) for each in (value if isinstance(value, list) else [value])
+    ):
+        raise ConfigurationError(source, name, f"{shown}; expected no true or false, as the option is no switch")
     try:
         return place.parsed.process_value(context, value)
     except typer.BadParameter as error:
