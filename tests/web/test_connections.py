@@ -182,6 +182,8 @@ def test_a_proxy_may_have_more_connections_than_a_client(tagger: Tagger, trusted
         b"GET /\r\nno colon\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 300_000,
         b"POST /v1/tag HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\ntransfer-encoding: Chunked\r\ncontent-length: 0\r\n\r\n0\r\n\r\nGET /",
         b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 17_000 + b"\r\n\r\n",
         b"GET /health HTTP/1.1\r\nHost: localhost\r\n" + b"X: aaaa\r\n" * 4_000 + b"\r\n",
         b"GET /health?" + b"0&" * 10_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",

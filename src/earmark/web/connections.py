@@ -30,7 +30,8 @@ LEAST_CHUNK_BYTES = 512
 class ChunkLimitedConnection(h11.Connection):
     """Parses the requests of a connection.
 
-    It refuses a body that comes in very many very small chunks, and a large header also if it comes at once.
+    It refuses a body that comes in very many very small chunks, a large header also if it comes at once, and a header
+    that states the end of the body in two ways, which a proxy may read otherwise (RFC 9112, section 6.1).
     """
 
     def __init__(self, largest_header_bytes: int) -> None:
@@ -47,6 +48,8 @@ class ChunkLimitedConnection(h11.Connection):
                 self._largest_header_bytes
             ):
                 raise h11.RemoteProtocolError("the header is too large")
+            if {b"content-length", b"transfer-encoding"} <= {name for name, _ in event.headers}:
+                raise h11.RemoteProtocolError("the end of the body is stated in two ways")
         elif isinstance(event, h11.Data):
             self._chunks += event.chunk_start
             self._bytes += len(event.data)
