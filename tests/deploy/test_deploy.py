@@ -27,6 +27,8 @@ from web.served import PATIENCE_SECONDS, Served, eventually, served
 from earmark.cli.configuration import _places
 from earmark.cli.main import app
 from earmark.tagging.tagger import Tagger
+from earmark.web.batches import BATCHES_ON_DISK
+from earmark.web.settings import ServerSettings
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -201,6 +203,11 @@ def test_the_image_is_built_and_runs() -> None:
 def test_compose_runs_the_image_without_rights() -> None:
     service = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))["services"]["earmark"]
     assert service["read_only"] is True
+    settings = ServerSettings()
+    sounds = (settings.slots + settings.max_uploads) * settings.max_megabytes
+    needed = sounds + settings.kept_megabytes + BATCHES_ON_DISK * settings.max_batch_megabytes
+    assert "uploads:/tmp" in service["volumes"], "memory would not hold them"
+    assert f"{needed / 1_000:.0f} GB" in (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
     assert service["cap_drop"] == ["ALL"]
     assert service["ports"] == ["127.0.0.1:8000:8000"]
     assert (DEPLOY / service["build"]["context"] / service["build"]["dockerfile"]).is_file()

@@ -1,5 +1,6 @@
 """Many sounds with one request: each has a result or a problem, and one that is bad ends nothing."""
 
+import asyncio
 import json
 import socket
 import threading
@@ -15,7 +16,12 @@ from web.served import PATIENCE_SECONDS, Served, eventually, problem, served
 from earmark.library.library import Library
 from earmark.tagging.tagger import Tagger
 from earmark.web import problems
+from earmark.web.batches import SoundBatches
+from earmark.web.job import SoundJob
+from earmark.web.job_queue import JobQueue
+from earmark.web.metrics import Metrics
 from earmark.web.problem import ProblemError
+from earmark.web.settings import ServerSettings
 
 
 def finished(running: Served, **request: Any) -> list[dict[str, Any]]:
@@ -89,6 +95,43 @@ def test_a_batch_has_limits(tagger: Tagger) -> None:
         problem(running.client.post("/v1/batches", files=large), 413, "too-large")
         problem(running.client.post("/v1/batches", files=[("file", ("a", bytes(700_000)))]), 413, "too-large")
         assert [path.name for path in running.server.folder.iterdir()] == ["lock"]
+
+
+def test_all_batches_have_a_limit_of_their_room_on_the_disk(tagger: Tagger) -> None:
+    queue = JobQueue(ServerSettings(), tagger, Metrics())
+    batches = SoundBatches(ServerSettings(max_batch_megabytes=1.0))
+    with batches.arriving(1_000_000, queue), batches.arriving(400_000, queue):
+        for size_bytes in (None, 700_000, 10**12):
+            with pytest.raises(ProblemError) as caught, batches.arriving(size_bytes, queue):
+                pass
+            assert (caught.value.problem.kind, caught.value.headers) == ("full", {"Retry-After": "1"})
+        with batches.arriving(600_000, queue):
+            pass
+    with batches.arriving(None, queue), batches.arriving(None, queue):
+        pass
+
+
+def test_a_batch_that_runs_keeps_its_room_until_it_is_done(
+    tagger: Tagger, song: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, tag = threading.Event(), JobQueue.run_of_batch
+
+    async def held(queue: JobQueue, job: SoundJob) -> None:
+        while not go.is_set():
+            await asyncio.sleep(0.01)
+        await tag(queue, job)
+
+    monkeypatch.setattr(JobQueue, "run_of_batch", held)
+    half = len(song) / 2_000_000
+    with served(tagger, max_batch_megabytes=8 * half) as running:
+        files = [("file", (f"{number}.flac", song)) for number in range(3)]
+        started = [running.client.post("/v1/batches", files=files) for _ in range(4)]
+        assert [answer.status_code for answer in started] == [202, 202, 429, 429]
+        problem(started[2], 429, "full")
+        go.set()
+        for answer in started[:2]:
+            running.events_at(answer.json()["events"])
+        finished(running, files=files)
 
 
 def test_a_batch_is_removed_with_its_sounds(tagger: Tagger, song: bytes) -> None:

@@ -26,17 +26,19 @@ if TYPE_CHECKING:
     from earmark.web.server import Server
 
 WEBHOOK_SECONDS = 10.0
+BATCHES_ON_DISK = 2
+"""How many batches of the largest size the disk has to hold."""
 
 LOG = logging.getLogger("earmark.web")
 
 
 @dataclass(frozen=True)
 class BatchFile:
-    """One sound of a batch; `is_own` says whether it was uploaded, so that it is removed when it is done."""
+    """One sound of a batch. One that was uploaded has a size in bytes, and is removed when it is done."""
 
     name: str
     path: Path
-    is_own: bool
+    uploaded_bytes: int | None = None
 
 
 class SoundBatch:
@@ -63,6 +65,11 @@ class SoundBatch:
     def counts(self) -> dict[str, object]:
         """How many sounds are done, how many of these failed, and how many there are."""
         return {"done": self.done, "failed": self.failed, "of": len(self.files)}
+
+    @property
+    def uploaded_bytes(self) -> int:
+        """The size of its uploaded sounds that may still be there."""
+        return 0 if self.state != "running" else sum(file.uploaded_bytes or 0 for file in self.files)
 
     @property
     def state(self) -> Literal["running", "done", "failed"]:
@@ -92,6 +99,8 @@ class SoundBatches:
         """`clock`: in seconds."""
         self._settings, self._clock = settings, clock
         self._batches: dict[str, SoundBatch] = {}
+        self._arriving_bytes = 0
+        """The size of the sounds that are uploaded for batches, as far as their requests announce it."""
         self._turn = asyncio.Lock()
         """Held by the batch that is tagged: the others wait, in the order in which they were created."""
 
@@ -114,8 +123,29 @@ class SoundBatches:
         The response says when the oldest one will be, by the mean duration of the queue's jobs.
         """
         if len(self._batches) >= self._settings.kept_batches and not self._finished():
-            oldest = next(iter(self._batches.values()))
-            raise ProblemError(problems.full(queue.seconds_for(len(oldest.files) - oldest.done)))
+            raise self._full(queue)
+
+    @contextlib.contextmanager
+    def arriving(self, size_bytes: int | None, queue: JobQueue) -> Iterator[None]:
+        """Keep room for the upload of a batch while it arrives, however large it may be if its size is not known.
+
+        Raises ProblemError (429) if the batches that run, and those that arrive, leave too little room on the disk.
+        """
+        most = self._settings.max_batch_bytes
+        wanted = most if size_bytes is None else min(size_bytes, most)
+        kept = sum(batch.uploaded_bytes for batch in self._batches.values())
+        if kept + self._arriving_bytes + wanted > BATCHES_ON_DISK * most:
+            raise self._full(queue)
+        self._arriving_bytes += wanted
+        try:
+            yield
+        finally:
+            self._arriving_bytes -= wanted
+
+    def _full(self, queue: JobQueue) -> ProblemError:
+        """Return the error of a batch for which there is no room until the oldest one that runs is done."""
+        running = [len(batch.files) - batch.done for batch in self._batches.values() if batch.state == "running"]
+        return ProblemError(problems.full(queue.seconds_for(next(iter(running), 0))))
 
     def refuse_count(self, sounds: int) -> None:
         """Raise ProblemError (422) if a batch would have no sounds, or too many."""
@@ -190,7 +220,7 @@ class SoundBatches:
                 batch.write(number, error.problem)
             finally:
                 answer.unlink(missing_ok=True)
-                if file.is_own:
+                if file.uploaded_bytes is not None:
                     file.path.unlink(missing_ok=True)
 
 

@@ -47,7 +47,7 @@ from earmark.web.schemas import (
 from earmark.web.serialise import features_beside, shortened
 from earmark.web.server import AServer, Server
 from earmark.web.sound_file import SoundFileResponse, media_type_of
-from earmark.web.uploads import has_body, while_connected
+from earmark.web.uploads import declared_bytes, has_body, while_connected
 
 open_router = APIRouter(tags=["service"])
 """Routes that need no token."""
@@ -346,10 +346,11 @@ async def create_batch(
             asked = await asyncio.to_thread(BatchRequest.from_json, await server.uploads.receive_json(request))
             server.batches.refuse_count(len(asked.tracks) + len(asked.paths))
             sounds = await asyncio.to_thread(library_of(request).sounds, asked.tracks, asked.paths)
-            files = [BatchFile(name_of(sound), sound, False) for sound in sounds]
+            files = [BatchFile(name_of(sound), sound) for sound in sounds]
         else:
-            uploads = await server.uploads.receive_many(request, folder)
-            files = [BatchFile(upload.name, upload.path, True) for upload in uploads]
+            with server.batches.arriving(declared_bytes(request), server.queue):
+                uploads = await server.uploads.receive_many(request, folder)
+            files = [BatchFile(upload.name, upload.path, upload.size_bytes) for upload in uploads]
             server.batches.refuse_count(len(files))
         batch = server.batches.add(server, files, folder, address)
         on_failure.pop_all()

@@ -113,6 +113,11 @@ class ServerSettings:
         return int(self.max_megabytes * 1_000_000)
 
     @property
+    def max_batch_bytes(self) -> int:
+        """The largest size of one batch, in bytes."""
+        return int(self.max_batch_megabytes * 1_000_000)
+
+    @property
     def slots(self) -> int:
         """How many sounds may wait or be analysed at a time."""
         return self.jobs + self.max_waiting

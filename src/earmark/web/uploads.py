@@ -159,7 +159,7 @@ class Uploads:
         most_files = self._settings.max_batch_files
         form = FormReader(content_type, FIELD, most_files)
         paths = [folder / f"{number}.sound" for number in range(most_files)]
-        most_bytes = int(self._settings.max_batch_megabytes * 1_000_000) + FORM_BYTES
+        most_bytes = self._settings.max_batch_bytes + FORM_BYTES
         limit = problems.too_large(self._settings.max_batch_megabytes, "batch", "--max-batch-megabytes")
         written = await self._write(request, paths, form, most_bytes, limit)
         self._metrics.uploaded_bytes.inc(sum(size_bytes for _, size_bytes in written))
@@ -170,7 +170,7 @@ class Uploads:
 
     async def receive_json(self, request: Request) -> bytes:
         """Return a body of JSON; raise ProblemError if it is too large (413) or too slow (408)."""
-        with self._take(_declared_bytes(request)) as incoming:
+        with self._take(declared_bytes(request)) as incoming:
             limit = problems.too_large(JSON_BYTES / 1_000_000, "request", "")
             return b"".join([content async for content in _steps(request, incoming, JSON_BYTES, limit)])
 
@@ -181,8 +181,8 @@ class Uploads:
 
         limit: the problem of a body of more than `most_bytes`.
         """
-        declared_bytes = _declared_bytes(request)
-        if declared_bytes is not None and declared_bytes > most_bytes:
+        announced_bytes = declared_bytes(request)
+        if announced_bytes is not None and announced_bytes > most_bytes:
             raise ProblemError(limit)
         sizes = [0] * len(paths)
 
@@ -195,7 +195,7 @@ class Uploads:
                     file.write(found)
 
         loop = asyncio.get_running_loop()
-        with self._take(declared_bytes) as incoming:
+        with self._take(announced_bytes) as incoming:
             async for content in _steps(request, incoming, most_bytes, limit):
                 await loop.run_in_executor(self._threads, write, content)
         names = [""] if form is None else form.finish()
@@ -266,7 +266,7 @@ async def _disconnected(request: Request) -> None:
         continue
 
 
-def _declared_bytes(request: Request) -> int | None:
+def declared_bytes(request: Request) -> int | None:
     """Return how many bytes the header of a request announces; None if it does not say."""
     declared = request.headers.get("content-length", "")
     return int(declared) if declared.isascii() and declared.isdecimal() else None
