@@ -16,7 +16,7 @@ from web.served import PATIENCE_SECONDS, Served, eventually, problem, served
 from earmark.library.library import Library
 from earmark.tagging.tagger import Tagger
 from earmark.web import problems
-from earmark.web.batches import SoundBatches
+from earmark.web.batches import SoundBatches, allowed_webhook
 from earmark.web.job import SoundJob
 from earmark.web.job_queue import JobQueue
 from earmark.web.metrics import Metrics
@@ -65,6 +65,33 @@ def test_tracks_of_the_library_by_number_and_by_path(usual: Served, library_file
     assert lines[1]["name"] == "song 1.flac"
     assert all(line["result"]["tags"] for line in lines)
     assert Path(path).exists(), "a file of the library is never removed"
+
+
+def test_tracks_that_are_not_there_are_named_by_their_places(usual: Served, music: Path) -> None:
+    paths = [str(music / "song 1.flac"), "/no/such", str(music / "song 2.flac"), "/nor/this"]
+    found = problem(usual.client.post("/v1/batches", json={"tracks": [1], "paths": paths}), 404, "sound-gone")
+    assert [each["where"] for each in found["errors"]] == ["body.paths.1", "body.paths.3"]  # type: ignore[attr-defined]
+    assert "body.paths.3" in str(found["detail"])
+    many = problem(usual.client.post("/v1/batches", json={"paths": ["/no/such"] * 90}), 404, "sound-gone")
+    assert len(many["errors"]) == 10  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed", "refused"),
+    [
+        ("a.example", ["http://a.example/", "https://A.example:99/x"], ["http://b.example/"]),
+        ("a.example:8080", ["http://a.example:8080/"], ["http://a.example/", "https://a.example:80/"]),
+        ("A.example:443", ["https://a.example/"], ["http://a.example/"]),
+        ("[::1]:80", ["http://[::1]/"], ["http://[::1]:81/", "http://[::2]/"]),
+    ],
+)
+def test_a_webhook_goes_to_an_allowed_host_and_port(host: str, allowed: list[str], refused: list[str]) -> None:
+    settings = ServerSettings(webhook_hosts=(host,))
+    for address in allowed:
+        assert allowed_webhook(address, settings) is not None
+    for address in refused:
+        with pytest.raises(ProblemError):
+            allowed_webhook(address, settings)
 
 
 @pytest.mark.parametrize(

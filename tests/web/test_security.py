@@ -39,6 +39,13 @@ def test_health_needs_no_token(guarded: Served, address: str) -> None:
     assert guarded.client.get(address, headers={"Authorization": ""}).status_code == 200
 
 
+@pytest.mark.parametrize("address", ["/", "/docs"])
+def test_a_page_takes_what_others_add_to_links(guarded: Served, address: str) -> None:
+    answer = guarded.client.get(address, params={"utm_source": "x"})
+    assert answer.headers["content-type"].startswith("text/html")
+    problem(guarded.client.get("/health", params={"utm_source": "x"}), 422, "wrong-parameters")
+
+
 def test_an_address_with_very_many_mistakes_has_a_short_answer(guarded: Served) -> None:
     answer = guarded.client.get("/health?" + "&".join(map(str, range(1_500))))
     assert len(problem(answer, 422, "wrong-parameters")["errors"]) == 10  # type: ignore[arg-type]

@@ -36,7 +36,9 @@ def serve(
     max_batch_megabytes: Annotated[float, typer.Option(min=0.001, help="Size of the sounds in one batch.")] = 1_000.0,
     webhook_host: Annotated[
         list[str] | None,
-        typer.Option(help="Host name to which batches may send a webhook; repeat for more. None without it."),
+        typer.Option(
+            help="Host to which batches may send a webhook, as HOST:PORT, or as HOST for any port; repeat for more."
+        ),
     ] = None,
     max_minutes: Annotated[float, typer.Option(min=0.01, help="Longest duration of a sound.")] = 60.0,
     time_limit: Annotated[float, typer.Option(min=1.0, help="Seconds that tagging a sound may take.")] = 300.0,

@@ -136,11 +136,15 @@ def make_app(settings: ServerSettings, tagger: Tagger, library: Path | None = No
 
 
 async def refuse_unknown_parameters(request: Request) -> None:
-    """Raise ProblemError (422) if the query has a parameter that the address does not know, or one of them twice."""
-    if not request.query_params:
-        return
+    """Raise ProblemError (422) if the query has a parameter that the address does not know, or one of them twice.
+
+    Pages take any parameters, as others add some to links.
+    """
     addresses = request.app.openapi()["paths"]
-    described = addresses.get(request.scope["route"].path, {}).get(request.method.lower(), {})
+    path = request.scope["route"].path
+    if not request.query_params or path not in addresses:
+        return
+    described = addresses[path].get(request.method.lower(), {})
     known = {each["name"]: each["schema"] for each in described.get("parameters", ()) if each["in"] == "query"}
     given = [name for name, _ in request.query_params.multi_items()]
     mistakes = (

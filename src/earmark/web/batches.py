@@ -267,16 +267,19 @@ def _post(address: SplitResult, body: bytes) -> None:
 
 
 def allowed_webhook(webhook: str, settings: ServerSettings) -> SplitResult | None:
-    """Return the address of a webhook; raise ProblemError (422) unless the settings allow its host."""
+    """Return the address of a webhook; raise ProblemError (422) unless the settings allow its host or host:port."""
     if not webhook:
         return None
     try:
         address = urlsplit(webhook)
-        _ = address.port
+        port = address.port or {"http": 80, "https": 443}.get(address.scheme)
     except ValueError:
-        address = urlsplit("")
-    if address.scheme not in ("http", "https") or (address.hostname or "") not in {
-        host.lower() for host in settings.webhook_hosts
+        address, port = urlsplit(""), None
+    allowed = {host.lower() for host in settings.webhook_hosts}
+    host = address.hostname or ""
+    if address.scheme not in ("http", "https") or not allowed & {
+        host,
+        f"{f'[{host}]' if ':' in host else host}:{port}",
     }:
         what = "Found an address whose host this server may not tell, expected one that --webhook-host allows"
         raise ProblemError(problems.wrong_parameters([{"where": "query.webhook", "what": what}]))

@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -23,6 +23,7 @@ from earmark.library.similarity import Alike, Choice, nearest
 from earmark.library.vectors import Vectors, open_vectors
 from earmark.tagging.bundle.card import Card
 from earmark.web import problems
+from earmark.web.json_requests import MOST_MISTAKES
 from earmark.web.library_schemas import (
     FoundAnswer,
     FoundReason,
@@ -32,7 +33,7 @@ from earmark.web.library_schemas import (
     SearchAnswer,
     SearchTerm,
 )
-from earmark.web.problem import ProblemError
+from earmark.web.problem import Problem, ProblemError
 from earmark.web.schemas import SOUND_FILE
 from earmark.web.sound_file import SoundFileResponse, media_type_of
 
@@ -41,6 +42,13 @@ SPARE = 16
 """Tracks to look for in addition, in place of the track itself and of those whose files are gone."""
 
 LOG = logging.getLogger("earmark.web")
+
+
+def _gone(places: list[str]) -> Problem:
+    """Describe sounds that are no longer there, by their places in the request."""
+    what = "Found a track whose file is not in the library, or not there"
+    errors = [{"where": place, "what": what} for place in places]
+    return replace(problems.SOUND_GONE, detail=f"{what}: {', '.join(places)}.", more={"errors": errors})
 
 
 @dataclass(frozen=True)
@@ -173,14 +181,24 @@ class ServedLibrary:
     def sounds(self, numbers: Sequence[int], paths: Sequence[str]) -> list[Path]:
         """Return the files of tracks, by their numbers and by their paths.
 
-        Raises ProblemError (404) if one is not in the library, or not there.
+        Raises ProblemError (404) if one is not in the library, or not there; it names the first MOST_MISTAKES.
         """
         with self.opened() as opened:
-            found = [opened.sound(number) for number in numbers]
-            for path in paths:
+            found: list[Path] = []
+            gone: list[str] = []
+            for place, number in enumerate(numbers):
+                try:
+                    found.append(opened.sound(number))
+                except ProblemError as error:
+                    if error.problem != problems.SOUND_GONE:
+                        raise
+                    gone.append(f"body.tracks.{place}")
+            for place, path in enumerate(paths):
                 if opened.library.database.known_path(path) is None or not Path(path).is_file():
-                    raise ProblemError(problems.SOUND_GONE)
+                    gone.append(f"body.paths.{place}")
                 found.append(Path(path))
+            if gone:
+                raise ProblemError(_gone(gone[:MOST_MISTAKES]))
             return found
 
     @contextmanager

@@ -18,18 +18,18 @@ class ServerSettings:
     jobs: sounds analysed at a time, each in a process of its own. max_waiting: sounds that may wait; the server refuses
     further ones. max_uploads: sounds that may be uploaded at a time; if more come, the slowest upload is given up.
     max_megabytes, max_minutes: of one sound. max_batch_files, max_batch_megabytes: of one batch. kept_batches: how many
-    batches the server keeps; it removes finished ones first. webhook_hosts: host names to which a batch may send a
-    webhook; none by default. time_limit_seconds: how long the analysis of one sound may take. memory_megabytes: how
-    much memory a process may use for a sound, beyond its model. keep_minutes: how long the server keeps a track after
-    the last request for it. kept_tracks, kept_megabytes: how many tracks the server keeps; it removes the oldest first.
-    header_seconds: how long the header of a request may take. idle_seconds: how long an upload may send nothing.
-    max_connections: connections that may be open; if more come, the one that has waited longest for a request is
-    closed. max_connections_of_client: those of one network address. trusted_proxies: addresses and networks, such as
-    10.0.0.0/8, to which that limit does not apply. grace_seconds: how long running jobs may take when the server is
-    told to end. token: what every request must carry, in ASCII; spaces around it do not count; empty for none.
-    allowed_hosts: names of the server, besides localhost and addresses. root_path: the path below which a proxy shows
-    the server, such as /earmark; empty for the root. folder: where the private folder for uploads is created; None for
-    the system's folder for temporary files.
+    batches the server keeps; it removes finished ones first. webhook_hosts: hosts, with a port or without, to which a
+    batch may send a webhook; none by default. time_limit_seconds: how long the analysis of one sound may take.
+    memory_megabytes: how much memory a process may use for a sound, beyond its model. keep_minutes: how long the server
+    keeps a track after the last request for it. kept_tracks, kept_megabytes: how many tracks the server keeps; it
+    removes the oldest first. header_seconds: how long the header of a request may take. idle_seconds: how long an
+    upload may send nothing. max_connections: connections that may be open; if more come, the one that has waited
+    longest for a request is closed. max_connections_of_client: those of one network address. trusted_proxies: addresses
+    and networks, such as 10.0.0.0/8, to which that limit does not apply. grace_seconds: how long running jobs may take
+    when the server is told to end. token: what every request must carry, in ASCII; spaces around it do not count; empty
+    for none. allowed_hosts: names of the server, besides localhost and addresses. root_path: the path below which a
+    proxy shows the server, such as /earmark; empty for the root. folder: where the private folder for uploads is
+    created; None for the system's folder for temporary files.
 
     Raises EarmarkError for a number that is too small, and for a token, an address or a path that can never match.
     """
