@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.library.free_words import MOST_TERMS, Term, is_strict, read_words
-from earmark.library.query import HasPath, HasWords, Like, OfYears
+from earmark.library.query import Condition, HasPath, HasWords, Like, Not, OfYears
 from earmark.library.tag_names import TagNames
 from earmark.tagging.bundle.card import TagName
 
@@ -67,6 +67,12 @@ def terms(text: str) -> list[tuple[str, str | None, bool]]:
         ("piano no", [("piano", "piano", False), ("no", None, False)]),
         ("no", [("no", None, False)]),
         ("-", [("-", None, False)]),
+        ('without "male vocal"', [("male vocal", "male vocals", True)]),
+        ('-"male vocal" piano', [("male vocal", "male vocals", True), ("piano", "piano", False)]),
+        ('piano not the "blue sky"', [("piano", "piano", False), ("blue sky", None, True)]),
+        ('no piano "blue sky"', [("piano", "piano", True), ("blue sky", None, False)]),
+        ("-(piano)", [("piano", "piano", True)]),
+        ('-"piano', [("piano", "piano", True)]),
     ],
 )
 def test_words(text: str, expected: list[tuple[str, str | None, bool]]) -> None:
@@ -84,6 +90,23 @@ def test_conditions_stand_beside_words() -> None:
     )
     assert found.terms == (Term("piano", 0), Term("year:x"), Term("star:trek"))
     assert found.places == (0,)
+
+
+@pytest.mark.parametrize("negation", ["not ", "no ", "without ", "not the ", "-", "--", "not -"])
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ("artist:leoni", HasWords("artist", "leoni")),
+        ("title:'blue sky'", HasWords("title", "blue sky")),
+        ("year:1990s", OfYears(1990, 1999)),
+        ("like:7", Like("7")),
+        ("path:live", HasPath("path", "live")),
+    ],
+)
+def test_a_condition_is_negated_as_a_tag_is(negation: str, stated: str, expected: Condition) -> None:
+    found = read_words(f"piano {negation}{stated} genre:jazz drums", NAMES)
+    assert found.conditions == (Not(expected), HasWords("genre", "jazz"))
+    assert [term.text for term in found.terms] == ["piano", "drums"]
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,9 @@ def found(library: Library, text: str, sort: Sort = "relevance") -> list[str]:
         ("artist:leoni AND tag 1", {"one"}, 1),
         ("album:hours AND NOT year:1999", {"two"}, 1),
         ("artist:xyzzyx", set(), 0),
+        ("-artist:leoni", {"two", "three", "four", "five"}, 4),
+        ("tag 1 not artist:leoni", {"two"}, 4),
+        ('tag 1 without "tag 2"', {"one"}, 5),
     ],
 )
 def test_what_comes_first(described: Library, text: str, first: set[str], total: int) -> None:

@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from earmark.file_name import folded
-from earmark.library.query import CONDITION_NAMES, Condition, condition
+from earmark.library.query import CONDITION_NAMES, Condition, Not, condition
 from earmark.library.tag_names import TagNames
 
 _STRICT = re.compile(r"(?:^|[\s(])(?:AND|OR|NOT)(?=[\s()]|$)|[<>]")
 _QUOTED = re.compile(r""""[^"]*"|'[^']*'(?!\w)""")
 _TOKEN = re.compile(
     rf"""
-        (?P<condition>(?:{"|".join(CONDITION_NAMES)}):(?:"[^"]*"|'[^']*'|[^\s"']+))
-      | (?P<quoted>"[^"]+")
+        (?P<dash>-*)
+        (?: (?P<condition>(?:{"|".join(CONDITION_NAMES)}):(?:"[^"]*"|'[^']*'|[^\s"']+))
+          | (?P<quoted>"[^"]+"))
       | (?P<word>\S+)
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -54,7 +55,7 @@ class FreeSearch:
     """
 
     terms: tuple[Term, ...]
-    conditions: tuple[Condition, ...]
+    conditions: tuple[Condition | Not, ...]
     left_out: int = 0
 
     @property
@@ -71,7 +72,7 @@ def is_strict(text: str) -> bool:
 def read_words(text: str, names: TagNames) -> FreeSearch:
     """Read a search in free words. No text is wrong: what is no condition and names no tag is a word to look for."""
     terms: list[Term] = []
-    conditions: list[Condition] = []
+    conditions: list[Condition | Not] = []
     words: list[str] = []
     for token in _TOKEN.finditer(text):
         stated = condition(token["condition"]) if token["condition"] else None
@@ -82,13 +83,15 @@ def read_words(text: str, names: TagNames) -> FreeSearch:
                 words = []
             words += last
             continue
-        terms += _terms(words, names)
+        before, negated = _before_negation(words)
+        terms += _terms(before, names)
         words = []
+        negated = negated or bool(token["dash"])
         if stated is not None:
-            conditions.append(stated)
+            conditions.append(Not(stated) if negated else stated)
         else:
             phrase = token["quoted"].strip('"')
-            terms.append(Term(phrase, names.place(phrase)))
+            terms.append(Term(phrase, names.place(phrase), negated))
     terms += _terms(words, names)
     telling = [term for term in terms if term.place is not None or folded(term.text) not in _FILLERS]
     each_once = tuple(dict.fromkeys(telling or terms))
@@ -125,6 +128,13 @@ def _terms(words: Sequence[str], names: TagNames) -> list[Term]:
     return terms
 
 
+def _before_negation(words: Sequence[str]) -> tuple[Sequence[str], bool]:
+    """Return words without a negation at their end, as in `piano without the`, and whether there is one."""
+    telling = [place for place, word in enumerate(words) if folded(word) not in _FILLERS]
+    negated = bool(telling) and folded(words[telling[-1]]) in NEGATIONS
+    return (words[: telling[-1]], True) if negated else (words, False)
+
+
 def _after_negation(words: Sequence[str]) -> tuple[int, Sequence[str]]:
     """Return how many words only negate what follows, as in `not a piano`, and the words after these.
 
@@ -134,5 +144,5 @@ def _after_negation(words: Sequence[str]) -> tuple[int, Sequence[str]]:
         telling = (place for place in range(1, len(words)) if folded(words[place]) not in _FILLERS)
         start = next(telling, 0)
         return start, words[start:]
-    without_dash = words[0].lstrip("-")
+    without_dash = words[0].lstrip("-").strip(_AROUND_WORDS)
     return 0, [without_dash, *words[1:]] if without_dash and without_dash != words[0] else words

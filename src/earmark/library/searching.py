@@ -166,7 +166,8 @@ class Searching:
             QueryError: a search in the strict language is wrong.
         """
         if not is_strict(text):
-            return read_words(text, TagNames(self.collection.tags)).conditions
+            stated = read_words(text, TagNames(self.collection.tags)).conditions
+            return tuple(part for each in stated for part in parts_of(each) if not isinstance(part, HasTag))
         parts = parts_of(parse(text, self.collection.tags))
         return tuple(part for part in parts if not isinstance(part, HasTag))
 
