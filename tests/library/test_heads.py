@@ -8,8 +8,12 @@ from library.synthetic import analysis, fill
 from tagging.builders import make_bundle
 
 from earmark.errors import BundleError, LibraryError
+from earmark.library.collection import Collection
+from earmark.library.heads import qualified
 from earmark.library.jobs import Stamp
 from earmark.library.library import Library
+from earmark.library.tag_names import TagNames
+from earmark.library.word_vectors import TagVectors, load_word_vectors
 from earmark.tagging.bundle.bundle import Bundle, seal
 from earmark.tagging.bundle.calibration import probabilities
 from earmark.tagging.bundle.card import Head, TagName
@@ -146,6 +150,38 @@ def test_a_head_of_other_extractors_is_not_used_for_new_vectors(filled: Library,
     assert filled.heads.all()[0].tracks == 0
 
 
+@pytest.mark.parametrize("name", ["my mood", "a:b", 'say "x"', "a(b)", "a\tb", "x>1", "don't"])
+def test_the_name_of_a_head_can_be_written_in_searches(library: Library, tagger: Tagger, name: str) -> None:
+    fill(library, 3)
+    with pytest.raises(LibraryError, match="expected a name without spaces"):
+        library.heads.add(head_of(tagger, name), "folder")
+    assert library.heads.all() == []
+
+
+def test_a_plain_name_is_that_of_the_first_head(filled: Library, tagger: Tagger) -> None:
+    filled.heads.add(head_of(tagger, "other", 3), "other")
+    assert list(filled.search("driving")[0].tags) == ["mine:driving"]
+    assert list(filled.search("my moods")[0].tags) == ["mine:my mood"]
+    assert list(filled.search("other:driving")[0].tags) == ["other:driving"]
+
+
+def test_a_head_takes_no_name_of_the_library_s_model(tagger: Tagger) -> None:
+    own = (TagName("singing", "tests", synonyms=("driving", "lalas")), TagName("drums", "tests"))
+    names = TagNames((*own, *(qualified("mine", TagName(label, "mine")) for label in ("driving", "drums", "lala"))))
+    assert [names.place(name) for name in ("driving", "drum", "lalas", "lala")] == [0, 1, 0, 4]
+    assert names.place("mine:driving") == 2
+
+
+def test_names_of_models_do_not_change_the_meaning_of_tags(filled: Library, tagger: Tagger, mine: Tagger) -> None:
+    collection = Collection(filled.database, *filled._vectors())
+    expected = TagVectors(load_word_vectors(), (*tagger.card.tags, *mine.card.tags))
+    assert collection.tag_vectors._places == expected._places
+    assert np.array_equal(collection.tag_vectors._vectors, expected._vectors)
+    filled.heads.remove("mine")
+    alone = Collection(filled.database, *filled._vectors()).tag_vectors
+    assert np.array_equal(alone._vectors, TagVectors(load_word_vectors(), tagger.card.tags)._vectors)
+
+
 @pytest.mark.parametrize("name", ["genre", "Like", "not"])
 def test_a_head_has_no_name_of_a_condition(library: Library, tagger: Tagger, name: str) -> None:
     fill(library, 3)
@@ -153,3 +189,38 @@ def test_a_head_has_no_name_of_a_condition(library: Library, tagger: Tagger, nam
         library.heads.add(head_of(tagger, name), "folder")
     with pytest.raises(LibraryError, match="already"):
         library.heads.add(head_of(tagger, tagger.card.name), "folder")
+
+
+UNSCORED = ("NOT mine:driving", "mine:driving<0.3", "mine:driving<=1", "mine:driving>=0", "mine:driving")
+
+
+@pytest.mark.parametrize("query", [*UNSCORED, "NOT (mine:driving AND tag 1>=0)", "NOT (tag 1<0 OR mine:driving)"])
+def test_an_unknown_score_fulfils_nothing(filled: Library, query: str) -> None:
+    before = [(each.track_id, each.score) for each in filled.search(query, n=None, strict=True)]
+    fill(filled, 5, first=30)
+    after = filled.search(query, n=None, strict=True)
+    assert [(each.track_id, each.score) for each in after] == before
+    assert after.notes == (
+        "5 tracks have no scores of mine:driving, so it is unknown whether they have it; add its head again",
+    )
+
+
+def test_an_unknown_score_does_not_matter_where_the_rest_decides(filled: Library) -> None:
+    fill(filled, 5, first=30)
+    for query in ("NOT (mine:driving AND tag 1<0)", "mine:driving OR tag 1>=0"):
+        assert filled.search(query, n=None).total == 35
+    assert filled.search("mine:driving", n=None, tags=["mine:driving"]).total < 30
+    assert filled.stats().tags["mine:driving"] == pytest.approx(
+        np.mean([each.tags["mine:driving"] for each in filled.search("driving>=0", n=None)])
+    )
+
+
+@pytest.mark.parametrize("text", ["driving", "-driving", "without mine:driving"])
+def test_an_unknown_score_is_no_evidence(filled: Library, text: str) -> None:
+    before = [each.track_id for each in filled.search(text, n=None)]
+    fill(filled, 5, first=30)
+    found = filled.search(text, n=None)
+    order = [each.track_id for each in found]
+    assert [number for number in order if number <= 30] == before
+    assert len(found) == 35 and max(order[0], order[-1]) <= 30, "neither first nor last"
+    assert all(not each.tags for each in found if each.track_id > 30)

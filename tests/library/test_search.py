@@ -152,6 +152,17 @@ def test_tracks_of_another_model_are_left_out(filled: Library) -> None:
         assert other.left_out() == 5
 
 
+@pytest.mark.parametrize(
+    "query", ["like:1", "like:1 tag 1", "-like:1", "NOT like:1", "like:/music/jazz/one.mp3 OR tag 1"]
+)
+@pytest.mark.parametrize("count", [0, 3])
+def test_a_track_of_another_model_is_no_example(filled: Library, query: str, count: int) -> None:
+    with Library(filled.path, Tagger(make_bundle(tags=5, scales=(18,), seed=4))) as other:
+        fill(other, count, first=100)
+        with pytest.raises(LibraryError, match="another model analysed"):
+            other.search(query)
+
+
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 @pytest.mark.parametrize("asked", ["NFC", "NFD"])
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ def test_a_tag_colours_the_map(usual: Served) -> None:
     found = usual.client.get("/v1/library/map/tag", params={"tag": "tag 2"}).json()
     assert found["label"] == "tag 2"
     assert len(found["probabilities"]) == len(numbers)
+    having = usual.client.get("/v1/library/search", params={"tag": "tag 2"}).json()["total"]
+    assert sum(each >= found["threshold"] for each in found["probabilities"]) == having
     for number, probability in zip(numbers, found["probabilities"], strict=True):
         track = usual.client.get(f"/v1/library/tracks/{number}").json()
         own = {tag["label"]: tag["probability"] for tag in track["tags"]}

@@ -57,6 +57,24 @@ def test_free_words_are_ranked_page_by_page_with_their_reasons(usual: Served, li
         assert {"title", "artist", "album", "genre", "year"} <= set(track)
 
 
+@pytest.mark.parametrize("query", ["", "tag 2", "xyzzy tag 1", "NOT tag 3"])
+def test_a_tag_filters_either_language_by_its_own_threshold(usual: Served, library_file: Path, query: str) -> None:
+    with Library(library_file) as library:
+        having = {each.track_id for each in library.search("tag 1", n=None, strict=True)}
+        having_both = having & {each.track_id for each in library.search("tag 4", n=None, strict=True)}
+    address = "/v1/library/search"
+    unfiltered = usual.client.get(address, params={"q": query}).json()["tracks"]
+    for tags, kept in ((["tag 1"], having), (["tag 1", "tag 4"], having_both)):
+        found = usual.client.get(address, params={"q": query, "tag": tags}).json()
+        expected = [each["number"] for each in unfiltered if each["number"] in kept]
+        assert [each["number"] for each in found["tracks"]] == expected
+        assert found["total"] == len(expected)
+    for track in unfiltered:
+        (has,) = [tag["has"] for tag in track["tags"] if tag["label"] == "tag 1"]
+        assert has is (track["number"] in having)
+    problem(usual.client.get(address, params={"q": query, "tag": "nonsense"}), 404, "unknown-tag")
+
+
 def test_tracks_are_sorted_and_compared(usual: Served) -> None:
     tracks = usual.client.get("/v1/library/search", params={"sort": "duration"}).json()["tracks"]
     lengths = [each["duration_seconds"] for each in tracks]

@@ -47,9 +47,14 @@ class Collection:
         return len(self.ids)
 
     def chances(self, place: int) -> Floats:
-        """Return the probability of a tag for every track: (tracks,); 0 without scores of its head."""
+        """Return the probability of a tag for every track: (tracks,); NaN without scores of its head."""
         own = len(self.card.tags)
         return np.asarray(self.vectors.probabilities[place] if place < own else self._of_heads[place - own])
+
+    def known_chances(self, place: int) -> Floats:
+        """Return the probabilities of a tag for the tracks that have scores of its head: (known tracks,)."""
+        chances = self.chances(place)
+        return chances if place < len(self.card.tags) else chances[~np.isnan(chances)]
 
     def threshold(self, place: int) -> float:
         """Return the probability from which a track counts as having a tag.
@@ -65,7 +70,7 @@ class Collection:
         fitted = calibration.best_f1_probability
         if fitted is not None:
             return fitted
-        return best_f1_threshold(self.chances(place))
+        return best_f1_threshold(self.known_chances(place))
 
     def present(self) -> Booleans:
         """Return which tracks have a file that is not missing: (tracks,)."""
@@ -88,9 +93,14 @@ class Collection:
     def similarity(self, like: Like) -> Floats:
         """Return the similarity of every track to one, given by its number or path: (tracks,), NaN where it is low.
 
-        Raises LibraryError if there is no such track.
+        Raises LibraryError if there is no such track, or if another model analysed it.
         """
         number = self._number(like)
+        if number not in self.ids:
+            raise LibraryError(
+                f"like:{like.track}: found a track that another model analysed, expected one analysed by "
+                f"{self.card.name}. Add its file again."
+            )
         found = nearest(self.database, self.vectors, self.database.embedding(number), LIKE_TRACKS, EVERYTHING)
         similarity = np.full(self.size, np.nan, np.float32)
         for other, value in found:
@@ -120,7 +130,7 @@ class Collection:
         for head in self.heads:
             numbers, chances = heads.probabilities(head)
             there = np.isin(numbers, self.ids)
-            part = np.zeros((len(head.card.tags), self.size), np.float32)
+            part = np.full((len(head.card.tags), self.size), np.nan, np.float32)
             part[:, self.rows(numbers[there])] = chances[:, there]
             parts.append(part)
         return np.concatenate(parts)
@@ -128,7 +138,8 @@ class Collection:
     @cached_property
     def tag_vectors(self) -> TagVectors:
         """The meanings of the tags, for words that no tag has."""
-        return tag_vectors(self.tags)
+        tags = (*self.card.tags, *(tag for head in self.heads for tag in head.card.tags))
+        return tag_vectors(tags)  # by their plain names, as the names of models are words of other meaning
 
     def _number(self, like: Like) -> int:
         known = self.database.known_path(absolute_path(like.track))

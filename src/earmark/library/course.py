@@ -107,7 +107,7 @@ def _similarities(collection: Collection, rows: Sequence[int]) -> list[float]:
 
 def _energy(collection: Collection) -> Floats:
     """Return the energy of every track in deviations from the mean, (tracks,); 0 if no tag of the model tells it."""
-    names = TagNames(collection.tags)
+    names = TagNames(collection.card.tags)
     signs = {place: 1.0 for name in ENERGETIC if (place := names.place(name)) is not None}
     signs |= {place: -1.0 for name in CALM if (place := names.place(name)) is not None}
     energy = np.zeros(collection.size)

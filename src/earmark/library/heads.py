@@ -1,5 +1,6 @@
 """Keep the scores of several heads over the same vectors, so that no file is heard again for a head."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,8 @@ from earmark.tagging.bundle.card import Card, TagName
 from earmark.tagging.tagger import Tagger
 
 ROWS_TOGETHER = 1_000
+_SIGNS = re.compile(r"""[\s:()<>="'“”„«»’,;]""")
+"""What no name of a head contains, because a search could not be written with it."""
 RESERVED_NAMES = frozenset((*CONDITION_NAMES, "and", "or", "not"))
 BETWEEN = ":"
 """What stands between the name of a head and that of a tag, as in mine:driving."""
@@ -66,7 +69,7 @@ class Heads:
 
         Raises:
             LibraryError: it has other extractors than the library's model, is the head of that model or has its name,
-                or has the name of a condition.
+                or its name is that of a condition or has a space or a sign of searches.
         """
         card = tagger.card
         current, own = self._database.current_card()
@@ -82,6 +85,12 @@ class Heads:
             raise LibraryError(
                 f"{card.name}: found a name that a search takes for a condition; expected another, such as "
                 f"my-{card.name}. Teach the model under that name."
+            )
+        sign = _SIGNS.search(card.name)
+        if sign is not None:
+            raise LibraryError(
+                f"{card.name}: found {sign.group()!r} in the name of a head, expected a name without spaces and signs "
+                f"of searches, such as {_SIGNS.sub('-', card.name)}. Teach the model under that name."
             )
         with self._store.transaction():
             self._store.run("DELETE FROM heads WHERE name = ? OR model_id = ?", (card.name, model_id))

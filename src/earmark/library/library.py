@@ -260,6 +260,7 @@ class Library:
         sort: Sort = "relevance",
         strict: bool | None = None,
         threshold: float | None = None,
+        tags: Sequence[str] = (),
     ) -> SearchResult:
         """Search with free words such as "sad piano leoni", or in the strict language as "piano AND NOT vocals".
 
@@ -271,12 +272,12 @@ class Library:
         n: the largest number of tracks; None for all. offset: how many results to leave out before. sort: the order;
         "relevance" puts the best first. strict: whether the text is in the strict language; None decides by its AND,
         OR, NOT, < and >. threshold: the least probability of a tag that a strict query names without a number; None
-        for the one with the best F1 of each tag.
+        for the one with the best F1 of each tag. tags: tags that every result must have, by the same threshold.
 
-        Raises QueryError if a strict query is wrong, and LibraryError if the library is empty or `like:` names no
-        track of it.
+        Raises QueryError if a strict query is wrong, and LibraryError if the library is empty, `like:` names no track
+        of it, or `tags` has an unknown tag.
         """
-        return self._searching()(text, n, offset=offset, sort=sort, strict=strict, threshold=threshold)
+        return self._searching()(text, n, offset=offset, sort=sort, strict=strict, threshold=threshold, tags=tags)
 
     def similar(self, source: int | str | os.PathLike[str], n: int = 10, *, choice: Choice = EVERYTHING) -> list[Found]:
         """Return the tracks most similar to a track of the library (by number or path) or to any file, best first.

@@ -40,10 +40,12 @@ NEAREST_AT_MOST = 2.0
 class Fitting:
     """The result of a query for every track.
 
-    fits: (tracks,), whether the track matches. score: (tracks,) float32, from 0 to 1, how well it matches.
+    fits: (tracks,), whether the track matches. fails: (tracks,), whether it does not; neither where that is unknown,
+    because the track has no scores of a tag's head. score: (tracks,) float32, from 0 to 1, how well it matches.
     """
 
     fits: Booleans
+    fails: Booleans
     score: Floats
 
 
@@ -61,24 +63,27 @@ def fitting(query: Query, collection: Collection, threshold: float | None = None
             return _tag(query, collection.chances(query.place), least)
         case HasPath() | HasWords() | OfYears():
             fits = collection.has(_tracks_that(query, collection))
-            return Fitting(fits, fits.astype(np.float32))
+            return Fitting(fits, ~fits, fits.astype(np.float32))
         case Like():
             similarity = collection.similarity(query)
             score = (np.nan_to_num(similarity, nan=-1.0) + 1) / 2
-            return Fitting(~np.isnan(similarity), score.astype(np.float32))
+            fails = np.isnan(similarity)
+            return Fitting(~fails, fails, score.astype(np.float32))
         case Not():
             part = fitting(query.part, collection, threshold)
-            return Fitting(~part.fits, 1 - part.score)
+            return Fitting(part.fails, part.fits, 1 - part.score)
         case And():
             parts = [fitting(part, collection, threshold) for part in query.parts]
             return Fitting(
                 np.logical_and.reduce([part.fits for part in parts]),
+                np.logical_or.reduce([part.fails for part in parts]),
                 np.multiply.reduce([part.score for part in parts]),
             )
         case Or():
             parts = [fitting(part, collection, threshold) for part in query.parts]
             return Fitting(
                 np.logical_or.reduce([part.fits for part in parts]),
+                np.logical_and.reduce([part.fails for part in parts]),
                 1 - np.multiply.reduce([1 - part.score for part in parts]),
             )
 
@@ -186,18 +191,25 @@ def _tracks_with(text: str, field: TextField, collection: Collection) -> npt.NDA
 
 
 def _tag(query: HasTag, chances: Floats, threshold: float) -> Fitting:
-    bound = np.float32(query.bound)
+    known = ~np.isnan(chances)
+    bound = np.float32(threshold if query.comparison is None else query.bound)
     match query.comparison:
-        case None:
-            return Fitting(chances >= np.float32(threshold), chances)
+        case None | ">=":
+            fits = chances >= bound
         case ">":
-            return Fitting(chances > bound, chances)
-        case ">=":
-            return Fitting(chances >= bound, chances)
+            fits = chances > bound
         case "<":
-            return Fitting(chances < bound, 1 - chances)
+            fits = chances < bound
         case "<=":
-            return Fitting(chances <= bound, 1 - chances)
+            fits = chances <= bound
+    score = np.where(known, chances, _mean_of_known(chances))
+    return Fitting(fits, known & ~fits, 1 - score if query.comparison in ("<", "<=") else score)
+
+
+def _mean_of_known(chances: Floats) -> np.float32:
+    """Return the mean of probabilities (tracks,) without those that are unknown; one half if all are."""
+    known = chances[~np.isnan(chances)]
+    return known.mean(dtype=np.float32) if len(known) else np.float32(0.5)
 
 
 def _understood(term: Term, collection: Collection) -> Understood:
@@ -227,8 +239,9 @@ def _evidence(understood: Understood, collection: Collection) -> Evidence:
         return -evidence if understood.term.negated else evidence
     if understood.term.negated:
         # Log odds would tell tracks apart that all surely lack the tag.
-        chances = collection.chances(understood.places[0]).astype(np.float64)
-        return np.asarray(np.log1p(-np.clip(chances, 0.0, 1 - SMALLEST_CHANCE)))
+        chances = collection.chances(understood.places[0])
+        known = np.where(np.isnan(chances), _mean_of_known(chances), chances).astype(np.float64)
+        return np.asarray(np.log1p(-np.clip(known, 0.0, 1 - SMALLEST_CHANCE)))
     tag = _evidence_of_tag(collection.chances(understood.places[0]))
     if not len(understood.anywhere):
         return tag
@@ -246,8 +259,8 @@ def _evidence_of_word(understood: Understood, words: Evidence, collection: Colle
 
 
 def _evidence_of_tag(chances: Floats) -> Evidence:
-    """Return the log odds of a tag for every track, less those of its mean."""
-    return log_odds_of(chances) - log_odds_of(np.array([chances.mean() if len(chances) else 0.5], np.float32))
+    """Return the log odds of a tag for every track, less those of its mean; 0 where the probability is unknown."""
+    return np.nan_to_num(log_odds_of(chances) - log_odds_of(np.array([_mean_of_known(chances)])))
 
 
 def _evidence_of_words(understood: Understood, collection: Collection) -> Evidence:

@@ -1,18 +1,20 @@
 """Search a library: understand the text, rank or sort the tracks, and say of each result why it was found."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from earmark.errors import LibraryError
 from earmark.library.collection import Collection, Floats
 from earmark.library.descriptions import NOTHING_SAID, TEXT_FIELDS, Description, TextField
 from earmark.library.free_words import FreeSearch, is_strict, read_words
 from earmark.library.query import Condition, HasTag, Like, parse, parts_of
 from earmark.library.search import Kind, Understood, fitting, ranking
 from earmark.library.tag_names import TagNames
+from earmark.tagging.bundle.card import nearest_tags
 
 Sort = Literal["relevance", "artist", "title", "album", "genre", "year", "duration", "added", "path"]
 
@@ -131,6 +133,7 @@ class Searching:
         sort: Sort = "relevance",
         strict: bool | None = None,
         threshold: float | None = None,
+        tags: Sequence[str] = (),
     ) -> SearchResult:
         """Return a part of the results of a search.
 
@@ -138,7 +141,7 @@ class Searching:
 
         Raises:
             QueryError: a search in the strict language is wrong.
-            LibraryError: `like:` names no track of the library.
+            LibraryError: `like:` names no track of the library, or `tags` has an unknown tag.
         """
         is_query = is_strict(text) if strict is None else strict
         if not text.strip():
@@ -147,6 +150,7 @@ class Searching:
             ordered = self._fitting(text, threshold)
         else:
             ordered = self._ranked(read_words(text, TagNames(self.collection.tags)))
+        ordered = self._only_with(ordered, tags, threshold)
         stop = None if limit is None else offset + limit
         rows = self._sorted(_best_first(ordered.rows, ordered.score, stop if sort == "relevance" else None), sort)
         tracks = [self._found(int(row), ordered) for row in rows[offset:stop]]
@@ -155,7 +159,7 @@ class Searching:
             len(ordered.rows),
             offset,
             is_query,
-            _notes(ordered, self.collection.labels),
+            (*_notes(ordered, self.collection.labels), *self._unscored(ordered.places)),
             tuple(self._meaning(each) for each in ordered.understood),
         )
 
@@ -170,6 +174,16 @@ class Searching:
             return tuple(part for each in stated for part in parts_of(each) if not isinstance(part, HasTag))
         parts = parts_of(parse(text, self.collection.tags))
         return tuple(part for part in parts if not isinstance(part, HasTag))
+
+    def place(self, tag: str) -> int:
+        """Return the index of a tag. Raises LibraryError if there is no such tag."""
+        place = TagNames(self.collection.tags).place(tag)
+        if place is None:
+            nearest = " or ".join(map(repr, nearest_tags(tag, self.collection.tags)))
+            raise LibraryError(
+                f"{tag}: found no such tag, expected one of the library's; nearest: {nearest or 'none'}."
+            )
+        return place
 
     def track(self, number: int, score: float, why: tuple[Reason, ...] = ()) -> Found | None:
         """Return a track as a result, or None if all of its files are missing."""
@@ -198,6 +212,14 @@ class Searching:
             self._present(found.fits), found.evidence, places, found.understood, found.similarity, search.left_out
         )
 
+    def _only_with(self, ordered: _Ordered, tags: Sequence[str], threshold: float | None) -> _Ordered:
+        """Keep the results that have all of some tags."""
+        places = tuple(dict.fromkeys(map(self.place, tags)))
+        rows = ordered.rows
+        for place in places:
+            rows = rows[fitting(HasTag(place), self.collection, threshold).fits[rows]]
+        return replace(ordered, rows=rows, places=tuple(dict.fromkeys((*ordered.places, *places))))
+
     def _present(self, fits: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
         """Return the indices of present tracks that fit, in the order of their adding."""
         return np.flatnonzero(fits & self.collection.present())
@@ -221,7 +243,8 @@ class Searching:
         number = int(collection.ids[row])
         database = collection.database
         labels = collection.labels
-        tags = {labels[place]: float(collection.chances(place)[row]) for place in ordered.places}
+        chances = ((place, float(collection.chances(place)[row])) for place in ordered.places)
+        tags = {labels[place]: chance for place, chance in chances if not np.isnan(chance)}
         description = collection.descriptions.of_track(number)
         return Found(
             number,
@@ -238,15 +261,25 @@ class Searching:
     ) -> Iterator[Reason]:
         if ordered.similarity is not None and not np.isnan(ordered.similarity[row]):
             yield Reason("similar", "", float(ordered.similarity[row]))
-        if not ordered.understood:
-            yield from (Reason("tag", label, chance) for label, chance in tags.items())
         labels = self.collection.labels
+        of_terms = {labels[place] for each in ordered.understood for place in each.places}
+        yield from (Reason("tag", label, chance) for label, chance in tags.items() if label not in of_terms)
         for each in ordered.understood:
-            yield from (Reason("tag", labels[place], tags[labels[place]]) for place in each.places)
+            named = (labels[place] for place in each.places)
+            yield from (Reason("tag", label, tags[label]) for label in named if label in tags)
             fields = (name for name in TEXT_FIELDS if name in each.found and _contains(each.found[name], number))
             for name in fields:
                 yield Reason(name, each.term.text if name == "path" else getattr(description, name) or each.term.text)
                 break
+
+    def _unscored(self, places: Sequence[int]) -> Iterator[str]:
+        """Say of which tags some tracks have no scores, so that these count neither for nor against them."""
+        for place in places:
+            lacking = self.collection.size - len(self.collection.known_chances(place))
+            if lacking:
+                label = self.collection.labels[place]
+                unknown = "so it is unknown whether they have it; add its head again"
+                yield f"{lacking} tracks have no scores of {label}, {unknown}"
 
     def _meaning(self, understood: Understood) -> TermMeaning:
         labels = tuple(self.collection.labels[place] for place in understood.places)

@@ -13,7 +13,8 @@ class LibraryStats:
     missing_files: of `files`, those that the last `add` did not find. failed_files: files that could not be used.
     seconds: the durations of all recordings. artists, albums, genres: how many different ones the tags of the files
     name. models: the number of recordings by the name of the model that analysed them. tags: the mean probability of
-    each tag, so the share of recordings that are expected to have it, the most frequent first.
+    each tag, so the share of recordings that are expected to have it, the most frequent first; of further heads too,
+    each over the recordings that have its scores.
     """
 
     recordings: int
@@ -40,6 +41,10 @@ def stats_of(collection: Collection) -> LibraryStats:
     models: dict[str, int] = {}
     for model, count in store.rows("SELECT model_id, count(*) FROM tracks GROUP BY model_id ORDER BY count(*) DESC"):
         models[cards[model].name] = models.get(cards[model].name, 0) + count
-    shares = collection.vectors.probabilities.mean(axis=1).tolist() if collection.size else []
-    tags = sorted(zip(collection.card.labels, shares, strict=False), key=lambda each: -each[1])
+    shares = {}
+    for place, label in enumerate(collection.labels):
+        known = collection.known_chances(place)
+        if len(known):
+            shares[label] = float(known.mean())
+    tags = sorted(shares.items(), key=lambda each: -each[1])
     return LibraryStats(recordings, files, int(missing), failed, seconds, artists, albums, genres, models, dict(tags))

@@ -17,10 +17,11 @@ class TagNames:
     def __init__(self, tags: Sequence[TagName]) -> None:
         self.tags = tuple(tags)
         # An exact name replaces another form, and a label an equal synonym.
-        labels = {folded(tag.label): place for place, tag in reversed(list(enumerate(tags)))}
-        synonyms = {folded(word): place for place, tag in enumerate(tags) for word in tag.synonyms}
-        self._exact = synonyms | labels
-        self._forms = {_form(name): place for name, place in reversed(list(self._exact.items()))}
+        labels = [(folded(tag.label), place) for place, tag in enumerate(tags)]
+        synonyms = [(folded(word), place) for place, tag in enumerate(tags) for word in tag.synonyms]
+        # Of equal names the first is meant, so those of further heads, which come last, replace none.
+        self._exact = dict(reversed([*labels, *synonyms]))
+        self._forms = {_form(name): place for name, place in reversed([*labels, *synonyms])}
         self._most_words = max((len(name.split()) for name in self._exact), default=0) + 1
 
     def exact(self, name: str) -> int | None:

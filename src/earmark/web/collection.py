@@ -10,12 +10,11 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, FailFast, Field
 
 from earmark.library.map import CollectionMap, map_of
-from earmark.tagging.bundle.card import find_tag
 from earmark.web import problems
 from earmark.web.json_requests import MOST_TRACKS, JsonRequest, JsonRoute
 from earmark.web.library import Number, OpenLibrary, ServedLibrary, library_of
 from earmark.web.library_schemas import FoundTrack
-from earmark.web.problem import Problem, ProblemError
+from earmark.web.problem import ProblemError
 from earmark.web.serialise import shortened
 
 CURVES = 5
@@ -33,6 +32,9 @@ class MapAnswer(BaseModel):
     y: list[float] = Field(examples=[[0.3, 0.02]])
     tags: list[int] = Field(description="Each track's most distinctive tag, as a place in `labels`.", examples=[[0, 1]])
     labels: list[str] = Field(examples=[["guitar", "piano"]])
+    further: list[str] = Field(
+        description="The tags of further heads, such as taught words.", examples=[["mine:sleepy"]]
+    )
     share: float = Field(description="How much of the variance between tracks the map shows, 0 to 1.", examples=[0.31])
 
 
@@ -40,7 +42,10 @@ class MapTagAnswer(BaseModel):
     """The probability of a tag in every track, in the order of the map."""
 
     label: str = Field(examples=["guitar"])
-    probabilities: list[float] = Field(examples=[[0.91, 0.03]])
+    threshold: float = Field(description="The probability from which a track counts as having it.", examples=[0.24])
+    probabilities: list[float | None] = Field(
+        description="Null for tracks without scores of the tag's head.", examples=[[0.91, 0.03]]
+    )
 
 
 class CurveAnswer(BaseModel):
@@ -100,6 +105,7 @@ async def library_map(request: Request) -> MapAnswer:
     def laid_out() -> MapAnswer:
         with library.opened() as opened:
             found = kept.of(opened)
+            further = opened.searching.collection.labels[len(found.labels) :]
         points = np.round(found.points.astype(np.float64), 4)
         return MapAnswer(
             numbers=found.ids.tolist(),
@@ -107,6 +113,7 @@ async def library_map(request: Request) -> MapAnswer:
             y=points[:, 1].tolist(),
             tags=found.tag.tolist(),
             labels=list(found.labels),
+            further=list(further),
             share=found.share,
         )
 
@@ -123,11 +130,13 @@ async def map_tag(
 
     def probabilities() -> MapTagAnswer:
         with library.opened() as opened:
-            place = find_tag(tag, opened.card.tags)
-            if place is None:
-                raise ProblemError(unknown_tag(tag))
-            found = np.round(opened.vectors.probabilities[place].astype(np.float64), 3)
-            return MapTagAnswer(label=opened.card.labels[place], probabilities=found.tolist())
+            place, collection = opened.place(tag), opened.searching.collection
+            found = np.round(collection.chances(place).astype(np.float64), 3)
+            return MapTagAnswer(
+                label=collection.labels[place],
+                threshold=round(collection.threshold(place), 3),
+                probabilities=[None if np.isnan(chance) else chance for chance in found.tolist()],
+            )
 
     return await asyncio.to_thread(probabilities)
 
@@ -163,17 +172,6 @@ async def described(request: Request, number: Number) -> FoundTrack:
             return opened.found_track(track)
 
     return await asyncio.to_thread(found)
-
-
-def unknown_tag(tag: str) -> Problem:
-    """Describe a tag that the library's model does not have."""
-    return Problem(
-        "unknown-tag",
-        404,
-        "There is no such tag",
-        f"Found the tag {tag!r}, expected one of the model that analysed the library.",
-        "Choose one of the tags that `/v1/models` lists.",
-    )
 
 
 def _curves(library: ServedLibrary, numbers: list[int]) -> CurvesAnswer:

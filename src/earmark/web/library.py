@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -59,17 +60,24 @@ class OpenLibrary:
     vectors: Vectors
     card: Card
 
-    @property
+    @cached_property
     def searching(self) -> Searching:
         """What searches its tracks."""
         return Searching(Collection(self.library.database, self.vectors, self.card))
 
+    def place(self, tag: str) -> int:
+        """Return the index of a tag of the library; raise ProblemError (404) if it is unknown."""
+        try:
+            return self.searching.place(tag)
+        except LibraryError as error:
+            raise ProblemError(_unknown_tag(tag)) from error
+
     def found_track(self, found: Found) -> FoundTrack:
         """Return a result of a search as the API gives it, without paths."""
-        row = int(np.searchsorted(self.vectors.ids, found.track_id))
-        probabilities = self.vectors.probabilities[:, row]
+        collection = self.searching.collection
+        row = int(np.searchsorted(collection.ids, found.track_id))
+        probabilities = np.array([collection.chances(place)[row] for place in range(len(collection.tags))])
         best = np.argsort(-probabilities, kind="stable")[:SHOWN_TAGS].tolist()
-        tags = [(self.card.tags[column], float(probabilities[column])) for column in best]
         description = found.description
         return FoundTrack(
             number=found.track_id,
@@ -81,7 +89,15 @@ class OpenLibrary:
             year=description.year,
             score=found.score,
             duration_seconds=found.duration_seconds,
-            tags=[FoundTag(label=tag.label, group=tag.group, probability=probability) for tag, probability in tags],
+            tags=[
+                FoundTag(
+                    label=collection.tags[place].label,
+                    group=collection.tags[place].group,
+                    probability=float(probabilities[place]),
+                    has=bool(probabilities[place] >= np.float32(collection.threshold(place))),
+                )
+                for place in best
+            ],
             why=[FoundReason(**vars(reason)) for reason in found.why],
         )
 
@@ -129,10 +145,13 @@ class ServedLibrary:
         with self.opened() as opened:
             return LibraryAnswer(tracks=len(opened.vectors.ids), model=opened.card.name)
 
-    def search(self, text: str, limit: int, offset: int, sort: Sort) -> SearchAnswer:
+    def search(self, text: str, tags: Sequence[str], limit: int, offset: int, sort: Sort) -> SearchAnswer:
         """Return the tracks that match a search, best first; the newest tracks for an empty search.
 
-        Raises ProblemError (422) if the search cannot be parsed, asks for paths, or `like:` names no track.
+        tags: what every track must have.
+
+        Raises ProblemError: 404 if one of the tags or the track of `like:` is unknown, and 422 if the search cannot be
+        parsed or asks for paths.
         """
         with self.opened() as opened:
             try:
@@ -142,7 +161,9 @@ class ServedLibrary:
                         raise ProblemError(problems.PATH_IN_SEARCH)
                     if isinstance(condition, Like) and condition.number is not None:
                         opened.refuse_unknown(condition.number)
-                found = searching(text, limit, offset=offset, sort=sort)
+                for tag in tags:
+                    opened.place(tag)
+                found = searching(text, limit, offset=offset, sort=sort, tags=tags)
             except QueryError as error:
                 fault = error.reason.partition(": ")[2]  # after what the title of the problem says
                 raise ProblemError(problems.wrong_search(f"{fault[:1].upper()}{fault[1:]}", error.position)) from error
@@ -229,6 +250,16 @@ def name_of(path: str | os.PathLike[str]) -> str:
     return os.fsencode(Path(path).name).decode("utf-8", "replace")
 
 
+def _unknown_tag(tag: str) -> Problem:
+    return Problem(
+        "unknown-tag",
+        404,
+        "There is no such tag",
+        f"Found the tag {tag!r}, expected one that searches of the library know.",
+        "Choose one of the tags that `/v1/models` lists, or of a further head, such as mine:driving.",
+    )
+
+
 def _asks_for_path(condition: Condition) -> bool:
     """Return whether a condition names a path; tracks are known by their numbers here."""
     return isinstance(condition, HasPath) or (isinstance(condition, Like) and condition.number is None)
@@ -268,6 +299,14 @@ async def search_library(
             examples=["sad piano leoni", "piano AND NOT vocals AND guitar>0.6"],
         ),
     ] = "",
+    tag: Annotated[
+        list[str],
+        Query(
+            max_length=100,
+            description="A tag that every result must have, by the tag's own threshold; repeat it for more.",
+            examples=[["vocals"]],
+        ),
+    ] = [],  # noqa: B006
     limit: Count = 20,
     offset: Annotated[int, Query(ge=0, le=2**31, description="How many results to leave out before.")] = 0,
     sort: Annotated[
@@ -276,7 +315,7 @@ async def search_library(
     ] = "relevance",
 ) -> SearchAnswer:
     """Return a part of the tracks that match a search, best first, and why each was found."""
-    return await asyncio.to_thread(library_of(request).search, q, limit, offset, sort)
+    return await asyncio.to_thread(library_of(request).search, q, tag, limit, offset, sort)
 
 
 @router.get("/similar/{number}", summary="Find tracks that are similar to a track of the library")

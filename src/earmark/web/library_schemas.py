@@ -18,6 +18,10 @@ class FoundTag(BaseModel):
     label: str = Field(examples=["piano"])
     group: str = Field(examples=["instrument"])
     probability: float = Field(examples=[0.97])
+    has: bool = Field(
+        description="Whether the track counts as having it: its probability reaches the tag's own threshold.",
+        examples=[True],
+    )
 
 
 class FoundReason(BaseModel):

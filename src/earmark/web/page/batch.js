@@ -8,7 +8,8 @@ import { strip } from "./strip.js";
 import { narrow, Table, tagList } from "./table.js";
 
 const CHIPS = 12;
-const HAS = 0.5;
+/** The lowest threshold, so that a tag which no track has is not given to all. */
+const LEAST = 0.1;
 const TAG = "tag:";
 
 /** Shows the tracks of the batch, which has an address of its own. */
@@ -101,7 +102,8 @@ export class Batch {
   _showRows() {
     const key = KEYS[this._by] ?? ((track) => -probability(track, this._by.slice(TAG.length)));
     const order = (a, b) => compared(key(a), key(b));
-    const rows = this._tracks.filter((track) => this._tag === null || probability(track, this._tag) >= HAS);
+    const least = this._tag === null ? 0 : this._threshold(this._tag);
+    const rows = this._tracks.filter((track) => this._tag === null || probability(track, this._tag) >= least);
     if (this._by !== "order") rows.sort((a, b) => (this._falling ? order(b, a) : order(a, b)));
     this._table.show(rows);
     this._table.sorted(this._by, this._falling);
@@ -120,13 +122,29 @@ export class Batch {
     this._save.disabled = !ready;
   }
 
+  /** Return the probability with the highest F1 that is expected of these tracks, as searches of a library do. */
+  _threshold(label) {
+    const heard = this._tracks.filter((track) => track.state === "heard");
+    const falling = heard.map((track) => probability(track, label)).sort((a, b) => b - a);
+    const sum = falling.reduce((total, value) => total + value, 0);
+    let [found, best, hits] = [LEAST, 0, 0];
+    falling.forEach((value, index) => {
+      hits += value;
+      const expected = (2 * hits) / (index + 1 + sum);
+      if (expected > best) [found, best] = [value, expected];
+    });
+    return Math.max(LEAST, found);
+  }
+
   /** Show the tags of most tracks as filters. */
   _showChips() {
     const counts = new Map();
+    const thresholds = new Map();
     for (const track of this._tracks) {
       if (track.state !== "heard") continue;
       for (const { label, probability: value } of track.tags) {
-        if (value >= HAS) counts.set(label, (counts.get(label) ?? 0) + 1);
+        if (!thresholds.has(label)) thresholds.set(label, this._threshold(label));
+        if (value >= thresholds.get(label)) counts.set(label, (counts.get(label) ?? 0) + 1);
       }
     }
     const most = [...counts].sort((a, b) => b[1] - a[1]).slice(0, CHIPS);

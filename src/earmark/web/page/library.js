@@ -14,7 +14,6 @@ const TOGETHER = 1000;
 /** The largest number of tracks of one playlist of the server. */
 const IN_A_PLAYLIST = 100_000;
 const CHIPS = 12;
-const HAS = 0.5;
 const RELEVANCE = "relevance";
 /** The address without a search. */
 const NEWEST = "#/";
@@ -27,7 +26,7 @@ export class Library {
   constructor(page, count) {
     this._page = page;
     this._asked = 0;
-    this._search = { q: "", offset: 0, sort: RELEVANCE };
+    this._search = { q: "", tags: [], offset: 0, sort: RELEVANCE };
     this._shownFor = null;
     this._strips = new Map();
     this._input = element("input", {
@@ -87,7 +86,8 @@ export class Library {
   /** Show the search of an address; the newest tracks for none. */
   opened(parts = new URLSearchParams()) {
     const offset = Math.max(0, Math.floor(Number(parts.get("from")) || 0));
-    this._search = { q: parts.get("q") ?? "", offset, sort: parts.get("sort") ?? RELEVANCE };
+    const sort = parts.get("sort") ?? RELEVANCE;
+    this._search = { q: parts.get("q") ?? "", tags: parts.getAll("tag"), offset, sort };
     this.root.classList.toggle("is-searching", this._address() !== NEWEST);
     if (this._shownFor === this._address()) return;
     this._input.value = this._search.q;
@@ -122,7 +122,7 @@ export class Library {
   _example(query) {
     const search = () => {
       this._input.value = query;
-      this._go({ q: query, offset: 0 });
+      this._go({ q: query, tags: [], offset: 0 });
     };
     return element("button", { class: "chip", type: "button", on: { click: search } }, query);
   }
@@ -134,21 +134,24 @@ export class Library {
 
   /** Go to the address of a search, which shows it; so that back, a reload and a link lead there. */
   _go(changed) {
-    Object.assign(this._search, changed);
+    this._search = { ...this._search, ...changed }; // a new object, as results of the old one may still be saved
     if (location.hash === this._address()) this._show();
     else location.hash = this._address();
   }
 
-  _address({ q, offset, sort } = this._search) {
+  _address({ q, tags, offset, sort } = this._search) {
     const parts = new URLSearchParams();
     if (q) parts.set("q", q);
+    for (const tag of tags) parts.append("tag", tag);
     if (offset) parts.set("from", String(offset));
     if (sort !== RELEVANCE) parts.set("sort", sort);
     return `#/${parts.size ? `?${parts}` : ""}`;
   }
 
-  _path(offset, limit, { q, sort } = this._search) {
-    return `v1/library/search?${new URLSearchParams({ q, sort, offset: String(offset), limit: String(limit) })}`;
+  _path(offset, limit, { q, tags, sort } = this._search) {
+    const parts = new URLSearchParams({ q, sort, offset: String(offset), limit: String(limit) });
+    for (const tag of tags) parts.append("tag", tag);
+    return `v1/library/search?${parts}`;
   }
 
   /** Show the tracks of the search. */
@@ -176,8 +179,7 @@ export class Library {
   }
 
   _showFound({ tracks, total, notes, strict }) {
-    const { q, offset, sort } = this._search;
-    this._strict = strict;
+    const { q, tags, offset, sort } = this._search;
     this._notes.replaceChildren(...notes.map((note) => element("p", { class: "soft" }, note)));
     this._showChips(tracks);
     if (tracks.length) {
@@ -186,7 +188,8 @@ export class Library {
       this._found.replaceChildren(this._table.root);
       this._askStrips(tracks);
     } else {
-      this._found.replaceChildren(element("p", { class: "soft" }, !q && !offset ? EMPTY : strict ? NOTHING : NO_WORD));
+      const told = strict || tags.length ? NOTHING : q || offset ? NO_WORD : EMPTY;
+      this._found.replaceChildren(element("p", { class: "soft" }, told));
     }
     this._told.textContent = tracks.length
       ? `${offset + 1} to ${offset + tracks.length} of ${total.toLocaleString("en")}`
@@ -209,16 +212,16 @@ export class Library {
     );
   }
 
-  /** Show the tags of the shown tracks as filters; those of the search are pressed. */
+  /** Show the tags that the shown tracks have as filters; those that all results have are pressed. */
   _showChips(tracks) {
     const counts = new Map();
     for (const { tags } of tracks) {
-      for (const { label, probability } of tags) {
-        if (probability >= HAS) counts.set(label, (counts.get(label) ?? 0) + 1);
+      for (const { label, has } of tags) {
+        if (has) counts.set(label, (counts.get(label) ?? 0) + 1);
       }
     }
     const most = [...counts].sort((a, b) => b[1] - a[1]).map(([label]) => label);
-    const asked = this._page.labels.filter((label) => this._isAsked(label));
+    const asked = this._search.tags;
     const labels = [...asked, ...most.filter((label) => !asked.includes(label)).slice(0, CHIPS)];
     this._chips.replaceChildren(
       ...labels.map((label) =>
@@ -237,21 +240,10 @@ export class Library {
     );
   }
 
-  _isAsked(label) {
-    return this._search.q.split(" AND ").includes(having(label));
-  }
-
-  /** Add a tag to the search or take it out: in the strict language as a bound, else as a word. */
+  /** Show only tracks with a tag; at the second click, those without it too. */
   _filter(label) {
-    const { q } = this._search;
-    const parts = q.split(" AND ");
-    let next;
-    if (this._isAsked(label)) next = parts.filter((part) => part !== having(label)).join(" AND ");
-    else if (!q) next = having(label);
-    else if (!this._strict) next = `${q} ${quoted(label)}`;
-    else next = `${/\bOR\b/.test(q) ? `(${q})` : q} AND ${having(label)}`;
-    this._input.value = next;
-    this._go({ q: next, offset: 0 });
+    const { tags } = this._search;
+    this._go({ tags: tags.includes(label) ? tags.filter((tag) => tag !== label) : [...tags, label], offset: 0 });
   }
 
   /** Return all results, in parts that the server gives at once. */
@@ -352,8 +344,4 @@ function tagsOf({ why, tags }) {
 
 function quoted(label) {
   return /\s/.test(label) ? `"${label}"` : label;
-}
-
-function having(label) {
-  return `${quoted(label)}>${HAS}`;
 }

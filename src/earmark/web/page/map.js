@@ -12,7 +12,6 @@ import { tagList } from "./table.js";
 
 const NAMES = 12;
 const LEAST_NAMED = 3;
-const HAS = 0.5;
 const LISTED = 12;
 const HEAR_AFTER_MILLISECONDS = 250;
 const SHOW_AFTER_MILLISECONDS = 60;
@@ -112,7 +111,7 @@ export class LibraryMap {
       this._place.replaceChildren(problemCard(problemOf(error)));
       return;
     }
-    const { x, y, tags, labels, numbers, share } = this._map;
+    const { x, y, tags, labels, further, numbers, share } = this._map;
     const counts = labels.map((label, tag) => ({ label, tag, count: 0 }));
     for (const tag of tags) counts[tag].count += 1;
     const most = [...counts].sort((a, b) => b.count - a.count);
@@ -126,11 +125,12 @@ export class LibraryMap {
     this._points.addEventListener("hover", (/** @type {CustomEvent} */ { detail }) => this._hover(detail));
     this._points.addEventListener("choose", (/** @type {CustomEvent} */ { detail }) => this._openChosen(detail));
     this._points.addEventListener("lasso", (/** @type {CustomEvent} */ { detail }) => this._choose(detail));
-    this._select.replaceChildren(...labels.map((label) => element("option", { value: label }, label)));
+    const known = [...labels, ...further];
+    this._select.replaceChildren(...known.map((label) => element("option", { value: label }, label)));
     this._place.replaceChildren(this._points.root);
     this._told.textContent = `${numbers.length.toLocaleString("en")} tracks; the two directions show ${Math.round(share * 100)}% of how they differ.`;
     this._choose([]);
-    await this._colourBy(labels.includes(this._tag) ? this._tag : (most[0]?.label ?? null));
+    await this._colourBy(known.includes(this._tag) ? this._tag : (most[0]?.label ?? null));
   }
 
   /** Colour the points by a tag, and put it into the address. */
@@ -143,13 +143,16 @@ export class LibraryMap {
       history.replaceState(null, "", `#/map?${new URLSearchParams({ tag: label })}`);
     }
     try {
-      const { probabilities } = await this._page.api.json(`v1/library/map/tag?${new URLSearchParams({ tag: label })}`);
+      const { probabilities, threshold } = await this._page.api.json(
+        `v1/library/map/tag?${new URLSearchParams({ tag: label })}`,
+      );
       if (this._tag !== label) return;
       if (probabilities.length !== this._map.numbers.length) {
         await this._load(); // tracks were added meanwhile
         return;
       }
       this._probabilities = probabilities;
+      this._threshold = threshold;
       this._points.shade(probabilities);
       if (!this._chosen.length) this._choose([]);
     } catch (error) {
@@ -222,7 +225,7 @@ export class LibraryMap {
         element(
           "button",
           { class: "button", type: "button", on: { click: () => this._chooseByTag() } },
-          `all with ${this._tag ?? "the tag"} at ${HAS * 100}% or more`,
+          `all with ${this._tag ?? "the tag"}`,
         ),
       );
       return;
@@ -250,7 +253,7 @@ export class LibraryMap {
   _chooseByTag() {
     const indices = [];
     this._probabilities?.forEach((probability, index) => {
-      if (probability >= HAS) indices.push(index);
+      if (probability >= this._threshold) indices.push(index);
     });
     if (indices.length) this._choose(indices);
     else this._list.append(element("p", { class: "soft", role: "status" }, `No track has ${this._tag}.`));
