@@ -254,6 +254,10 @@ class QueryError(LibraryError):
         return f"{self.reason}\n  {self.query}\n  {' ' * self.position}{'^' * self.length}"
 
 
+class UnknownWordError(QueryError):
+    """A search in the strict language with a word that names no tag, or without AND or OR before it."""
+
+
 class MissingExtraError(EarmarkError):
     """A part of earmark that is not installed; the message holds the line that installs it."""
 

@@ -92,6 +92,34 @@ def test_conditions_stand_beside_words() -> None:
     assert found.places == (0,)
 
 
+@pytest.mark.parametrize(
+    ("text", "conditions", "words"),
+    [
+        ("artist:O'Connor piano", [HasWords("artist", "O'Connor")], ["piano"]),
+        ("like:/m/Don't.mp3", [Like("/m/Don't.mp3")], []),
+        ("folder:Guns_N'_Roses", [HasPath("folder", "Guns_N'_Roses")], []),
+        ("title:'round drums", [HasWords("title", "'round")], ["drums"]),
+        ("title:'don't go' drums", [HasWords("title", "don't go")], ["drums"]),
+        ("path:Don’t", [HasPath("path", "Don’t")], []),
+        ('path:a"b', [HasPath("path", 'a"b')], []),
+        ("artist:“pink floyd” drums", [HasWords("artist", "pink floyd")], ["drums"]),
+        ("artist:‘pink floyd’", [HasWords("artist", "pink floyd")], []),
+        ("-artist:„pink floyd“", [Not(HasWords("artist", "pink floyd"))], []),
+        ("(artist:leoni) piano", [HasWords("artist", "leoni")], ["piano"]),
+        ("year:1990, artist:leoni; piano", [OfYears(1990, 1990), HasWords("artist", "leoni")], ["piano"]),
+        ("path:a(b)", [HasPath("path", "a(b)")], []),
+        ("artist:leoni - ♥", [HasWords("artist", "leoni")], []),
+        ("the - ♥", [], ["the"]),
+        ("“male vocal” …", [], ["male vocal"]),
+        ("«blue sky» – piano ♥", [], ["blue sky", "piano"]),
+    ],
+)
+def test_quotes_and_signs(text: str, conditions: list[Condition | Not], words: list[str]) -> None:
+    found = read_words(text, NAMES)
+    assert list(found.conditions) == conditions
+    assert [term.text for term in found.terms] == words
+
+
 @pytest.mark.parametrize("negation", ["not ", "no ", "without ", "not the ", "-", "--", "not -"])
 @pytest.mark.parametrize(
     ("stated", "expected"),
@@ -118,6 +146,8 @@ def test_a_condition_is_negated_as_a_tag_is(negation: str, stated: str, expected
         ("path:jazz", False),
         ("ANDROID", False),
         ('"A OR B"', False),
+        ("“A OR B”", False),
+        ("don't stop AND rockin' out", True),
         ("piano AND drums", True),
         ("NOT piano", True),
         ("(NOT piano)", True),

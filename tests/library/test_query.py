@@ -38,6 +38,12 @@ PIANO, GUITAR, VOCALS, MALE_VOCAL, MALE = (HasTag(place) for place in range(5))
         ('path:"*/Miles Davis/*"', HasPath("path", "*/Miles Davis/*")),
         ("FOLDER:~/Music AND piano", And((HasPath("folder", "~/Music"), PIANO))),
         ("(path:'a b')", HasPath("path", "a b")),
+        ("drum'n'bass AND piano", And((HasTag(6), PIANO))),
+        ("“male vocal” AND «piano»", And((MALE_VOCAL, PIANO))),
+        ("drum’n’bass", HasTag(6)),
+        ("path:Don't AND piano", And((HasPath("path", "Don't"), PIANO))),
+        ("(path:Don’t)", HasPath("path", "Don’t")),
+        ("path:„a b“", HasPath("path", "a b")),
         ("piano AND NOT vocals AND guitar>0.6", And((PIANO, Not(VOCALS), HasTag(1, ">", 0.6)))),
     ],
 )

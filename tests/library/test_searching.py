@@ -220,6 +220,39 @@ def test_similar_tracks_and_tags_are_combined(library: Library) -> None:
             library.search(wrong)
 
 
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("LEONI AND EVENING", ["LEONI", "EVENING"]),
+        ("tag 1 NOT tag 2", ["tag 1", "tag 2"]),
+        ("tag 1 tag 2 AND tag 3", ["tag 1", "tag 2", "tag 3"]),
+        ("(tag 1 leoni) OR tag 2", ["tag 1", "leoni", "tag 2"]),
+        ("tag 1 AND xyzzyx", ["tag 1", "xyzzyx"]),
+    ],
+)
+def test_what_is_no_query_is_searched_in_free_words(described: Library, text: str, terms: list[str]) -> None:
+    found = described.search(text)
+    assert not found.strict
+    assert [term.text for term in found.terms] == terms
+    assert found.notes[0].startswith("searched in free words, because it is no query: found ")
+    with pytest.raises(QueryError):
+        described.search(text, strict=True)
+
+
+@pytest.mark.parametrize(
+    "text", ["tag 1 AND", "tag 1>0.5 leoni", "leoni>0.5", "(tag 1 OR tag 2", "AND tag 1", "tag 1>2"]
+)
+def test_a_wrong_query_is_an_error(described: Library, text: str) -> None:
+    with pytest.raises(QueryError):
+        described.search(text)
+
+
+@pytest.mark.parametrize("text", ["year:99", "like:", "artist:", "-year:soon"])
+def test_what_is_no_condition_is_told(described: Library, text: str) -> None:
+    assert described.search(f"tag 1 {text}").notes[0].startswith(f"{text} is no condition; expected ")
+    assert described.search(f"ROCK OR {text}").notes[1].startswith(f"{text} is no condition; expected ")
+
+
 def test_a_wrong_year_is_an_error_only_in_the_strict_language(described: Library) -> None:
     assert described.search("year:soon").terms[0].text == "year:soon"
     with pytest.raises(QueryError, match="expected a year such as 1990"):

@@ -88,7 +88,7 @@ def test_tracks_are_sorted_and_compared(usual: Served) -> None:
 
 @pytest.mark.parametrize(
     ("query", "position"),
-    [("piano AND tag 1", 0), ("tag 1 AND", 9), ("tag 1 AND (tag 2", 16), ("tag 1 > 2", 8), ("NOT NOT )", 8)],
+    [("piano>0.5 AND tag 1", 0), ("tag 1 AND", 9), ("tag 1 AND (tag 2", 16), ("tag 1 > 2", 8), ("NOT NOT )", 8)],
 )
 def test_a_wrong_search_says_where(usual: Served, query: str, position: int) -> None:
     found = problem(usual.client.get("/v1/library/search", params={"q": query}), 422, "wrong-search")

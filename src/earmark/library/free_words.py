@@ -5,20 +5,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from earmark.file_name import folded
-from earmark.library.query import CONDITION_NAMES, Condition, Not, condition
+from earmark.library.query import CONDITION_NAMES, QUOTED_VALUE, Condition, Not, condition, with_plain_quotes
 from earmark.library.tag_names import TagNames
 
 _STRICT = re.compile(r"(?:^|[\s(])(?:AND|OR|NOT)(?=[\s()]|$)|[<>]")
-_QUOTED = re.compile(r""""[^"]*"|'[^']*'(?!\w)""")
+_COMPARED = re.compile("[<>]")
+_QUOTED = re.compile(r""""[^"]*"|(?<!\w)'[^']*'(?!\w)""")
 _TOKEN = re.compile(
     rf"""
-        (?P<dash>-*)
-        (?: (?P<condition>(?:{"|".join(CONDITION_NAMES)}):(?:"[^"]*"|'[^']*'|[^\s"']+))
+        (?P<before>[-(\[{{]*)
+        (?: (?P<condition>(?:{"|".join(CONDITION_NAMES)}):(?:{QUOTED_VALUE}|(?!")\S+))
           | (?P<quoted>"[^"]+"))
       | (?P<word>\S+)
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+_CONDITION_NAME = re.compile(rf"-*(?:{'|'.join(CONDITION_NAMES)}):", re.IGNORECASE)
 _BETWEEN_TERMS = re.compile(r"(?<!\d)[,;，；、]|[,;，；、](?!\d)")
 """Signs that end a term, though not within a number such as 10,000."""
 _BETWEEN_TAGS = re.compile(r"[/|+&]")
@@ -52,11 +54,13 @@ class FreeSearch:
     """A search in free words.
 
     conditions: what every track must fulfil. left_out: how many terms do not count, because there are too many.
+    unread: what begins as a condition but states none, such as year:99; it is among the terms.
     """
 
     terms: tuple[Term, ...]
     conditions: tuple[Condition | Not, ...]
     left_out: int = 0
+    unread: tuple[str, ...] = ()
 
     @property
     def places(self) -> tuple[int, ...]:
@@ -66,7 +70,12 @@ class FreeSearch:
 
 def is_strict(text: str) -> bool:
     """Return whether a search is in the strict language: it has AND, OR or NOT in capitals, or compares with < or >."""
-    return _STRICT.search(_QUOTED.sub(" ", text)) is not None
+    return _STRICT.search(_unquoted(text)) is not None
+
+
+def compares(text: str) -> bool:
+    """Return whether a search compares with < or >."""
+    return _COMPARED.search(_unquoted(text)) is not None
 
 
 def read_words(text: str, names: TagNames) -> FreeSearch:
@@ -74,9 +83,12 @@ def read_words(text: str, names: TagNames) -> FreeSearch:
     terms: list[Term] = []
     conditions: list[Condition | Not] = []
     words: list[str] = []
-    for token in _TOKEN.finditer(text):
-        stated = condition(token["condition"]) if token["condition"] else None
+    unread: list[str] = []
+    for token in _TOKEN.finditer(with_plain_quotes(text)):
+        stated = _stated(token, text)
         if stated is None and not token["quoted"]:
+            if _CONDITION_NAME.match(token.group()):
+                unread.append(token.group())
             *ended, last = _parts(token.group(), names)
             for part in ended:
                 terms += _terms([*words, *part], names)
@@ -86,16 +98,32 @@ def read_words(text: str, names: TagNames) -> FreeSearch:
         before, negated = _before_negation(words)
         terms += _terms(before, names)
         words = []
-        negated = negated or bool(token["dash"])
+        negated = negated or "-" in token["before"]
         if stated is not None:
             conditions.append(Not(stated) if negated else stated)
         else:
             phrase = token["quoted"].strip('"')
             terms.append(Term(phrase, names.place(phrase), negated))
     terms += _terms(words, names)
-    telling = [term for term in terms if term.place is not None or folded(term.text) not in _FILLERS]
-    each_once = tuple(dict.fromkeys(telling or terms))
-    return FreeSearch(each_once[:MOST_TERMS], tuple(conditions), len(each_once[MOST_TERMS:]))
+    texts = [term for term in terms if term.place is not None or any(map(str.isalnum, term.text))]
+    kept = texts if texts or conditions else terms
+    telling = [term for term in kept if term.place is not None or folded(term.text) not in _FILLERS]
+    each_once = tuple(dict.fromkeys(telling or kept))
+    left_out = len(each_once[MOST_TERMS:])
+    return FreeSearch(each_once[:MOST_TERMS], tuple(conditions), left_out, tuple(dict.fromkeys(unread)))
+
+
+def _unquoted(text: str) -> str:
+    return _QUOTED.sub(" ", with_plain_quotes(text))
+
+
+def _stated(token: re.Match[str], text: str) -> Condition | None:
+    """Return the condition of a token, or None. Brackets around it and a comma after it are no part of it."""
+    if not token["condition"]:
+        return None
+    start, stop = token.span("condition")
+    said = text[start:stop].rstrip(",;")
+    return condition(said.rstrip(")]}") if token["before"].strip("-") else said)
 
 
 def _parts(token: str, names: TagNames) -> list[list[str]]:

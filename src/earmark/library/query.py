@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from earmark.errors import QueryError
+from earmark.errors import QueryError, UnknownWordError
 from earmark.library.descriptions import TextField
 from earmark.library.tag_names import TagNames
 from earmark.tagging.bundle.card import TagName, nearest_tags
@@ -26,13 +26,15 @@ from earmark.tagging.bundle.card import TagName, nearest_tags
 Comparison = Literal[">", ">=", "<", "<="]
 
 CONDITION_NAMES = ("path", "folder", "artist", "title", "album", "genre", "year", "like")
+QUOTED_VALUE = r""""[^"]*"|'(?:[^']|(?<=\w)'(?=\w))*'(?!\w)"""
+"""A value in quotes. Within a value that does not begin with them they are signs as any, as in artist:O'Connor."""
 _TOKEN = re.compile(
     rf"""\s*(?:
-        (?P<place>(?:{"|".join(CONDITION_NAMES)}):(?:"[^"]*"|'[^']*'|[^\s()"']+))
+        (?P<place>(?:{"|".join(CONDITION_NAMES)}):(?:{QUOTED_VALUE}|(?!")[^\s()]+))
       | (?P<quoted>"[^"]*"|'[^']*')
       | (?P<compare>>=|<=|>|<)
       | (?P<bracket>[()])
-      | (?P<word>[^\s()<>="']+)
+      | (?P<word>[^\s()<>="'][^\s()<>="]*)
       | (?P<wrong>\S)
     )""",
     re.VERBOSE | re.IGNORECASE,
@@ -41,8 +43,17 @@ _FIELDS: Mapping[str, TextField] = {"artist": "artist", "title": "title", "album
 _TRACK_NUMBER = re.compile(r"[0-9]{1,18}")
 """Numbers that a database can hold."""
 _YEARS = re.compile(r"(\d{4})(?:(s)|-(\d{4}))?")
+_WORDS = ("word", "quoted", "place")
 _OPERATORS = ("and", "or", "not")
 _NUMBER = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(%?)")
+
+
+_TYPOGRAPHIC = str.maketrans({**dict.fromkeys("“”„‟«»＂", '"'), **dict.fromkeys("‘’‚‛", "'")})
+
+
+def with_plain_quotes(text: str) -> str:
+    """Return a text with plain quotes in place of typographic ones; no character changes its position."""
+    return text.translate(_TYPOGRAPHIC)
 
 
 def track_number(text: str) -> int | None:
@@ -148,7 +159,7 @@ def parse(text: str, tags: Sequence[TagName]) -> Query:
 def condition(text: str) -> Condition | None:
     """Return the condition that a text such as "artist:leoni" states, or None if it states none."""
     name, _, value = text.partition(":")
-    name, value = name.lower(), value.strip("\"'")
+    name, value = name.lower(), _without_quotes(value)
     if not value.strip():
         return None
     match name:
@@ -176,6 +187,11 @@ def parts_of(query: Query) -> Iterator[HasTag | Condition]:
             yield query
 
 
+def _without_quotes(value: str) -> str:
+    first, last = with_plain_quotes(value[:1]), with_plain_quotes(value[1:][-1:])
+    return value[1:-1] if first == last and first in ('"', "'") else value
+
+
 DEEPEST = 100
 """The deepest nesting of brackets and NOTs."""
 
@@ -185,7 +201,7 @@ class _Parser:
         self._text = text
         self._tags = tags
         self._names = TagNames(tags)
-        self._tokens = [_token(found) for found in _TOKEN.finditer(text)]
+        self._tokens = [_token(found, text) for found in _TOKEN.finditer(with_plain_quotes(text))]
         self._next = 0
 
     def alternatives(self, depth: int) -> Query:
@@ -198,7 +214,7 @@ class _Parser:
         token = self._look()
         if token is not None:
             expected = "an opening bracket before it" if token.text == ")" else "AND, OR or the end"
-            raise self._wrong(token, f"found {token.text!r}, expected {expected}")
+            raise self._wrong(token, f"found {token.text!r}, expected {expected}", word=token.kind in _WORDS)
 
     def _all_of(self, depth: int) -> Query:
         parts = [self._part(depth)]
@@ -219,7 +235,8 @@ class _Parser:
             inside = self.alternatives(depth + 1)
             closing = self._look()
             if closing is None or closing.text != ")":
-                raise self._wrong(closing, "found a bracket that is not closed, expected ')'")
+                is_word = closing is not None and closing.kind in _WORDS
+                raise self._wrong(closing, "found a bracket that is not closed, expected ')'", word=is_word)
             self._next += 1
             return inside
         if token.kind == "place":
@@ -227,7 +244,7 @@ class _Parser:
             found = condition(token.text)
             if found is None:
                 name = token.text.partition(":")[0].lower()
-                value = token.text.partition(":")[2].strip("\"'") or "nothing"
+                value = _without_quotes(token.text.partition(":")[2]) or "nothing"
                 expected = "a year such as 1990, 1990-1999 or 1990s" if name == "year" else "a text"
                 raise self._wrong(token, f"found {value} after {name}:, expected {expected}")
             return found
@@ -253,7 +270,7 @@ class _Parser:
         hint = " or ".join(map(repr, nearest_tags(name, self._tags)))
         labels = [tag.label for tag in self._tags]
         known = f"the nearest is {hint}" if hint else f"its {len(labels)} tags are {_some(labels)}"
-        raise self._wrong(first, f"found {name!r}, expected a tag of the model; {known}")
+        raise self._wrong(first, f"found {name!r}, expected a tag of the model; {known}", word=True)
 
     def _compared(self, place: int) -> HasTag:
         sign = self._look()
@@ -279,16 +296,22 @@ class _Parser:
         self._next += taken
         return taken
 
-    def _wrong(self, token: _Token | None, what: str) -> QueryError:
-        """Return the error, which shows the query with a mark under the position."""
+    def _wrong(self, token: _Token | None, what: str, *, word: bool = False) -> QueryError:
+        """Return the error, which shows the query with a mark under the position.
+
+        word: whether the fault is a word, which may be meant as a free one.
+        """
         shown = self._text.replace("\n", " ").replace("\t", " ")
         start, stop = (len(shown), len(shown) + 1) if token is None else (token.start, token.stop)
-        return QueryError(f"The search cannot be understood: {what}.", shown, start, stop - start)
+        error = UnknownWordError if word else QueryError
+        return error(f"The search cannot be understood: {what}.", shown, start, stop - start)
 
 
-def _token(found: re.Match[str]) -> _Token:
+def _token(found: re.Match[str], text: str) -> _Token:
+    """Return a token; a value keeps the quotes of the text, because paths may have typographic ones."""
     kind = found.lastgroup or "wrong"
-    return _Token(kind, found[kind], found.start(kind), found.end(kind))
+    start, stop = found.span(kind)
+    return _Token(kind, text[start:stop] if kind == "place" else found[kind], start, stop)
 
 
 def _is_operator(token: _Token) -> bool:

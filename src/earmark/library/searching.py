@@ -7,11 +7,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from earmark.errors import LibraryError
+from earmark.errors import LibraryError, UnknownWordError
 from earmark.library.collection import Collection, Floats
 from earmark.library.descriptions import NOTHING_SAID, TEXT_FIELDS, Description, TextField
-from earmark.library.free_words import FreeSearch, is_strict, read_words
-from earmark.library.query import Condition, HasTag, Like, parse, parts_of
+from earmark.library.free_words import FreeSearch, compares, is_strict, read_words
+from earmark.library.query import Condition, HasTag, Like, Query, parse, parts_of
 from earmark.library.search import Kind, Understood, fitting, ranking
 from earmark.library.tag_names import TagNames
 from earmark.tagging.bundle.card import nearest_tags
@@ -143,13 +143,13 @@ class Searching:
             QueryError: a search in the strict language is wrong.
             LibraryError: `like:` names no track of the library, or `tags` has an unknown tag.
         """
-        is_query = is_strict(text) if strict is None else strict
+        read, notes = self._read(text, strict)
         if not text.strip():
             ordered = self._all()
-        elif is_query:
-            ordered = self._fitting(text, threshold)
+        elif isinstance(read, FreeSearch):
+            ordered = self._ranked(read)
         else:
-            ordered = self._ranked(read_words(text, TagNames(self.collection.tags)))
+            ordered = self._fitting(read, threshold)
         ordered = self._only_with(ordered, tags, threshold)
         stop = None if limit is None else offset + limit
         rows = self._sorted(_best_first(ordered.rows, ordered.score, stop if sort == "relevance" else None), sort)
@@ -158,8 +158,8 @@ class Searching:
             tuple(tracks),
             len(ordered.rows),
             offset,
-            is_query,
-            (*_notes(ordered, self.collection.labels), *self._unscored(ordered.places)),
+            not isinstance(read, FreeSearch),
+            (*notes, *_notes(ordered, self.collection.labels), *self._unscored(ordered.places)),
             tuple(self._meaning(each) for each in ordered.understood),
         )
 
@@ -169,11 +169,9 @@ class Searching:
         Raises:
             QueryError: a search in the strict language is wrong.
         """
-        if not is_strict(text):
-            stated = read_words(text, TagNames(self.collection.tags)).conditions
-            return tuple(part for each in stated for part in parts_of(each) if not isinstance(part, HasTag))
-        parts = parts_of(parse(text, self.collection.tags))
-        return tuple(part for part in parts if not isinstance(part, HasTag))
+        read, _ = self._read(text)
+        stated = read.conditions if isinstance(read, FreeSearch) else (read,)
+        return tuple(part for each in stated for part in parts_of(each) if not isinstance(part, HasTag))
 
     def place(self, tag: str) -> int:
         """Return the index of a tag. Raises LibraryError if there is no such tag."""
@@ -193,12 +191,29 @@ class Searching:
         duration = self.collection.database.duration_seconds(number)
         return Found(number, score, paths, duration, {}, self.collection.descriptions.of_track(number), why)
 
+    def _read(self, text: str, strict: bool | None = None) -> tuple[Query | FreeSearch, tuple[str, ...]]:
+        """Return what a search means, and notes about that.
+
+        A name in capitals, such as ROCK AND ROLL, is no query; nor is a search of which only a part is one.
+        """
+        if text.strip() and (is_strict(text) if strict is None else strict):
+            try:
+                return parse(text, self.collection.tags), ()
+            except UnknownWordError as error:
+                if strict or compares(text):
+                    raise
+                fault = error.reason.partition(": ")[2].rstrip(".")
+                note = f"searched in free words, because it is no query: {fault}"
+                read = read_words(text, TagNames(self.collection.tags))
+                return read, (note, *map(_no_condition, read.unread))
+        read = read_words(text, TagNames(self.collection.tags))
+        return read, tuple(map(_no_condition, read.unread))
+
     def _all(self) -> _Ordered:
         rows = np.flatnonzero(self.collection.present())[::-1]
         return _Ordered(rows, np.ones(self.collection.size, np.float32))
 
-    def _fitting(self, text: str, threshold: float | None) -> _Ordered:
-        query = parse(text, self.collection.tags)
+    def _fitting(self, query: Query, threshold: float | None) -> _Ordered:
         found = fitting(query, self.collection, threshold)
         places = tuple(dict.fromkeys(part.place for part in parts_of(query) if isinstance(part, HasTag)))
         like = next((part for part in parts_of(query) if isinstance(part, Like)), None)
@@ -303,6 +318,13 @@ def _best_first(
 def _contains(tracks: npt.NDArray[np.int64], number: int) -> bool:
     place = int(np.searchsorted(tracks, number))
     return place < len(tracks) and int(tracks[place]) == number
+
+
+def _no_condition(text: str) -> str:
+    """Say that a text such as year:99 is no condition, and what one is."""
+    is_year = text.lstrip("-").lower().startswith("year:")
+    expected = "a year such as 1990, 1990-1999 or 1990s" if is_year else "a text after it, without a space"
+    return f"{text} is no condition; expected {expected}"
 
 
 def _notes(ordered: _Ordered, labels: Sequence[str]) -> tuple[str, ...]:
