@@ -40,6 +40,8 @@ ADVICE = {
     "written; `earmark doctor --library FILE` looks at it.",
     "TrackFileError": "The message says what is in the way: rights, another program, a format without tags.",
     "QueryError": "The place is marked below the search. Put words with signs in them in quotes.",
+    "UnknownWordError": "Choose one of the tags that the message names, or leave AND, OR, NOT, < and > out, to "
+    "search in free words.",
     "MissingExtraError": "Run the line of the message, which installs the part.",
 }
 """What to do about each, beside what its message says."""

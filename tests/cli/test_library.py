@@ -100,6 +100,9 @@ def test_free_words_need_no_quotes_and_unknown_ones_are_told(place: Path) -> Non
 
 
 def test_tracks_are_listed_sorted_and_chosen(place: Path) -> None:
+    for quoted in ("artist:xyzzyx of it", "path:/music (live) at night"):  # as a shell gives artist:"xyzzyx of it"
+        result = ask(place, "list", "tag 1>=0", quoted)
+        assert (result.exit_code, result.stdout) == (0, "")
     result = ask(place, "list", "--sort", "duration")
     assert (result.exit_code, result.stderr) == (0, "")
     rows = [line.split("\t") for line in result.stdout.splitlines()]
@@ -163,14 +166,15 @@ def test_a_wrong_search_points_at_its_error(place: Path) -> None:
         "search",
         "--library",
         str(place / "music.earmark"),
-        "NOT tag 9",
+        "tag 9>0.5",
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     first, shown, mark = done.stderr.rstrip("\n").split("\n")
     assert first.startswith("earmark: The search cannot be understood: found 'tag', expected a tag of the model")
-    assert (shown, mark) == ("  NOT tag 9", "      ^^^")
-    assert isinstance(ask(place, "search", "NOT tag 9").exception, QueryError)
+    assert (shown, mark) == ("  tag 9>0.5", "  ^^^")
+    assert isinstance(ask(place, "search", "NOT").exception, QueryError)
+    assert isinstance(ask(place, "list", "NOT tag 9").exception, QueryError)
 
 
 def test_similar_by_path_by_number_and_by_sound(place: Path) -> None:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.errors import EarmarkError, QueryError
-from earmark.library.query import And, HasPath, HasTag, Not, Or, Query, parse
+from earmark.library.query import And, HasPath, HasTag, Not, Or, Query, parse, with_quotes
 from earmark.tagging.bundle.card import TagName
 
 LABELS = ("piano", "guitar", "vocals", "male vocal", "male", "R&B", "drum'n'bass", "not", "no vocals")
@@ -125,6 +125,24 @@ QUERIES = st.recursive(
 @given(QUERIES)
 def test_what_is_written_is_read_back(query: Query) -> None:
     assert parse(written(query), NAMES) == query
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [
+        ("artist:miles davis", 'artist:"miles davis"'),
+        ("-Title:rage and ruin (live)", '-Title:"rage and ruin (live)"'),
+        ('path:a "b" c', "path:'a \"b\" c'"),
+        ("folder:/music/my songs", 'folder:"/music/my songs"'),
+        ("artist:leoni", "artist:leoni"),
+        ("artist:'miles davis'", "artist:'miles davis'"),
+        ("artist:leoni AND piano", "artist:leoni AND piano"),
+        ("artist:leoni year:1990", "artist:leoni year:1990"),
+        ("male vocal", "male vocal"),
+    ],
+)
+def test_quotes_that_a_shell_took_come_back(argument: str, expected: str) -> None:
+    assert with_quotes(argument) == expected
 
 
 SUNG = (

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -251,6 +252,14 @@ def test_a_wrong_query_is_an_error(described: Library, text: str) -> None:
 def test_what_is_no_condition_is_told(described: Library, text: str) -> None:
     assert described.search(f"tag 1 {text}").notes[0].startswith(f"{text} is no condition; expected ")
     assert described.search(f"ROCK OR {text}").notes[1].startswith(f"{text} is no condition; expected ")
+
+
+@pytest.mark.parametrize("wrong", [{"n": -1}, {"offset": -1}, {"sort": "tempo"}, {"sort": ""}, {"tags": ["xyzzyx"]}])
+@pytest.mark.parametrize("text", ["", "tag 1", "NOT tag 1"])
+def test_wrong_arguments_are_errors(described: Library, text: str, wrong: dict[str, Any]) -> None:
+    with pytest.raises(LibraryError, match=r"found .*expected"):
+        described.search(text, **wrong)
+    assert len(described.search(text, n=0)) == 0
 
 
 def test_a_wrong_year_is_an_error_only_in_the_strict_language(described: Library) -> None:

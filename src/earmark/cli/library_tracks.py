@@ -66,8 +66,12 @@ def search(
     AND, OR, NOT, < and > make it a query that every result fulfils. Conditions such as artist:leoni, year:1990-1999,
     path:live, folder:~/Music or like:song.mp3 may be added to both.
     """
+    from earmark.library.query import with_quotes
+
+    # A single argument is the whole search; of several, each is a part.
+    text = " ".join(map(with_quotes, words)) if len(words) > 1 else words[0]
     with JsonOutput(as_json) as output, open_library(file) as opened:
-        result = opened.search(" ".join(words), n=tracks, offset=offset, sort=sort, threshold=threshold)
+        result = opened.search(text, n=tracks, offset=offset, sort=sort, threshold=threshold)
         _show(result.tracks, output)
         left_out = opened.left_out()
     for note in result.notes:
@@ -182,8 +186,10 @@ def list_tracks(
     as_json: JsonOption = False,
 ) -> None:
     """List tracks with what their files say: number, artist, title, album, year, length and path."""
+    from earmark.library.query import with_quotes
+
     with JsonOutput(as_json) as output, open_library(file) as opened:
-        given = conditions or []
+        given = [with_quotes(each) for each in conditions or ()]
         # Arguments that are operators make one query together; without any, each is a condition of its own.
         query = " ".join(given) if OPERATORS & set(given) else " AND ".join(f"({each})" for each in given)
         found = opened.search(query, n=tracks, offset=offset, sort=sort, strict=True, threshold=threshold)

@@ -275,7 +275,7 @@ class Library:
         for the one with the best F1 of each tag. tags: tags that every result must have, by the same threshold.
 
         Raises QueryError if a strict query is wrong, and LibraryError if the library is empty, `like:` names no track
-        of it, or `tags` has an unknown tag.
+        of it, `tags` has an unknown tag, `sort` is unknown, or n or offset is negative.
         """
         return self._searching()(text, n, offset=offset, sort=sort, strict=strict, threshold=threshold, tags=tags)
 

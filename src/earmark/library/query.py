@@ -39,6 +39,10 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE | re.IGNORECASE,
 )
+_UNQUOTED_CONDITION = re.compile(
+    rf"""(?P<name>-?(?:{"|".join(CONDITION_NAMES)}):)(?!["'])(?P<value>.*\s.*)""", re.IGNORECASE | re.DOTALL
+)
+_FURTHER_PART = re.compile(rf"\s(?:(?:AND|OR|NOT)(?=\s)|[-(]?(?i:{'|'.join(CONDITION_NAMES)}):)")
 _FIELDS: Mapping[str, TextField] = {"artist": "artist", "title": "title", "album": "album", "genre": "genre"}
 _TRACK_NUMBER = re.compile(r"[0-9]{1,18}")
 """Numbers that a database can hold."""
@@ -173,6 +177,18 @@ def condition(text: str) -> Condition | None:
         case "like":
             return Like(value)
     return None
+
+
+def with_quotes(argument: str) -> str:
+    """Return an argument such as artist:miles davis, of which the shell took the quotes, with its value in quotes.
+
+    What may be more than one condition stays as it is.
+    """
+    found = _UNQUOTED_CONDITION.fullmatch(argument)
+    if found is None or _FURTHER_PART.search(found["value"]):
+        return argument
+    quote = "'" if '"' in found["value"] else '"'
+    return f"{found['name']}{quote}{found['value']}{quote}"
 
 
 def parts_of(query: Query) -> Iterator[HasTag | Condition]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -141,8 +141,14 @@ class Searching:
 
         Raises:
             QueryError: a search in the strict language is wrong.
-            LibraryError: `like:` names no track of the library, or `tags` has an unknown tag.
+            LibraryError: `like:` names no track of the library, `tags` has an unknown tag, or a number or `sort` is
+                none of those that are possible.
         """
+        for name, number in (("n", limit), ("offset", offset)):
+            if number is not None and number < 0:
+                raise LibraryError(f"{name}: found {number}, expected 0 or more.")
+        if sort not in get_args(Sort):
+            raise LibraryError(f"sort: found {sort!r}, expected one of {', '.join(get_args(Sort))}.")
         read, notes = self._read(text, strict)
         if not text.strip():
             ordered = self._all()

@@ -226,7 +226,7 @@ PATH_IN_SEARCH = Problem(
     "path-in-search",
     422,
     "Paths cannot be searched for here",
-    "Found path: or folder: in the search, expected tags alone.",
+    "Found path:, folder: or like: with a path in the search, expected words, tags or like: with a number.",
     "Search for tags; for paths use `earmark library search` on the machine itself.",
 )
 
