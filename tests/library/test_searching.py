@@ -262,6 +262,16 @@ def test_wrong_arguments_are_errors(described: Library, text: str, wrong: dict[s
     assert len(described.search(text, n=0)) == 0
 
 
+@pytest.mark.parametrize("text", ["", "leoni", "tag 1", "NOT tag 3", "artist:leoni tag 2"])
+def test_tags_filter_searches_of_both_languages(described: Library, text: str) -> None:
+    everything = found(described, text)
+    for tags in (["tag 1"], ["TAG 2"], ["tag 1", "tag 2"]):
+        having = set(found(described, " AND ".join([*tags, "tag 1>=0"])))
+        result = described.search(text, n=None, tags=tags)
+        assert [Path(each.path).stem for each in result] == [name for name in everything if name in having]
+        assert all(tag.lower() in each.tags for each in result for tag in tags)
+
+
 def test_a_wrong_year_is_an_error_only_in_the_strict_language(described: Library) -> None:
     assert described.search("year:soon").terms[0].text == "year:soon"
     with pytest.raises(QueryError, match="expected a year such as 1990"):

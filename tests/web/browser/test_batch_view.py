@@ -24,6 +24,21 @@ def names(visitor: Visitor) -> list[str]:
     return visitor.texts(".tracks tbody th a")
 
 
+UNSENT = r"""
+import(new URL("tracks.js", document.querySelector("script[type=module]").src))
+  .then(({ Tracks }) => {
+    const never = new Proxy({}, { get: () => () => new Promise(() => {}) });
+    const tracks = new Tracks(never);
+    const before = tracks.unsent;
+    const opened = tracks.openFiles(Array.from({ length: 6 }, (_, number) => new File(["x"], `${number}.wav`)));
+    const during = tracks.unsent;
+    for (const track of opened) track.key = `known-${track.key}`;
+    arguments[0]([before, during, tracks.unsent]);
+  });
+"""
+"""Opens files that never reach a server; returns whether any are unsent before, then, and once the server knows all."""
+
+
 def bring(visitor: Visitor, many: list[Path]) -> None:
     visitor.start()
     visitor.bring(*many)
@@ -31,6 +46,13 @@ def bring(visitor: Visitor, many: list[Path]) -> None:
     visitor.eventually(
         lambda: visitor.all(".batch") and visitor.text(".batch .summary") == f"6 files are ready{failed}."
     )
+
+
+def test_a_reload_asks_first_while_files_are_not_sent(visitor: Visitor) -> None:
+    visitor.start()
+    assert visitor.driver.execute_async_script(UNSENT) == [False, True, False]
+    leaving = "const event = new Event('beforeunload', {cancelable: true}); return dispatchEvent(event)"
+    assert visitor.driver.execute_script(leaving) is True
 
 
 def test_many_files_are_a_table_that_is_sorted_and_saved(visitor: Visitor, many: list[Path], tmp_path: Path) -> None:

@@ -73,6 +73,7 @@ export class Page {
     this.tracks.addEventListener("change", () => this._tracksChanged());
     this.tracks.addEventListener("progress", (/** @type {CustomEvent} */ { detail }) => this._progressed(detail));
     this.tracks.addEventListener("key", (/** @type {CustomEvent} */ { detail }) => this._renamed(detail));
+    window.addEventListener("beforeunload", (event) => this.tracks.unsent && event.preventDefault());
     window.addEventListener("hashchange", () => this._route(true));
     document.addEventListener("keydown", (event) => this._key(event));
     this.tracks.restore();

@@ -3,6 +3,8 @@
 import { OF_LIBRARY, Track } from "./track.js";
 
 const OPEN = "earmark.tracks";
+/** How the keys of tracks begin that the server does not know yet. */
+const NEW = "new-";
 const AT_A_TIME = 2;
 /** The number of files that are not opened one by one. */
 const BATCH_FROM = 5;
@@ -27,6 +29,11 @@ export class Tracks extends EventTarget {
 
   find(key) {
     return this._tracks.find((track) => track.key === key) ?? null;
+  }
+
+  /** Whether files of a batch have not reached the server yet, so that a reload would lose them. */
+  get unsent() {
+    return this.batch.some((track) => track.key.startsWith(NEW) && track.state !== "failed");
   }
 
   /** The tracks that are shown in a table, because many files were opened at once. */
@@ -132,7 +139,7 @@ export class Tracks extends EventTarget {
 
   /** Store the open tracks with their moments. */
   remember() {
-    const known = this._tracks.filter((track) => !track.key.startsWith("new-"));
+    const known = this._tracks.filter((track) => !track.key.startsWith(NEW));
     sessionStorage.setItem(
       OPEN,
       JSON.stringify(known.map(({ key, id, name, moment, inBatch }) => ({ key, id, name, moment, inBatch }))),
