@@ -8,7 +8,8 @@ from library.synthetic import analysis, fill
 from tagging.builders import make_bundle
 
 from earmark.errors import BundleError, LibraryError
-from earmark.library.collection import Collection
+from earmark.library import collection as collection_module
+from earmark.library.collection import Collection, best_f1_threshold
 from earmark.library.heads import qualified
 from earmark.library.jobs import Stamp
 from earmark.library.library import Library
@@ -189,6 +190,21 @@ def test_a_head_has_no_name_of_a_condition(library: Library, tagger: Tagger, nam
         library.heads.add(head_of(tagger, name), "folder")
     with pytest.raises(LibraryError, match="already"):
         library.heads.add(head_of(tagger, tagger.card.name), "folder")
+
+
+def test_one_track_has_the_scores_that_all_have(filled: Library) -> None:
+    fill(filled, 2, first=30)
+    collection = Collection(filled.database, *filled._vectors())
+    columns = np.stack([collection.chances_of(row) for row in range(32)], axis=1)
+    rows = np.stack([collection.chances(place) for place in range(len(collection.tags))])
+    assert np.array_equal(columns, rows, equal_nan=True)
+    assert np.isnan(columns[5:, 30:]).all() and not np.isnan(columns[:, :30]).any()
+
+
+def test_evenly_chosen_tracks_tell_the_threshold(filled: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    collection = Collection(filled.database, *filled._vectors())
+    monkeypatch.setattr(collection_module, "THRESHOLD_TRACKS", 10)
+    assert collection.threshold(0) == best_f1_threshold(collection.chances(0)[::3])
 
 
 UNSCORED = ("NOT mine:driving", "mine:driving<0.3", "mine:driving<=1", "mine:driving>=0", "mine:driving")

@@ -26,6 +26,8 @@ LIKE_TRACKS = 500
 """How many of the tracks that are most similar to one count as similar to it."""
 UNCALIBRATED_THRESHOLD = 0.5
 LEAST_THRESHOLD = 0.1
+THRESHOLD_TRACKS = 50_000
+"""About how many tracks tell a threshold; sorting all of a large library takes longer than a search."""
 
 
 class Collection:
@@ -40,6 +42,7 @@ class Collection:
         self.tags = (*own, *(tag for head in self.heads for tag in head.tags()))
         self.labels = tuple(tag.label for tag in self.tags)
         self.ids = vectors.ids
+        self._thresholds: dict[int, float] = {}
 
     @property
     def size(self) -> int:
@@ -51,6 +54,11 @@ class Collection:
         own = len(self.card.tags)
         return np.asarray(self.vectors.probabilities[place] if place < own else self._of_heads[place - own])
 
+    def chances_of(self, row: int) -> Floats:
+        """Return the probabilities of all tags for one track, by its index: (tags,); NaN without scores of a head."""
+        own = np.asarray(self.vectors.probabilities[:, row])
+        return np.concatenate([own, self._of_heads[:, row]]) if self.heads else own
+
     def known_chances(self, place: int) -> Floats:
         """Return the probabilities of a tag for the tracks that have scores of its head: (known tracks,)."""
         chances = self.chances(place)
@@ -61,8 +69,13 @@ class Collection:
 
         It is in the model's card (`best_f1_probability`). Choice: where it is not, it is that with the highest F1
         that is expected of the library's own tracks if probabilities are right, but at least LEAST_THRESHOLD; one half
-        if the model is not calibrated.
+        if the model is not calibrated. Of large libraries, evenly chosen tracks tell it.
         """
+        if place not in self._thresholds:
+            self._thresholds[place] = self._own_threshold(place)
+        return self._thresholds[place]
+
+    def _own_threshold(self, place: int) -> float:
         calibrations = [(card.calibration or (None,) * len(card.tags)) for card in self.cards]
         calibration = [entry for entries in calibrations for entry in entries][place]
         if calibration is None:
@@ -70,7 +83,8 @@ class Collection:
         fitted = calibration.best_f1_probability
         if fitted is not None:
             return fitted
-        return best_f1_threshold(self.known_chances(place))
+        known = self.known_chances(place)
+        return best_f1_threshold(known[:: max(1, len(known) // THRESHOLD_TRACKS)])
 
     def present(self) -> Booleans:
         """Return which tracks have a file that is not missing: (tracks,)."""

@@ -76,8 +76,9 @@ class OpenLibrary:
         """Return a result of a search as the API gives it, without paths."""
         collection = self.searching.collection
         row = int(np.searchsorted(collection.ids, found.track_id))
-        probabilities = np.array([collection.chances(place)[row] for place in range(len(collection.tags))])
-        best = np.argsort(-probabilities, kind="stable")[:SHOWN_TAGS].tolist()
+        probabilities = collection.chances_of(row)
+        order = np.argsort(-probabilities, kind="stable")
+        best = order[~np.isnan(probabilities[order])][:SHOWN_TAGS].tolist()
         description = found.description
         return FoundTrack(
             number=found.track_id,
