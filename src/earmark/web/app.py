@@ -66,7 +66,6 @@ SECURITY_HEADERS: Mapping[str, str] = {
 OPEN = ("/", "/docs", "/health", "/openapi.json")
 """Paths that need no token, besides the files of pages."""
 PAGES = ("/page/", "/docs/")
-LONGEST_TARGET_BYTES = 8_192
 API = "/v1/"
 
 
@@ -234,8 +233,6 @@ class AccessMiddleware:
     def _refusal(self, scope: Scope) -> Problem | None:
         headers = Headers(scope=scope)
         path = _path_of(scope)
-        if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > LONGEST_TARGET_BYTES:
-            return problems.ADDRESS_TOO_LONG
         if not self._is_known(headers.get("host", "")):
             return problems.WRONG_HOST
         if (scope["method"] not in ("GET", "HEAD") or path.startswith(API)) and _is_foreign(headers):

@@ -335,13 +335,6 @@ HEADER_TOO_SLOW = Problem(
     "The header of the request was not complete in time.",
     "Try again with a better connection.",
 )
-ADDRESS_TOO_LONG = Problem(
-    "address-too-long",
-    414,
-    "The address is too long",
-    "The address of the request has more than 8 kB.",
-    "Send less in the query.",
-)
 WRONG_REQUEST = Problem(
     "wrong-request",
     400,
