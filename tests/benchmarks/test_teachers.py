@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -12,7 +13,7 @@ from earmark.audio.decode import decode
 from earmark.audio.encode import write_flac
 from earmark.errors import DatasetError
 
-pytest.importorskip("torch", reason="needs the extra train")
+torch = pytest.importorskip("torch", reason="needs the extra train")
 PEERS = Path(__file__).parents[2] / "benchmarks" / "peers"
 WEIGHTS = Path(__file__).parents[3] / "shared" / "data" / "teacher" / "weights"
 TORCH = (
@@ -28,10 +29,11 @@ TORCH = (
 
 
 @pytest.fixture
-def peers(monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, ModuleType]:
+def peers(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ModuleType, ModuleType]]:
     """benchmarks/peers/teachers.py and score_tracks.py, which are no part of the package."""
     monkeypatch.syspath_prepend(str(PEERS))
-    return importlib.import_module("teachers"), importlib.import_module("score_tracks")
+    yield importlib.import_module("teachers"), importlib.import_module("score_tracks")
+    torch.set_flush_denormal(False)  # the teachers set it, and other tests need denormal numbers
 
 
 @pytest.fixture
