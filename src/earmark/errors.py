@@ -24,6 +24,7 @@ EarmarkError
 ├── LibraryError            a library of tracks that cannot be opened, filled or asked
 │   ├── TrackFileError          a file of a library that cannot be read or written
 │   └── QueryError              a search that is not written correctly
+│       └── UnknownWordError        a search with a word that no tag has
 └── MissingExtraError       a part of earmark that is not installed
 
 Every message says what was found, what was expected and what to do.

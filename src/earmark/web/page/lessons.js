@@ -12,6 +12,11 @@ export class Lessons extends EventTarget {
     );
   }
 
+  /** The words that tracks were given thumbs for. */
+  get words() {
+    return [...this._words.keys()];
+  }
+
   /** Return whether a track has a word, or null if nobody said so. */
   thumb(word, number) {
     return this._words.get(word)?.get(number) ?? null;
