@@ -76,7 +76,8 @@ def main() -> None:
         networks["classifier"] = experiment.model_scores(given.split, 0)
     for name, scores in networks.items():
         found = correlations(data.by_track(scores, given.split, "valid")[chosen], targets)
-        means = [f"{kind} {np.nanmean(found[kinds == kind]):.3f}" for kind in dict.fromkeys(kinds.tolist())]
+        judged = dict.fromkeys(kinds[np.isfinite(found)].tolist())
+        means = [f"{kind} {np.nanmean(found[kinds == kind]):.3f}" for kind in judged]
         print(f"{name}, {chosen.sum()} tracks: {', '.join(means)}")
 
 
