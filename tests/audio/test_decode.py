@@ -180,7 +180,8 @@ def test_mono_at_its_own_rate_is_not_copied() -> None:
 def test_a_wav_and_its_array_are_one(count: int, channels: int, rate_hz: int) -> None:
     samples = np.random.default_rng(count).uniform(-1, 1, (count, channels)).astype(np.float32)
     from_file = read(file_bytes(samples, rate_hz, subtype="FLOAT"))
-    assert len(from_file) == max(1, (2 * count * 22_050 + rate_hz) // (2 * rate_hz))
+    # The length is the nearest number of samples; of two that are as near, soxr chooses.
+    assert len(from_file) == 1 or abs(len(from_file) - count * 22_050 / rate_hz) <= 0.5
     if channels <= count:
         np.testing.assert_array_equal(from_file, read((samples, rate_hz)))
 
