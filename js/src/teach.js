@@ -72,7 +72,8 @@ export async function teach(tagger, word, vectors, has) {
 }
 
 /**
- * Return a model with a taught head, which the Python package loads like any other; it needs `crypto.subtle`.
+ * Return a model with a taught head, which the Python package loads like any other; throws EarmarkError on a page
+ * without https, where browsers have no `crypto.subtle`.
  *
  * @param {Bundle} base
  * @param {Pick<Taught, "word"|"head"> & Partial<Taught>} taught
@@ -242,6 +243,10 @@ function adviceOf({ low }, examples) {
  * @param {Map<string, Tensor>} tensors
  */
 async function headHash({ activation, head, tags }, tensors) {
+  if (!globalThis.crypto?.subtle)
+    throw new EarmarkError(
+      "Found a page without https, where browsers compute no hashes, expected https or localhost. Open it there.",
+    );
   const described = tags.map(({ label, group }) => `{"group": ${ascii(group)}, "label": ${ascii(label)}}`);
   const units = head.hidden_units.join(", ");
   const text = `{"activation": ${ascii(activation)}, "hidden_units": [${units}], "tags": [${described.join(", ")}]}`;

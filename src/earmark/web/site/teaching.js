@@ -125,9 +125,9 @@ export class Teaching {
     } catch (error) {
       if (error.name !== "EarmarkError") throw error;
       throw new Problem({
-        title: "These examples do not suffice",
+        title: "The word cannot be taught",
         detail: error.message,
-        what_to_do: "Drop more songs, and give some a thumb up and some a thumb down.",
+        what_to_do: "Where tracks are missing, drop more songs, and give some a thumb up and some a thumb down.",
         status: 422,
       });
     }
