@@ -214,22 +214,22 @@ def test_compose_runs_the_image_without_rights() -> None:
     assert service["command"][0] == "serve"
 
 
+def verified_unit(folder: Path, name: str, program_in_unit: str) -> Path:
+    """A unit with a program that is there, which systemd takes as it is."""
+    unit = folder / name
+    unit.write_text((DEPLOY / name).read_text(encoding="utf-8").replace(program_in_unit, sys.executable), "utf-8")
+    verified = subprocess.run([program("systemd-analyze"), "verify", str(unit)], capture_output=True, text=True)
+    assert [line for line in verified.stderr.splitlines() if name in line] == []
+    return unit
+
+
 def test_the_unit_for_a_user_is_one(tmp_path: Path) -> None:
-    analyse = program("systemd-analyze")
-    unit = tmp_path / "earmark-watch.service"
-    text = (DEPLOY / "earmark-watch.service").read_text(encoding="utf-8")
-    unit.write_text(text.replace("%h/.local/share/earmark-venv/bin/earmark", sys.executable), encoding="utf-8")
-    verified = subprocess.run([analyse, "verify", str(unit)], capture_output=True, text=True)
-    assert [line for line in verified.stderr.splitlines() if "earmark-watch.service" in line] == []
+    verified_unit(tmp_path, "earmark-watch.service", "%h/.local/share/earmark-venv/bin/earmark")
 
 
 def test_the_unit_is_one_and_is_hardened(tmp_path: Path) -> None:
+    unit = verified_unit(tmp_path, "earmark.service", "/opt/earmark/bin/earmark")
     analyse = program("systemd-analyze")
-    unit = tmp_path / "earmark.service"
-    text = (DEPLOY / "earmark.service").read_text(encoding="utf-8")
-    unit.write_text(text.replace("/opt/earmark/bin/earmark", sys.executable), encoding="utf-8")
-    verified = subprocess.run([analyse, "verify", str(unit)], capture_output=True, text=True)
-    assert [line for line in verified.stderr.splitlines() if "earmark.service" in line] == []
     command = [analyse, "security", "--offline=true", "--threshold=20", "--json=short", str(unit)]
     secured = subprocess.run(command, capture_output=True, text=True)
     assert secured.returncode == 0, [each["name"] for each in json.loads(secured.stdout) if not each["set"]]
