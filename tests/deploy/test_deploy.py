@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tomllib
 import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -148,6 +149,8 @@ def test_the_image_is_small_and_its_user_is_nobody() -> None:
     assert not any("pip install" in line for line in last), "the stage that is kept installs nothing"
     copied = [line.split()[1:-1] for line in lines if line.startswith("COPY ") and "--from" not in line]
     assert {"LICENSE", "NOTICE"} <= {name for names in copied for name in names}, "the licences of what it holds"
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]
+    assert {*build["targets"]["wheel"]["force-include"]} <= {name for names in copied for name in names}
     for name in (name for names in copied for name in names):
         assert (ROOT / name).exists()
         assert f"!{name}" in (DEPLOY / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
