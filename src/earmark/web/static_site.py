@@ -7,12 +7,15 @@ import shutil
 from collections.abc import Iterator
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from earmark import __version__
 from earmark.errors import SiteError
 from earmark.tagging.bundle.bundle import Bundle, write_bundle
 
 SERVICE_WORKER = "service-worker.js"
+OWN = (SERVICE_WORKER, "site/main.js", "model/card.json")
+"""The files by which an earlier site is known."""
 AT_THE_TOP = (SERVICE_WORKER, "manifest.webmanifest")
 VENDOR = "vendor"
 """What `make site-assets` fetches."""
@@ -43,7 +46,8 @@ def write_site(folder: Path, bundle: Bundle) -> int:
     """
     web = importlib.resources.files("earmark.web")
     site = web.joinpath("site")
-    if folder.exists() and not (folder / SERVICE_WORKER).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+    earlier = all((folder / name).is_file() for name in OWN)
+    if folder.exists() and not earlier and (not folder.is_dir() or any(folder.iterdir())):
         raise SiteError(
             str(folder), "found something else of that name, expected none or an earlier site. Name another."
         )
@@ -53,17 +57,23 @@ def write_site(folder: Path, bundle: Bundle) -> int:
             "found no onnxruntime-web and no mediabunny in this installation, expected both. Fetch them with "
             "`make site-assets` in the repository (it needs npm), or install a wheel that has them.",
         )
+    index = _changed(web.joinpath("page", "index.html").read_text(encoding="utf-8"))
     try:
-        if folder.exists():
-            shutil.rmtree(folder)
-        for place, file in (*_files(web.joinpath("page"), "page/"), *_site_files(site)):
-            _write(folder / place, file.read_bytes())
-        index = web.joinpath("page", "index.html").read_text(encoding="utf-8")
-        (folder / "page" / "index.html").unlink()
-        _write(folder / "index.html", _changed(index).encode("utf-8"))
-        write_bundle(bundle, folder / "model")
-        _write(folder / SERVICE_WORKER, _service_worker(folder).encode("utf-8"))
-        return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.absolute().parent) as made:
+            new = Path(made, "site")
+            for place, file in (*_files(web.joinpath("page"), "page/"), *_site_files(site)):
+                _write(new / place, file.read_bytes())
+            (new / "page" / "index.html").unlink()
+            _write(new / "index.html", index.encode("utf-8"))
+            write_bundle(bundle, new / "model")
+            _write(new / SERVICE_WORKER, _service_worker(new).encode("utf-8"))
+            size_bytes = sum(file.stat().st_size for file in new.rglob("*") if file.is_file())
+            # The earlier site stays until the new one is whole.
+            if folder.exists():
+                shutil.rmtree(folder)
+            new.rename(folder)
+        return size_bytes
     except OSError as error:
         raise SiteError(str(folder), f"{error.strerror or error}. Make room, or name another folder.") from error
 
