@@ -251,20 +251,22 @@ def test_what_is_no_message_is_refused(line: bytes) -> None:
         message_from_line(line)
 
 
-def test_a_request_cancelled_in_the_queue_takes_no_process_with_it(tagger: Tagger) -> None:
+@pytest.mark.parametrize("who", ["_waiting", "_waiting_batches"])
+def test_who_is_cancelled_in_the_queue_takes_no_process_with_it(tagger: Tagger, who: str) -> None:
     """Its future is cancelled at once, but its task removes it from the queue only later."""
 
     async def cancelled() -> None:
         queue = JobQueue(ServerSettings(jobs=1), tagger, Metrics())
-        first = await queue._free_process(print)
-        waiting = [asyncio.create_task(queue._free_process(print)) for _ in range(2)]
+        line = getattr(queue, who)
+        first = await queue._free_process(line, print)
+        waiting = [asyncio.create_task(queue._free_process(line, print)) for _ in range(2)]
         await asyncio.sleep(0)
         waiting[0].cancel()
         queue._give_back(first)
         assert await waiting[1] is first
         queue._give_back(first)
-        assert await queue._free_process(print) is first
-        assert waiting[0].cancelled()
+        assert await queue._free_process(line, print) is first
+        assert waiting[0].cancelled() and not line
 
     asyncio.run(cancelled())
 

@@ -1,11 +1,13 @@
 """Many sounds with one request: each has a result or a problem, and one that is bad ends nothing."""
 
 import asyncio
+import errno
 import json
 import socket
 import threading
 import types
 from collections.abc import Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,12 @@ from web.served import PATIENCE_SECONDS, Served, eventually, problem, served
 from earmark.library.library import Library
 from earmark.tagging.tagger import Tagger
 from earmark.web import problems
-from earmark.web.batches import SoundBatches, allowed_webhook
+from earmark.web.batches import SoundBatch
 from earmark.web.job import SoundJob
 from earmark.web.job_queue import JobQueue
-from earmark.web.metrics import Metrics
 from earmark.web.problem import ProblemError
 from earmark.web.settings import ServerSettings
+from earmark.web.webhook import allowed_webhook
 
 
 def finished(running: Served, **request: Any) -> list[dict[str, Any]]:
@@ -125,17 +127,45 @@ def test_a_batch_has_limits(tagger: Tagger) -> None:
 
 
 def test_all_batches_have_a_limit_of_their_room_on_the_disk(tagger: Tagger) -> None:
-    queue = JobQueue(ServerSettings(), tagger, Metrics())
-    batches = SoundBatches(ServerSettings(max_batch_megabytes=1.0))
-    with batches.arriving(1_000_000, queue), batches.arriving(400_000, queue):
-        for size_bytes in (None, 700_000, 10**12):
-            with pytest.raises(ProblemError) as caught, batches.arriving(size_bytes, queue):
-                pass
-            assert (caught.value.problem.kind, caught.value.headers) == ("full", {"Retry-After": "1"})
-        with batches.arriving(600_000, queue):
-            pass
-    with batches.arriving(None, queue), batches.arriving(None, queue):
-        pass
+    with served(tagger, max_batch_megabytes=1.0) as running:
+        batches = running.server.batches
+        with batches.arriving(1_000_000, running.server) as first, batches.arriving(10**12, running.server) as second:
+            first(1_000_000)
+            second(300_000)
+            for announced_bytes in (700_001, 10**12):
+                with pytest.raises(ProblemError) as caught, batches.arriving(announced_bytes, running.server):
+                    pass
+                assert caught.value.problem.kind == "full"
+                assert int(caught.value.headers["Retry-After"]) >= 1
+            with batches.arriving(None, running.server) as third:
+                third(700_000)
+                for count in (first, second, third):
+                    with pytest.raises(ProblemError):
+                        count(1)
+        with batches.arriving(1_000_000, running.server) as first:
+            first(1_000_000)
+
+
+def test_who_announces_much_and_sends_little_keeps_no_room(tagger: Tagger, song: bytes) -> None:
+    with served(tagger, max_batch_megabytes=1.0) as running, ExitStack() as opened:
+        for _ in range(5):
+            opened.enter_context(running.server.batches.arriving(1_000_000, running.server))(10)
+        finished(running, files=[("file", ("a.flac", song))])
+
+
+def test_a_full_disk_ends_a_batch_and_leaves_none_of_its_sounds(
+    tagger: Tagger, song: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(SoundBatch, "write", full)
+    with served(tagger) as running:
+        files = [("file", (f"{number}.flac", song)) for number in range(4)]
+        started = running.client.post("/v1/batches", files=files).json()
+        name, data = running.events_at(started["events"])[-1]
+        assert (name, data["type"]) == ("failed", "urn:earmark:problem:no-room")
+        assert not [*running.server.folder.rglob("*.sound")]
 
 
 def test_a_batch_that_runs_keeps_its_room_until_it_is_done(

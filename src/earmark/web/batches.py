@@ -2,18 +2,16 @@
 
 import asyncio
 import contextlib
-import http.client
 import json
 import logging
 import secrets
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
-from urllib.parse import SplitResult, urlsplit
+from typing import TYPE_CHECKING, Literal, TypeVar
+from urllib.parse import SplitResult
 
 from earmark.web import problems
 from earmark.web.events import Event, EventFeed
@@ -21,15 +19,16 @@ from earmark.web.job_queue import JobQueue
 from earmark.web.problem import Problem, ProblemError
 from earmark.web.settings import ServerSettings
 from earmark.web.tracks import IDENTIFIER_BYTES
+from earmark.web.webhook import tell
 
 if TYPE_CHECKING:
     from earmark.web.server import Server
 
-WEBHOOK_SECONDS = 10.0
 BATCHES_ON_DISK = 2
 """How many batches of the largest size the disk has to hold."""
 
 LOG = logging.getLogger("earmark.web")
+Failure = TypeVar("Failure", bound=Exception)
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,11 @@ class BatchFile:
     name: str
     path: Path
     uploaded_bytes: int | None = None
+
+    def remove(self) -> None:
+        """Remove the sound if it was uploaded, and do nothing to a track of the library."""
+        if self.uploaded_bytes is not None:
+            self.path.unlink(missing_ok=True)
 
 
 class SoundBatch:
@@ -100,7 +104,7 @@ class SoundBatches:
         self._settings, self._clock = settings, clock
         self._batches: dict[str, SoundBatch] = {}
         self._arriving_bytes = 0
-        """The size of the sounds that are uploaded for batches, as far as their requests announce it."""
+        """How much has come of the sounds that are being uploaded for batches."""
         self._turn = asyncio.Lock()
         """Held by the batch that is tagged: the others wait, in the order in which they were created."""
 
@@ -126,21 +130,35 @@ class SoundBatches:
             raise self._full(queue)
 
     @contextlib.contextmanager
-    def arriving(self, size_bytes: int | None, queue: JobQueue) -> Iterator[None]:
-        """Keep room for the upload of a batch while it arrives, however large it may be if its size is not known.
+    def arriving(self, announced_bytes: int | None, server: "Server") -> Iterator[Callable[[int], None]]:
+        """Count the upload of a batch while it arrives; give what has to be called with the size of each part of it.
 
-        Raises ProblemError (429) if the batches that run, and those that arrive, leave too little room on the disk.
+        That, and this for an upload that announces more than there is room for, raise ProblemError (429) if the batches
+        that run and those that arrive would take too much of the disk. Only what has come counts, so that nobody keeps
+        room by announcing much and sending little.
         """
-        most = self._settings.max_batch_bytes
-        wanted = most if size_bytes is None else min(size_bytes, most)
-        kept = sum(batch.uploaded_bytes for batch in self._batches.values())
-        if kept + self._arriving_bytes + wanted > BATCHES_ON_DISK * most:
-            raise self._full(queue)
-        self._arriving_bytes += wanted
+        arrived_bytes = 0
+
+        def count(size_bytes: int) -> None:
+            nonlocal arrived_bytes
+            self._refuse_too_much(size_bytes, server)
+            arrived_bytes += size_bytes
+            self._arriving_bytes += size_bytes
+
+        self._refuse_too_much(min(announced_bytes or 0, self._settings.max_batch_bytes), server)
         try:
-            yield
+            yield count
         finally:
-            self._arriving_bytes -= wanted
+            self._arriving_bytes -= arrived_bytes
+
+    def _refuse_too_much(self, further_bytes: int, server: "Server") -> None:
+        kept_bytes = sum(batch.uploaded_bytes for batch in self._batches.values())
+        most_bytes = BATCHES_ON_DISK * self._settings.max_batch_bytes
+        if kept_bytes + self._arriving_bytes + further_bytes <= most_bytes:
+            return
+        if any(batch.state == "running" for batch in self._batches.values()):
+            raise self._full(server.queue)
+        raise ProblemError(problems.full(server.uploads.seconds_left))
 
     def _full(self, queue: JobQueue) -> ProblemError:
         """Return the error of a batch for which there is no room until the oldest one that runs is done."""
@@ -193,16 +211,22 @@ class SoundBatches:
                 for _ in range(self._settings.jobs):
                     group.create_task(self._tag(server, batch, numbers))
         except* ProblemError as errors:
-            batch.events.publish(Event("failed", _first(errors).to_dict()))
+            batch.events.publish(Event("failed", _first(errors).problem.to_dict()))
+        except* OSError as errors:
+            error = _first(errors)
+            LOG.error("A result of a batch cannot be written: %s", error)
+            batch.events.publish(Event("failed", problems.write_failed(error).to_dict()))
         else:
             batch.events.publish(Event("done", batch.counts))
         finally:
+            for file in batch.files:
+                file.remove()
             # Does nothing to a finished batch: this ends the events of one that met an unexpected error.
             batch.events.publish(Event("failed", problems.UNFORESEEN.to_dict()))
             batch.used = self._clock()
         if batch.webhook is not None:
             body = json.dumps({"batch": batch.id, "state": batch.state, **batch.counts}).encode("ascii")
-            reason = await _tell(batch.webhook, body)
+            reason = await tell(batch.webhook, body)
             if reason:
                 LOG.error("The webhook of a batch cannot be told: %s", reason)
 
@@ -220,67 +244,12 @@ class SoundBatches:
                 batch.write(number, error.problem)
             finally:
                 answer.unlink(missing_ok=True)
-                if file.uploaded_bytes is not None:
-                    file.path.unlink(missing_ok=True)
+                file.remove()
 
 
-def _first(errors: BaseExceptionGroup[ProblemError]) -> Problem:
+def _first(errors: BaseExceptionGroup[Failure]) -> Failure:
+    """Return one of the errors that ended the tasks of a group."""
     first = errors.exceptions[0]
-    return first.problem if isinstance(first, ProblemError) else problems.UNFORESEEN
-
-
-async def _tell(address: SplitResult, body: bytes) -> str:
-    """Send a webhook; return why it cannot be sent, or nothing. Cancelling this does not wait for the host."""
-    loop = asyncio.get_running_loop()
-    told: asyncio.Future[str] = loop.create_future()
-
-    def end(reason: str) -> None:
-        if not told.done():
-            told.set_result(reason)
-
-    def post() -> None:
-        reason = ""
-        try:
-            _post(address, body)
-        except (OSError, ValueError, http.client.HTTPException) as error:  # some letters no request can hold
-            reason = str(error) or type(error).__name__
-        with contextlib.suppress(RuntimeError):  # the server has ended, and its loop is closed
-            loop.call_soon_threadsafe(end, reason)
-
-    # The thread is a daemon, so that a host that does not answer cannot keep the server from ending.
-    threading.Thread(target=post, name="earmark-webhook", daemon=True).start()
-    return await told
-
-
-def _post(address: SplitResult, body: bytes) -> None:
-    """Send a webhook. Redirections are not followed, as they may lead to a host that is not allowed."""
-    kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
-    connection = kind(address.hostname or "", address.port, timeout=WEBHOOK_SECONDS)
-    try:
-        target = f"{address.path or '/'}{'?' if address.query else ''}{address.query}"
-        connection.request("POST", target, body, {"Content-Type": "application/json"})
-        status = connection.getresponse().status
-        if status >= 300:
-            raise http.client.HTTPException(f"{address.hostname} answered with status {status}")
-    finally:
-        connection.close()
-
-
-def allowed_webhook(webhook: str, settings: ServerSettings) -> SplitResult | None:
-    """Return the address of a webhook; raise ProblemError (422) unless the settings allow its host or host:port."""
-    if not webhook:
-        return None
-    try:
-        address = urlsplit(webhook)
-        port = address.port or {"http": 80, "https": 443}.get(address.scheme)
-    except ValueError:
-        address, port = urlsplit(""), None
-    allowed = {host.lower() for host in settings.webhook_hosts}
-    host = address.hostname or ""
-    if address.scheme not in ("http", "https") or not allowed & {
-        host,
-        f"{f'[{host}]' if ':' in host else host}:{port}",
-    }:
-        what = "Found an address whose host this server may not tell, expected one that --webhook-host allows"
-        raise ProblemError(problems.wrong_parameters([{"where": "query.webhook", "what": what}]))
-    return address
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first

@@ -175,7 +175,7 @@ class JobQueue:
         self._processes = [JobProcess(setup) for _ in range(settings.jobs)]
         self._idle = deque(self._processes)
         self._waiting: deque[tuple[asyncio.Future[JobProcess], OnMessage]] = deque()
-        self._waiting_batches: deque[asyncio.Future[JobProcess]] = deque()
+        self._waiting_batches: deque[tuple[asyncio.Future[JobProcess], OnMessage]] = deque()
         self._running: dict[asyncio.Task[float], float] = {}
         """The running jobs, and when each was started."""
         self._running_batches = 0
@@ -203,7 +203,7 @@ class JobQueue:
         `hurried`: whether to wait no longer. All jobs that are ended fail with the problem ENDING.
         """
         self._ending = True
-        for free in (*(free for free, _ in self._waiting), *self._waiting_batches):
+        for free, _ in (*self._waiting, *self._waiting_batches):
             if not free.done():
                 free.set_exception(_ending())
         self._waiting.clear()
@@ -256,11 +256,11 @@ class JobQueue:
         `on_message` gets the job's place in the queue and its progress. Cancelling this removes the job from the queue,
         or kills the process that does it. Raises ProblemError if the job fails.
         """
-        await self._do(job, await self._free_process(on_message), on_message)
+        await self._do(job, await self._free_process(self._waiting, on_message), on_message)
 
     async def run_of_batch(self, job: SoundJob) -> None:
         """Do a job of a batch as `run` does, without a slot, once a process is free for which no request waits."""
-        process = await self._process_for_batch()
+        process = await self._free_process(self._waiting_batches, ignore_messages)
         self._running_batches += 1
         try:
             await self._do(job, process, ignore_messages)
@@ -296,36 +296,25 @@ class JobQueue:
             self._metrics.restarts.inc(process.starts - starts)
             self._give_back(process)
 
-    async def _free_process(self, on_message: OnMessage) -> JobProcess:
+    async def _free_process(
+        self, waiting: deque[tuple[asyncio.Future[JobProcess], OnMessage]], on_message: OnMessage
+    ) -> JobProcess:
+        """Return an idle process, or wait for one among the requests or the batches."""
         if self._ending:
             raise _ending()
         if self._idle:
             return self._idle.popleft()
         free: asyncio.Future[JobProcess] = asyncio.get_running_loop().create_future()
-        self._waiting.append((free, on_message))
+        waiting.append((free, on_message))
         self._metrics.waiting.set(len(self._waiting))
-        on_message(JobWaiting(len(self._waiting) - 1))
+        on_message(JobWaiting(len(waiting) - 1))
         try:
             return await free
         except asyncio.CancelledError:
-            if free.done() and not free.cancelled():
-                self._give_back(free.result())
-            elif (free, on_message) in self._waiting:
-                self._waiting.remove((free, on_message))
+            if (free, on_message) in waiting:
+                waiting.remove((free, on_message))
                 self._report_waiting()
-            raise
-
-    async def _process_for_batch(self) -> JobProcess:
-        if self._ending:
-            raise _ending()
-        if self._idle:
-            return self._idle.popleft()
-        free: asyncio.Future[JobProcess] = asyncio.get_running_loop().create_future()
-        self._waiting_batches.append(free)
-        try:
-            return await free
-        except asyncio.CancelledError:
-            if free.done() and not free.cancelled():
+            elif free.done() and not free.cancelled() and free.exception() is None:
                 self._give_back(free.result())
             raise
 
@@ -338,7 +327,7 @@ class JobQueue:
                 self._report_waiting()
                 return
         while self._waiting_batches:
-            free = self._waiting_batches.popleft()
+            free, _ = self._waiting_batches.popleft()
             if not free.done():
                 free.set_result(process)
                 return

@@ -15,7 +15,7 @@ from fastapi.responses import FileResponse, StreamingResponse
 from earmark import __version__
 from earmark.tagging.features import read_features
 from earmark.web import problems
-from earmark.web.batches import BatchFile, allowed_webhook
+from earmark.web.batches import BatchFile
 from earmark.web.events import event_response
 from earmark.web.job import Want
 from earmark.web.job_queue import ignore_messages
@@ -48,6 +48,7 @@ from earmark.web.serialise import features_beside, shortened
 from earmark.web.server import AServer, Server
 from earmark.web.sound_file import SoundFileResponse, media_type_of
 from earmark.web.uploads import declared_bytes, has_body, while_connected
+from earmark.web.webhook import allowed_webhook
 
 open_router = APIRouter(tags=["service"])
 """Routes that need no token."""
@@ -348,8 +349,8 @@ async def create_batch(
             sounds = await asyncio.to_thread(library_of(request).sounds, asked.tracks, asked.paths)
             files = [BatchFile(name_of(sound), sound) for sound in sounds]
         else:
-            with server.batches.arriving(declared_bytes(request), server.queue):
-                uploads = await server.uploads.receive_many(request, folder)
+            with server.batches.arriving(declared_bytes(request), server) as count:
+                uploads = await server.uploads.receive_many(request, folder, count)
             files = [BatchFile(upload.name, upload.path, upload.size_bytes) for upload in uploads]
             server.batches.refuse_count(len(files))
         batch = server.batches.add(server, files, folder, address)

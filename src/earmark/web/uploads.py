@@ -151,8 +151,11 @@ class Uploads:
         self._metrics.uploaded_bytes.inc(size_bytes)
         return Upload(path, plain_name(name), size_bytes)
 
-    async def receive_many(self, request: Request, folder: Path) -> list[Upload]:
-        """Write the sounds of a form with many files to a folder. Raises the errors of `receive`."""
+    async def receive_many(self, request: Request, folder: Path, count: Callable[[int], None]) -> list[Upload]:
+        """Write the sounds of a form with many files to a folder. Raises the errors of `receive`, and those of `count`.
+
+        `count`: called with the size of each part of the body before it is written, in bytes.
+        """
         content_type = _content_type(request)
         if not content_type.startswith("multipart/form-data"):
             raise ProblemError(problems.wrong_type(content_type))
@@ -161,7 +164,7 @@ class Uploads:
         paths = [folder / f"{number}.sound" for number in range(most_files)]
         most_bytes = self._settings.max_batch_bytes + FORM_BYTES
         limit = problems.too_large(self._settings.max_batch_megabytes, "batch", "--max-batch-megabytes")
-        written = await self._write(request, paths, form, most_bytes, limit)
+        written = await self._write(request, paths, form, most_bytes, limit, count)
         self._metrics.uploaded_bytes.inc(sum(size_bytes for _, size_bytes in written))
         uploads = [Upload(path, plain_name(name), size) for path, (name, size) in zip(paths, written, strict=False)]
         for each in uploads:
@@ -175,11 +178,17 @@ class Uploads:
             return b"".join([content async for content in _steps(request, incoming, JSON_BYTES, limit)])
 
     async def _write(
-        self, request: Request, paths: list[Path], form: FormReader | None, most_bytes: int, limit: Problem
+        self,
+        request: Request,
+        paths: list[Path],
+        form: FormReader | None,
+        most_bytes: int,
+        limit: Problem,
+        count: Callable[[int], None] = lambda _: None,
     ) -> list[tuple[str, int]]:
         """Write the files of a body to paths while they arrive; return their names and sizes in bytes.
 
-        limit: the problem of a body of more than `most_bytes`.
+        limit: the problem of a body of more than `most_bytes`. count: see `receive_many`.
         """
         announced_bytes = declared_bytes(request)
         if announced_bytes is not None and announced_bytes > most_bytes:
@@ -197,6 +206,7 @@ class Uploads:
         loop = asyncio.get_running_loop()
         with self._take(announced_bytes) as incoming:
             async for content in _steps(request, incoming, most_bytes, limit):
+                count(len(content))
                 await loop.run_in_executor(self._threads, write, content)
         names = [""] if form is None else form.finish()
         return list(zip(names, sizes, strict=False))
@@ -214,8 +224,13 @@ class Uploads:
         slowest = min(self._incoming, key=lambda each: each.bytes_a_second)
         if slowest.bytes_a_second >= LEAST_BYTES_A_SECOND:
             self._metrics.refused.inc()
-            raise ProblemError(problems.full(max(1, math.ceil(min(each.seconds_left for each in self._incoming)))))
+            raise ProblemError(problems.full(self.seconds_left))
         return slowest
+
+    @property
+    def seconds_left(self) -> int:
+        """In how many seconds the first of the uploads will be done at its rate, at least 1."""
+        return max(1, math.ceil(min((each.seconds_left for each in self._incoming), default=0)))
 
     @contextmanager
     def _take(self, expected_bytes: int | None) -> Iterator[Incoming]:
