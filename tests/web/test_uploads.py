@@ -6,10 +6,11 @@ import threading
 from collections.abc import AsyncIterator
 
 import pytest
-from web.served import Served, eventually, problem, served
+from starlette.requests import Request
+from web.served import PATIENCE_SECONDS, Served, eventually, problem, served
 
 from earmark.tagging.tagger import Tagger
-from earmark.web import uploads
+from earmark.web import problems, uploads
 from earmark.web.form import FormReader
 from earmark.web.metrics import Metrics
 from earmark.web.problem import ProblemError
@@ -142,10 +143,23 @@ def test_who_is_refused_is_told_when_the_first_upload_will_be_done(
     monkeypatch.setattr(Incoming, "bytes_a_second", 50_000.0)
     monkeypatch.setattr(Incoming, "seconds_left", property(lambda self: self._expected_bytes / 50_000))
     uploads_of = uploads.Uploads(ServerSettings(max_uploads=2), Metrics())
-    with uploads_of._take(2_000_000), uploads_of._take(1_010_000), pytest.raises(ProblemError) as caught:
+    limit = problems.too_large(1.0)
+    first, second = (
+        uploads_of._take(Request({"type": "http", "headers": [(b"content-length", size)]}), 3_000_000, limit)
+        for size in (b"2000000", b"1010000")
+    )
+    with first, second, pytest.raises(ProblemError) as caught:
         uploads_of.check()
     assert caught.value.headers == {"Retry-After": "21"}
     assert caught.value.problem.more["retry_after_seconds"] == 21
+
+
+def test_a_body_of_json_that_announces_too_much_is_refused_before_it_comes(usual: Served) -> None:
+    with socket.create_connection(("127.0.0.1", usual.client.base_url.port), timeout=PATIENCE_SECONDS) as connection:
+        head = "POST /v1/batches HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        connection.sendall(f"{head}Content-Length: 2000000\r\n\r\n{{".encode())
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
 
 
 def test_forms_are_read_outside_the_event_loop(usual: Served, song: bytes, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,7 @@ class FormReader:
         found, self._found = self._found, []
         self._rest_bytes += len(content) - sum(len(piece) for _, piece in found)
         if self._rest_bytes > FORM_BYTES * max(1, len(self._names)):
-            raise ProblemError(problems.wrong_form(f"It has more than {FORM_BYTES} bytes besides its file."))
+            raise ProblemError(problems.wrong_form(f"It has more than {FORM_BYTES} bytes besides each file."))
         return found
 
     def finish(self) -> list[str]:

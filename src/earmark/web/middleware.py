@@ -1,4 +1,4 @@
-"""What holds for all responses: HEAD, compression, and the path below which a proxy shows the server (ASGI)."""
+"""What holds for all requests (ASGI): turns, HEAD, compression, refused bodies, and the path that a proxy shows."""
 
 import asyncio
 import gzip

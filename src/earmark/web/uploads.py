@@ -173,8 +173,8 @@ class Uploads:
 
     async def receive_json(self, request: Request) -> bytes:
         """Return a body of JSON; raise ProblemError if it is too large (413) or too slow (408)."""
-        with self._take(declared_bytes(request)) as incoming:
-            limit = problems.too_large(JSON_BYTES / 1_000_000, "request", "")
+        limit = problems.too_large(JSON_BYTES / 1_000_000, "request", "")
+        with self._take(request, JSON_BYTES, limit) as incoming:
             return b"".join([content async for content in _steps(request, incoming, JSON_BYTES, limit)])
 
     async def _write(
@@ -190,9 +190,6 @@ class Uploads:
 
         limit: the problem of a body of more than `most_bytes`. count: see `receive_many`.
         """
-        announced_bytes = declared_bytes(request)
-        if announced_bytes is not None and announced_bytes > most_bytes:
-            raise ProblemError(limit)
         sizes = [0] * len(paths)
 
         def write(content: bytes) -> None:
@@ -204,7 +201,7 @@ class Uploads:
                     file.write(found)
 
         loop = asyncio.get_running_loop()
-        with self._take(announced_bytes) as incoming:
+        with self._take(request, most_bytes, limit) as incoming:
             async for content in _steps(request, incoming, most_bytes, limit):
                 count(len(content))
                 await loop.run_in_executor(self._threads, write, content)
@@ -233,8 +230,14 @@ class Uploads:
         return max(1, math.ceil(min((each.seconds_left for each in self._incoming), default=0)))
 
     @contextmanager
-    def _take(self, expected_bytes: int | None) -> Iterator[Incoming]:
-        """Count an upload while it arrives, in place of a slow one if there are too many; raise as `check` does."""
+    def _take(self, request: Request, most_bytes: int, limit: Problem) -> Iterator[Incoming]:
+        """Count an upload while it arrives, in place of a slow one if there are too many.
+
+        Raises ProblemError as `check` does, and with `limit` if the request announces more than `most_bytes`.
+        """
+        expected_bytes = declared_bytes(request)
+        if expected_bytes is not None and expected_bytes > most_bytes:
+            raise ProblemError(limit)
         slowest = self.check()
         if slowest is not None:
             self._incoming.discard(slowest)
